@@ -49,7 +49,7 @@ class RedisError(FastkiqError):
     rest: Iterable[Any] = ()
 
 
-class RedisConnectionError(RedisError, ConnectionError):
+class RedisConnectionError(RedisError):
     """Redis cannot be reached, or the connection broke."""
 
 
@@ -81,7 +81,7 @@ class BufferFull(RedisError):
     """Redis is away and the outage buffer (`outage_buffer`) has no room. This job was not accepted."""
 
 
-class PushUncertain(RedisConnectionError):
+class PushUncertain(RedisError):
     """The job was sent but the reply was lost: it may be enqueued or not.
 
     `jid` is the job's id (of a bulk push: see `pushed`, `uncertain` and `rest`). fastkiq never sends it again by
