@@ -1,0 +1,91 @@
+# The two commands of a newcomer: `make demo` and `make test`. Needs Python 3.11+ and cargo, nothing else.
+# Stamps in .venv/ make a second run of any target do only what has changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+MIN_RUST := 88
+JOBS ?= 20000
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python dev` overrules it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
+
+CORE_SOURCES := $(shell find rust -type f) $(wildcard Cargo.toml Cargo.lock .cargo/config.toml rust-toolchain.toml) pyproject.toml
+PY_SOURCES := python tests examples benches
+
+# cargo test links the test binary against libpython; pyenv and python.org keep it outside the loader's usual folders.
+CARGO_ENV = PYO3_PYTHON="$(CURDIR)/$(BIN)/python" \
+	LIBDIR="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')"; export PYO3_PYTHON; \
+	export LD_LIBRARY_PATH="$$LIBDIR$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" DYLD_FALLBACK_LIBRARY_PATH="$$LIBDIR";
+
+.DEFAULT_GOAL := help
+.PHONY: help dev demo test lint types rust-lint rust-test pytest format bench wheel clean check-python check-cargo
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: $(VENV)/.built ## Make .venv with the locked tools and build the core into it (release profile)
+
+demo: dev ## The main job on real input: a census of the standard library, on the embedded server
+	@$(BIN)/python examples/stdlib_census.py
+
+test: lint rust-test pytest ## Everything that must hold: lint, types, stubtest, cargo test, pytest
+
+lint: dev types rust-lint ## ruff, mypy --strict, stubtest, cargo fmt --check, clippy
+	@$(BIN)/ruff check $(PY_SOURCES)
+	@$(BIN)/ruff format --check --quiet $(PY_SOURCES) || { echo "make: run 'make format'" >&2; exit 1; }
+
+types: dev
+	@$(BIN)/mypy
+	@$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml fastkiq._core
+
+rust-lint: dev
+	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
+	@$(CARGO_ENV) cargo clippy --quiet --locked --all-targets -- -D warnings
+
+rust-test: dev
+	@$(CARGO_ENV) cargo test --quiet --locked
+
+pytest: dev
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: $(VENV)/.deps check-cargo ## Rewrite the sources in the project's format
+	@$(BIN)/ruff check --quiet --fix $(PY_SOURCES) || true
+	@$(BIN)/ruff format $(PY_SOURCES)
+	@cargo fmt
+
+bench: dev ## Enqueue and drain JOBS (20000) empty jobs on a private server; prints jobs per second
+	@$(BIN)/python benches/throughput.py --jobs $(JOBS)
+
+wheel: $(VENV)/.wheel ## Build a wheel into dist/
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) target dist python/fastkiq/_core*.so
+
+$(VENV)/.wheel: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -name '*.pyi') README.md | check-cargo
+	@rm -rf dist
+	@$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.deps $(CORE_SOURCES) | check-cargo
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+# Debian keeps ensurepip in a package of its own; without it the pip outside fills the environment, if there is one.
+$(VENV)/.deps: requirements-dev.lock | check-python
+	@if [ ! -x $(BIN)/python ]; then \
+		"$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear --without-pip $(VENV); \
+	fi
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; \
+	elif "$(PYTHON)" -m pip --version >/dev/null 2>&1; then pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	else echo "make: $(PYTHON) has neither ensurepip nor pip: install python3-venv (Debian: apt install python3-venv)" >&2; exit 1; fi; \
+	$$pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+check-python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; install one or say make PYTHON=/path/to/python" >&2; exit 1; }
+
+check-cargo:
+	@command -v cargo >/dev/null || { echo "make: cargo not found: install Rust 1.$(MIN_RUST) or newer from https://rustup.rs" >&2; exit 1; }
+	@rustc --version | awk -F '[ .]' '{ exit !($$2 > 1 || $$3 >= $(MIN_RUST)) }' || \
+		{ echo "make: $$(rustc --version) is too old: fastkiq needs 1.$(MIN_RUST) or newer (rustup update)" >&2; exit 1; }
