@@ -3,20 +3,18 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-MIN_RUST := 88
+MIN_RUST := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 JOBS ?= 20000
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python dev` overrules it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 
-CORE_SOURCES := $(shell find rust -type f) $(wildcard Cargo.toml Cargo.lock .cargo/config.toml rust-toolchain.toml) pyproject.toml
+CORE_SOURCES := $(shell find rust -type f) $(wildcard Cargo.toml Cargo.lock build.rs .cargo/config.toml rust-toolchain.toml) pyproject.toml
 PY_SOURCES := python tests examples benches
 
-# cargo test links the test binary against libpython; pyenv and python.org keep it outside the loader's usual folders.
-CARGO_ENV = PYO3_PYTHON="$(CURDIR)/$(BIN)/python" \
-	LIBDIR="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')"; export PYO3_PYTHON; \
-	export LD_LIBRARY_PATH="$$LIBDIR$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" DYLD_FALLBACK_LIBRARY_PATH="$$LIBDIR";
+# One interpreter for every build of the core, or cargo would compile PyO3 anew whenever another one asks.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help dev demo test lint types rust-lint rust-test pytest format bench wheel clean check-python check-cargo
@@ -41,10 +39,10 @@ types: dev
 
 rust-lint: dev
 	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
-	@$(CARGO_ENV) cargo clippy --quiet --locked --all-targets -- -D warnings
+	@cargo clippy --quiet --locked --all-targets -- -D warnings
 
 rust-test: dev
-	@$(CARGO_ENV) cargo test --quiet --locked
+	@cargo test --quiet --locked
 
 pytest: dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
