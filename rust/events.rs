@@ -1,0 +1,127 @@
+//! What Rust threads have to tell Python: a bounded queue with a bell, drained by the launcher's main loop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Mutex, PoisonError};
+
+use crate::bell::Bell;
+
+/// Past this many, log lines are dropped and counted: a storm of bad payloads must not eat the memory.
+const MOST: usize = 10_000;
+
+pub const INFO: u8 = 20;
+pub const WARNING: u8 = 30;
+pub const ERROR: u8 = 40;
+
+#[derive(Debug)]
+pub enum Event {
+    Spawn,
+    Signal(String),
+    Beat,
+    Heartbeat,
+    Log(u8, String),
+    Bad { reason: String, queue: String, raw: Vec<u8> },
+    Poison { class: String, jid: String, raw: Vec<u8> },
+    Recovered { identity: String, jobs: u64 },
+    Summary { processed: u64, failed: u64, seconds: f64 },
+}
+
+#[derive(Default)]
+struct Pending {
+    events: VecDeque<Event>,
+    dropped: u64,
+    /// At most one `Spawn` waits: the main loop answers each with one thread.
+    spawn: bool,
+}
+
+pub struct Events {
+    pending: Mutex<Pending>,
+    bell: Bell,
+}
+
+impl Events {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { pending: Mutex::default(), bell: Bell::new()? })
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.bell.fd()
+    }
+
+    pub fn push(&self, event: Event) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(event, Event::Spawn) {
+            if pending.spawn {
+                return;
+            }
+            pending.spawn = true;
+        } else if pending.events.len() >= MOST {
+            pending.dropped += 1;
+            return;
+        }
+        pending.events.push_back(event);
+        let first = pending.events.len() == 1;
+        drop(pending);
+        if first {
+            self.bell.ring();
+        }
+    }
+
+    pub fn log(&self, level: u8, message: impl AsRef<str>) {
+        self.push(Event::Log(level, printable(message.as_ref())));
+    }
+
+    pub fn drain(&self) -> Vec<Event> {
+        self.bell.clear();
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.spawn = false;
+        let mut events: Vec<Event> = pending.events.drain(..).collect();
+        let dropped = std::mem::take(&mut pending.dropped);
+        if dropped > 0 {
+            events.push(Event::Log(WARNING, format!("{dropped} records were dropped: more came than could be handled")));
+        }
+        events
+    }
+}
+
+/// Control characters escaped: what comes from Redis must not steer a terminal or forge a log line.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_out_in_order_and_spawn_once() {
+        let events = Events::new().unwrap();
+        events.push(Event::Spawn);
+        events.push(Event::Spawn);
+        events.log(INFO, "a\x1b[31mb");
+        let drained = events.drain();
+        assert_eq!(drained.len(), 2);
+        assert!(matches!(&drained[1], Event::Log(INFO, text) if text == "a\\u{1b}[31mb"));
+        events.push(Event::Spawn);
+        assert_eq!(events.drain().len(), 1);
+    }
+
+    #[test]
+    fn a_flood_is_bounded_and_counted() {
+        let events = Events::new().unwrap();
+        for _ in 0..MOST + 5 {
+            events.log(INFO, "x");
+        }
+        let drained = events.drain();
+        assert!(matches!(drained.last(), Some(Event::Log(WARNING, text)) if text.starts_with("5 records")));
+    }
+}

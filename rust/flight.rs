@@ -1,0 +1,126 @@
+//! A claimed job and the claim it came with, from Redis's reply to the ack.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+
+use crate::keys;
+use crate::payload::Envelope;
+use crate::poison::Mark;
+
+/// Who we are in Redis: `host:pid:nonce`. A process that lapsed takes a new one, so that late acks hit dead keys.
+#[derive(Debug)]
+pub struct Identity {
+    pub name: String,
+    /// 0 for the first identity of the process, one more with each new one.
+    pub epoch: u64,
+}
+
+/// One list in Redis that this process filled, by a claim script (number > 0) or by blocking moves (number 0).
+#[derive(Debug)]
+pub struct Claim {
+    pub identity: Arc<Identity>,
+    pub queue: usize,
+    pub number: u64,
+    pub key: Vec<u8>,
+    /// Jobs whose end has not yet been put on its way to Redis.
+    pub open: AtomicUsize,
+}
+
+impl Claim {
+    pub fn new(identity: &Arc<Identity>, queue: usize, queue_name: &str, number: u64, jobs: usize) -> Self {
+        Self {
+            identity: identity.clone(),
+            queue,
+            number,
+            key: keys::flight(&identity.name, queue_name, number),
+            open: AtomicUsize::new(jobs),
+        }
+    }
+
+    /// The list of blocking moves is shared by many claims: it is never deleted whole.
+    pub fn is_own_list(&self) -> bool {
+        self.number > 0
+    }
+}
+
+/// The fence a `begin` waits for.
+pub const UNCONFIRMED: u8 = 0;
+pub const CONFIRMED: u8 = 1;
+pub const REFUSED: u8 = 2;
+
+pub struct Job {
+    pub bytes: Vec<u8>,
+    pub envelope: Envelope,
+    /// Index into the options' queues.
+    pub queue: usize,
+    /// None with basic fetch: then the job lies nowhere in Redis while it runs.
+    pub claim: Option<Arc<Claim>>,
+    /// Index into the registered workers.
+    pub worker: Option<usize>,
+    pub is_async: bool,
+    pub claimed_us: u64,
+    /// Rises with each claimed job: the order in which jobs go back.
+    pub order: u64,
+    /// Some: the job was in flight when a process died.
+    pub mark: Option<Mark>,
+    settled: AtomicBool,
+    confirmed: AtomicU8,
+}
+
+impl Job {
+    #[allow(clippy::too_many_arguments, reason = "one place makes jobs; a builder would only hide the list")]
+    pub fn new(
+        bytes: Vec<u8>,
+        envelope: Envelope,
+        queue: usize,
+        claim: Option<Arc<Claim>>,
+        (worker, is_async): (Option<usize>, bool),
+        claimed_us: u64,
+        order: u64,
+        mark: Option<Mark>,
+    ) -> Self {
+        Self {
+            bytes,
+            envelope,
+            queue,
+            claim,
+            worker,
+            is_async,
+            claimed_us,
+            order,
+            mark,
+            settled: AtomicBool::new(false),
+            confirmed: AtomicU8::new(UNCONFIRMED),
+        }
+    }
+
+    /// True for the first caller only: whoever gets it decides what becomes of the job.
+    pub fn settle(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    pub fn confirm(&self, answer: u8) {
+        self.confirmed.store(answer, Ordering::Release);
+    }
+
+    pub fn confirmation(&self) -> u8 {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
+    /// The job had started at a second death: no other such job runs beside it.
+    pub fn is_solo(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.deaths >= 2)
+    }
+
+    pub fn suspect_field(&self) -> String {
+        crate::poison::field(&self.envelope.jid, &self.bytes)
+    }
+
+    pub fn flight_key(&self) -> &[u8] {
+        self.claim.as_ref().map_or(b"fastkiq:none", |claim| &claim.key)
+    }
+}

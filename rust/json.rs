@@ -1,0 +1,240 @@
+//! A walk over JSON text that checks it strictly and builds nothing.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::payload::Flaw;
+
+/// How deep arrays and objects may nest, as in Ruby.
+pub const MAX_DEPTH: usize = 100;
+
+/// Reads `text` from left to right.
+pub struct Walker<'a> {
+    text: &'a [u8],
+    pub position: usize,
+}
+
+impl<'a> Walker<'a> {
+    /// Fails when the text is not UTF-8.
+    pub fn new(text: &'a [u8]) -> Result<Self, Flaw> {
+        match std::str::from_utf8(text) {
+            Ok(_) => Ok(Self { text, position: 0 }),
+            Err(error) => Err(Flaw::NotJson(format!("not UTF-8 at byte {}", error.valid_up_to()))),
+        }
+    }
+
+    /// Skips white space; the byte that follows, not yet consumed.
+    pub fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.text.get(self.position) {
+            match byte {
+                b' ' | b'\n' | b'\r' | b'\t' => self.position += 1,
+                byte => return Some(*byte),
+            }
+        }
+        None
+    }
+
+    pub fn expect(&mut self, byte: u8) -> Result<(), Flaw> {
+        if self.peek() == Some(byte) {
+            self.position += 1;
+            return Ok(());
+        }
+        Err(self.wrong(&format!("expected {:?}", char::from(byte))))
+    }
+
+    /// After the one value nothing but white space may follow.
+    pub fn finish(&mut self) -> Result<(), Flaw> {
+        if self.peek().is_none() { Ok(()) } else { Err(self.wrong("something follows the value")) }
+    }
+
+    /// Steps over a value that lies `depth` deep; its span.
+    pub fn value(&mut self, depth: usize) -> Result<Range<usize>, Flaw> {
+        let first = self.peek();
+        let start = self.position;
+        match first {
+            Some(b'"') => drop(self.string()?),
+            Some(b'{') => self.object(depth + 1)?,
+            Some(b'[') => self.array(depth + 1)?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word(b"true")?,
+            Some(b'f') => self.word(b"false")?,
+            Some(b'n') => self.word(b"null")?,
+            _ => return Err(self.wrong("expected a value")),
+        }
+        Ok(start..self.position)
+    }
+
+    /// Steps over a string; its span, quotes included.
+    pub fn string(&mut self) -> Result<Range<usize>, Flaw> {
+        self.expect(b'"')?;
+        let start = self.position - 1;
+        loop {
+            match self.text.get(self.position) {
+                Some(b'"') => {
+                    self.position += 1;
+                    return Ok(start..self.position);
+                }
+                Some(b'\\') => self.escape()?,
+                Some(0..=0x1f) => return Err(self.wrong("a raw control character in a string")),
+                Some(_) => self.position += 1,
+                None => return Err(self.wrong("a string without end")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Flaw> {
+        let rest = &self.text[self.position + 1..];
+        match rest.first() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.position += 2,
+            Some(b'u') if rest.len() >= 5 && rest[1..5].iter().all(u8::is_ascii_hexdigit) => self.position += 6,
+            _ => return Err(self.wrong("an unknown escape")),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Flaw> {
+        if self.text[self.position] == b'-' {
+            self.position += 1;
+        }
+        if self.text.get(self.position) == Some(&b'0') {
+            self.position += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.text.get(self.position) == Some(&b'.') {
+            self.position += 1;
+            self.digits()?;
+        }
+        if matches!(self.text.get(self.position), Some(b'e' | b'E')) {
+            self.position += 1;
+            if matches!(self.text.get(self.position), Some(b'+' | b'-')) {
+                self.position += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Flaw> {
+        let count = self.text[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.position += count;
+        if count > 0 { Ok(()) } else { Err(self.wrong("expected a digit")) }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), Flaw> {
+        if !self.text[self.position..].starts_with(word) {
+            return Err(self.wrong("expected a value"));
+        }
+        self.position += word.len();
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), Flaw> {
+        self.open(b'[', depth)?;
+        if self.closes(b']') {
+            return Ok(());
+        }
+        loop {
+            self.value(depth)?;
+            if !self.goes_on(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Flaw> {
+        self.open(b'{', depth)?;
+        if self.closes(b'}') {
+            return Ok(());
+        }
+        loop {
+            self.peek();
+            self.string()?;
+            self.expect(b':')?;
+            self.value(depth)?;
+            if !self.goes_on(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn open(&mut self, bracket: u8, depth: usize) -> Result<(), Flaw> {
+        if depth > MAX_DEPTH {
+            return Err(Flaw::TooDeep);
+        }
+        self.expect(bracket)
+    }
+
+    /// Whether the container ends at once.
+    pub fn closes(&mut self, bracket: u8) -> bool {
+        let closes = self.peek() == Some(bracket);
+        self.position += usize::from(closes);
+        closes
+    }
+
+    /// After an element: true at a comma, false at the closing bracket.
+    pub fn goes_on(&mut self, bracket: u8) -> Result<bool, Flaw> {
+        if self.peek() == Some(b',') {
+            self.position += 1;
+            return Ok(true);
+        }
+        self.expect(bracket).map(|()| false)
+    }
+
+    pub fn wrong(&self, what: &str) -> Flaw {
+        Flaw::NotJson(format!("{what} at byte {}", self.position))
+    }
+}
+
+/// The text between the quotes of a checked JSON string. A surrogate without its partner becomes U+FFFD.
+pub fn unescape(quoted: &[u8]) -> Cow<'_, str> {
+    let inner = &quoted[1..quoted.len() - 1];
+    if memchr::memchr(b'\\', inner).is_none() {
+        return String::from_utf8_lossy(inner);
+    }
+    let mut text = Vec::with_capacity(inner.len());
+    let mut position = 0;
+    while position < inner.len() {
+        if inner[position] == b'\\' {
+            let (letter, length) = unescape_one(&inner[position..]);
+            text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            position += length;
+        } else {
+            text.push(inner[position]);
+            position += 1;
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The character that the escape at the start of `text` stands for, and the escape's length.
+fn unescape_one(text: &[u8]) -> (char, usize) {
+    let letter = match text.get(1) {
+        Some(b'u') => return unescape_unicode(text),
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(byte) => char::from(*byte),
+        None => char::REPLACEMENT_CHARACTER,
+    };
+    (letter, 2)
+}
+
+fn unescape_unicode(text: &[u8]) -> (char, usize) {
+    let first = hex4(text).unwrap_or(0xfffd);
+    if (0xd800..0xdc00).contains(&first)
+        && let Some(second @ 0xdc00..0xe000) = hex4(text.get(6..).unwrap_or_default())
+    {
+        let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+    }
+    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
+}
+
+/// The number in a `\uXXXX` at the start of `text`.
+pub fn hex4(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}

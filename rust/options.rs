@@ -1,0 +1,104 @@
+//! What the Python side decided about a server process, checked once at the border.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict, PyMapping};
+
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub name: String,
+    pub weight: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub queues: Vec<Queue>,
+    pub concurrency: usize,
+    pub async_concurrency: usize,
+    pub reliable: bool,
+    pub lease: Duration,
+    pub beat: Duration,
+    pub tag: String,
+    pub labels: Vec<String>,
+    pub hostname: String,
+    pub version: String,
+    /// None: moved when due. Some: Sidekiq's random poll with this average.
+    pub poll_interval: Option<Duration>,
+    pub dead_max: u64,
+    pub dead_timeout: f64,
+    pub max_bytes: usize,
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+}
+
+impl Options {
+    pub fn extract(mapping: &Bound<'_, PyMapping>) -> Result<Self> {
+        let options = PyDict::new(mapping.py());
+        options.update(mapping)?;
+        let queues: Vec<(String, u32)> = get(&options, "queues")?.ok_or_else(|| missing("queues"))?;
+        if queues.is_empty() {
+            return Err(missing("queues"));
+        }
+        let lease: f64 = get(&options, "lease")?.unwrap_or(30.0);
+        let beat: f64 = get(&options, "beat")?.unwrap_or(lease / 6.0);
+        if beat * 2.0 > lease {
+            return Err(Error::Config(format!("beat ({beat} s) must be at most half of the lease ({lease} s)")));
+        }
+        let fetch: String = get(&options, "fetch")?.unwrap_or_else(|| "reliable".into());
+        if fetch != "reliable" && fetch != "basic" {
+            return Err(Error::Config(format!("fetch must be \"reliable\" or \"basic\", not {fetch:?}")));
+        }
+        Ok(Self {
+            queues: queues.into_iter().map(|(name, weight)| Queue { name, weight }).collect(),
+            concurrency: get(&options, "concurrency")?.unwrap_or(25),
+            async_concurrency: get(&options, "async_concurrency")?.unwrap_or(100),
+            reliable: fetch == "reliable",
+            lease: seconds("lease", lease)?,
+            beat: seconds("beat", beat)?,
+            tag: get(&options, "tag")?.unwrap_or_default(),
+            labels: get(&options, "labels")?.unwrap_or_default(),
+            hostname: get(&options, "hostname")?.unwrap_or_else(|| "localhost".into()),
+            version: get(&options, "version")?.unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
+            poll_interval: get::<f64>(&options, "poll_interval")?.map(|value| seconds("poll_interval", value)).transpose()?,
+            dead_max: get(&options, "dead_max")?.unwrap_or(10_000),
+            dead_timeout: get(&options, "dead_timeout")?.unwrap_or(15_552_000.0),
+            max_bytes: get(&options, "max_bytes")?.unwrap_or(8 * 1024 * 1024),
+            connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
+            timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
+        })
+    }
+
+    pub fn weighted(&self) -> bool {
+        self.queues.iter().any(|queue| queue.weight > 0)
+    }
+
+    pub fn queue_index(&self, name: &str) -> Option<usize> {
+        self.queues.iter().position(|queue| queue.name == name)
+    }
+}
+
+fn get<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(options: &Bound<'py, PyDict>, name: &str) -> Result<Option<T>> {
+    let Some(value) = options.get_item(name)? else { return Ok(None) };
+    if value.is_none() {
+        return Ok(None);
+    }
+    extract(&value).map(Some).map_err(|error: PyErr| Error::Config(format!("server option {name}: {error}")))
+}
+
+fn extract<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(value: &Bound<'py, PyAny>) -> PyResult<T> {
+    value.extract().map_err(Into::into)
+}
+
+fn missing(name: &str) -> Error {
+    Error::Config(format!("server option {name} must not be empty"))
+}
+
+fn seconds(name: &str, value: f64) -> Result<Duration> {
+    if value > 0.0 && value <= 1e7 {
+        return Ok(Duration::from_secs_f64(value));
+    }
+    Err(Error::Config(format!("server option {name} must be between 0 and 10,000,000 seconds, not {value}")))
+}

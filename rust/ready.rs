@@ -1,0 +1,164 @@
+//! Claimed jobs that wait for a thread or for the event loop, and who is there to take them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::flight::Job;
+
+/// What a push wants done for the threads.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Call {
+    Nothing,
+    /// Nobody runs and nobody waits: another thread is wanted.
+    Spawn,
+}
+
+#[derive(Default)]
+pub struct State {
+    sync: VecDeque<Arc<Job>>,
+    asynchronous: VecDeque<Arc<Job>>,
+    /// Threads that wait in `wait`.
+    idle: usize,
+    pub threads: usize,
+    pub running_sync: usize,
+    pub running_async: usize,
+    /// A job that may be a poison pill runs: no second one beside it.
+    solo: bool,
+    /// Jobs taken so far: unchanged means that nobody has come back.
+    takes: u64,
+}
+
+impl State {
+    pub fn waiting(&self, is_async: bool) -> usize {
+        if is_async { self.asynchronous.len() } else { self.sync.len() }
+    }
+
+    pub fn oldest_us(&self) -> Option<u64> {
+        [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(|job| job.claimed_us).min()
+    }
+
+    pub fn busy(&self) -> usize {
+        self.running_sync + self.running_async
+    }
+}
+
+#[derive(Default)]
+pub struct Ready {
+    state: Mutex<State>,
+    came: Condvar,
+    ended: Condvar,
+}
+
+impl Ready {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thread is woken at once only when none runs: a running one most often comes back sooner than another wakes.
+    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>) -> (Call, bool) {
+        let mut state = self.lock();
+        let mut any_async = false;
+        for job in jobs {
+            if job.is_async {
+                any_async = true;
+                state.asynchronous.push_back(job);
+            } else {
+                state.sync.push_back(job);
+            }
+        }
+        let call = if state.sync.is_empty() || state.running_sync > 0 { Call::Nothing } else { self.wake(&state) };
+        (call, any_async)
+    }
+
+    /// The waker's look: when nobody has taken anything since `takes`, one more thread. None: nothing waits or nobody can come.
+    pub fn nudge(&self, takes: u64, most_threads: usize) -> Option<(u64, Call)> {
+        let state = self.lock();
+        if state.sync.is_empty() || (state.idle == 0 && state.threads >= most_threads) {
+            return None;
+        }
+        let call = if state.takes == takes { self.wake(&state) } else { Call::Nothing };
+        Some((state.takes, call))
+    }
+
+    fn wake(&self, state: &State) -> Call {
+        if state.idle == 0 {
+            return Call::Spawn;
+        }
+        self.came.notify_one();
+        Call::Nothing
+    }
+
+    /// The next job, in claim order; a second solo job is passed over while one runs.
+    pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
+        let mut state = self.lock();
+        let solo = state.solo;
+        let jobs = if is_async { &mut state.asynchronous } else { &mut state.sync };
+        let job = match jobs.front() {
+            None => return None,
+            Some(first) if !(solo && first.is_solo()) => jobs.pop_front()?,
+            Some(_) => {
+                let at = jobs.iter().position(|job| !job.is_solo())?;
+                jobs.remove(at)?
+            }
+        };
+        state.solo = solo || job.is_solo();
+        state.takes += 1;
+        *(if is_async { &mut state.running_async } else { &mut state.running_sync }) += 1;
+        Some(job)
+    }
+
+    /// A taken job has ended, whichever way.
+    pub fn finish(&self, job: &Job) {
+        let mut state = self.lock();
+        let running = if job.is_async { &mut state.running_async } else { &mut state.running_sync };
+        *running = running.saturating_sub(1);
+        if job.is_solo() {
+            state.solo = false;
+            self.came.notify_one();
+        }
+        if state.busy() == 0 {
+            self.ended.notify_all();
+        }
+    }
+
+    /// Waits for a push, `limit` at most. Spurious returns are fine: the caller looks again.
+    pub fn wait(&self, limit: Duration) {
+        let mut state = self.lock();
+        if !state.sync.is_empty() && !(state.solo && state.sync.iter().all(|job| job.is_solo())) {
+            return;
+        }
+        state.idle += 1;
+        let (mut state, _) = self.came.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+    }
+
+    pub fn wake_all(&self) {
+        let _state = self.lock();
+        self.came.notify_all();
+    }
+
+    /// Waits until nothing runs; false when `limit` came first.
+    pub fn wait_idle(&self, limit: Duration) -> bool {
+        let state = self.lock();
+        let (state, _) = self.ended.wait_timeout_while(state, limit, |state| state.busy() > 0).unwrap_or_else(PoisonError::into_inner);
+        state.busy() == 0
+    }
+
+    /// Takes out what nobody has begun: all of it, or what was claimed before `claimed_before_us`.
+    pub fn withdraw(&self, claimed_before_us: Option<u64>) -> Vec<Arc<Job>> {
+        let mut state = self.lock();
+        let State { sync, asynchronous, .. } = &mut *state;
+        let mut out = Vec::new();
+        for jobs in [sync, asynchronous] {
+            let Some(limit) = claimed_before_us else {
+                out.extend(jobs.drain(..));
+                continue;
+            };
+            while jobs.front().is_some_and(|job| job.claimed_us < limit) {
+                out.extend(jobs.pop_front());
+            }
+        }
+        out
+    }
+}

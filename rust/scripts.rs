@@ -1,0 +1,110 @@
+//! Lua scripts: called by digest, sent whole only to a server that does not know them.
+
+use std::sync::OnceLock;
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::resp::{Pipeline, Reply};
+
+/// One Lua script.
+pub struct Script {
+    pub name: &'static str,
+    pub source: &'static str,
+    sha: OnceLock<String>,
+}
+
+impl Script {
+    pub const fn new(name: &'static str, source: &'static str) -> Self {
+        Self { name, source, sha: OnceLock::new() }
+    }
+
+    /// The digest by which Redis knows it.
+    pub fn sha(&self) -> &str {
+        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
+    }
+
+    /// Adds a call by digest.
+    pub fn add_to(&self, pipeline: &mut Pipeline, keys: &[&[u8]], args: &[&[u8]]) {
+        add(pipeline, b"EVALSHA", self.sha(), keys, args);
+    }
+
+    /// Adds a call that carries the source.
+    pub fn add_whole_to(&self, pipeline: &mut Pipeline, keys: &[&[u8]], args: &[&[u8]]) {
+        add(pipeline, b"EVAL", self.source, keys, args);
+    }
+
+    /// Calls it; an error reply becomes `Err`.
+    pub fn run(&self, connection: &mut Connection, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
+        let mut pipeline = Pipeline::new();
+        self.add_to(&mut pipeline, keys, args);
+        connection.send(pipeline.bytes())?;
+        let reply = connection.receive()?;
+        if !is_unknown(&reply) {
+            return reply.into_result();
+        }
+        pipeline.clear();
+        self.add_whole_to(&mut pipeline, keys, args);
+        connection.send(pipeline.bytes())?;
+        connection.receive()?.into_result()
+    }
+}
+
+fn add(pipeline: &mut Pipeline, command: &[u8], script: &str, keys: &[&[u8]], args: &[&[u8]]) {
+    pipeline.begin(3 + keys.len() + args.len());
+    pipeline.word(command);
+    pipeline.word(script.as_bytes());
+    pipeline.word(itoa::Buffer::new().format(keys.len()).as_bytes());
+    for word in keys.iter().chain(args) {
+        pipeline.word(word);
+    }
+}
+
+fn is_unknown(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error { code, .. } if code == "NOSCRIPT")
+}
+
+/// One entry of a pipeline that may hold scripts.
+pub enum Call {
+    Script { script: &'static Script, keys: Vec<Vec<u8>>, args: Vec<Vec<u8>> },
+    Command(Vec<Vec<u8>>),
+}
+
+impl Call {
+    fn add_to(&self, pipeline: &mut Pipeline, whole: bool) {
+        match self {
+            Self::Command(words) => {
+                pipeline.command(&borrowed(words));
+            }
+            Self::Script { script, keys, args } if whole => {
+                script.add_whole_to(pipeline, &borrowed(keys), &borrowed(args));
+            }
+            Self::Script { script, keys, args } => script.add_to(pipeline, &borrowed(keys), &borrowed(args)),
+        }
+    }
+}
+
+fn borrowed(words: &[Vec<u8>]) -> Vec<&[u8]> {
+    words.iter().map(Vec::as_slice).collect()
+}
+
+/// All calls in one trip; error replies stay among the replies. Scripts the server did not know are sent again whole,
+/// in their order, in a second trip: they run after the others then, so no call may rely on an earlier script's effect.
+pub fn run_pipeline(connection: &mut Connection, calls: &[Call]) -> Result<Vec<Reply>> {
+    let mut pipeline = Pipeline::new();
+    for call in calls {
+        call.add_to(&mut pipeline, false);
+    }
+    let mut replies = connection.run(&pipeline)?;
+    let unknown: Vec<usize> = (0..replies.len()).filter(|index| is_unknown(&replies[*index])).collect();
+    if unknown.is_empty() {
+        return Ok(replies);
+    }
+    pipeline.clear();
+    for index in &unknown {
+        calls[*index].add_to(&mut pipeline, true);
+    }
+    for (index, reply) in unknown.into_iter().zip(connection.run(&pipeline)?) {
+        replies[index] = reply;
+    }
+    Ok(replies)
+}

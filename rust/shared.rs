@@ -1,0 +1,313 @@
+//! The state that the threads of a server share. Rust threads own copies of the `Arc`; none of them holds a Python object.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crate::bell::Bell;
+use crate::clock::{RedisClock, now_us};
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::events::{Event, Events, INFO, WARNING};
+use crate::flight::{Identity, Job};
+use crate::options::Options;
+use crate::outbox::{Outbox, Outcome};
+use crate::ready::{Call, Ready};
+use crate::url::RedisUrl;
+
+/// How far the server is in its life; it only goes forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Running = 0,
+    /// Nothing more is claimed.
+    Quiet = 1,
+    /// The threads end as soon as what is settled is written.
+    Stopped = 2,
+}
+
+/// What one worker thread or coroutine runs now.
+#[derive(Clone)]
+pub struct Running {
+    pub job: Arc<Job>,
+    pub thread: Arc<str>,
+    pub started_us: u64,
+}
+
+/// A worker thread's entry: written by that thread, read by the heartbeat. Its lock is all but never contended.
+#[derive(Default)]
+pub struct Slot {
+    pub current: Mutex<Option<Running>>,
+}
+
+pub struct Core {
+    pub options: Options,
+    pub url: RedisUrl,
+    pub pid: u32,
+    pub machine: Option<String>,
+    /// Wire name -> (index of the worker, whether it is a coroutine).
+    pub workers: HashMap<String, (usize, bool)>,
+    pub clock: RedisClock,
+    pub events: Events,
+    pub ready: Ready,
+    pub outbox: Outbox,
+    pub async_bell: Bell,
+    pub has_async: bool,
+    pub slots: Mutex<Vec<Arc<Slot>>>,
+    pub coroutines: Mutex<HashMap<u64, Running>>,
+    pub paused: Mutex<HashSet<String>>,
+    /// Recent microseconds of a job, by queue; 0 = unknown.
+    pub durations: Vec<AtomicU64>,
+    pub trip_us: AtomicU64,
+    pub rtt_us: AtomicU64,
+    pub processed: AtomicU64,
+    pub failed: AtomicU64,
+    pub waker_armed: AtomicBool,
+    /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
+    pub wants_room: AtomicBool,
+    /// So few waiting jobs make the fetcher claim again.
+    pub low_water: AtomicUsize,
+    /// Jobs that wait for the fetcher's word (`ack="start"`).
+    pub confirmed: Condvar,
+    pub confirming: Mutex<()>,
+    pub order: AtomicU64,
+    /// Jobs that lie in a list of blocking moves and that we know of, with how many of each.
+    pub moved: Mutex<HashMap<Vec<u8>, u32>>,
+    identity: RwLock<Arc<Identity>>,
+    /// Steady microseconds until which a confirmed beat protects what we hold.
+    lease_end_us: AtomicU64,
+    phase: AtomicU8,
+    outage_since_us: AtomicU64,
+    pub threads: Parked,
+}
+
+/// Handles by which the threads are woken from a park.
+#[derive(Default)]
+pub struct Parked {
+    pub fetcher: OnceLock<Thread>,
+    pub waker: OnceLock<Thread>,
+    pub heartbeat: OnceLock<Thread>,
+}
+
+pub fn unpark(thread: &OnceLock<Thread>) {
+    if let Some(thread) = thread.get() {
+        thread.unpark();
+    }
+}
+
+impl Core {
+    pub fn new(url: RedisUrl, options: Options, workers: HashMap<String, (usize, bool)>) -> Result<Self> {
+        let bell = |what: std::io::Result<Bell>| what.map_err(|error| Error::Config(format!("no socket pair: {error}")));
+        let has_async = workers.values().any(|(_, is_async)| *is_async);
+        let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
+        Ok(Self {
+            durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
+            options,
+            url,
+            pid: std::process::id(),
+            machine: crate::machine::machine(),
+            workers,
+            clock: RedisClock::default(),
+            events: Events::new().map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
+            ready: Ready::default(),
+            outbox: Outbox::default(),
+            async_bell: bell(Bell::new())?,
+            has_async,
+            slots: Mutex::default(),
+            coroutines: Mutex::default(),
+            paused: Mutex::default(),
+            trip_us: AtomicU64::new(200),
+            rtt_us: AtomicU64::new(0),
+            processed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            waker_armed: AtomicBool::new(false),
+            wants_room: AtomicBool::new(false),
+            low_water: AtomicUsize::new(0),
+            confirmed: Condvar::new(),
+            confirming: Mutex::new(()),
+            order: AtomicU64::new(1),
+            moved: Mutex::default(),
+            identity: RwLock::new(identity),
+            lease_end_us: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Running as u8),
+            outage_since_us: AtomicU64::new(0),
+            threads: Parked::default(),
+        })
+    }
+
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)
+    }
+
+    pub fn identity(&self) -> Arc<Identity> {
+        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// After a lapse: late acks under the old name hit dead keys, and what was prefetched under it is Redis's again.
+    pub fn renew_identity(&self) -> Result<Arc<Identity>> {
+        let mut identity = self.identity.write().unwrap_or_else(PoisonError::into_inner);
+        let renewed = Arc::new(Identity { name: new_name(&self.options.hostname)?, epoch: identity.epoch + 1 });
+        *identity = renewed.clone();
+        drop(identity);
+        for job in self.ready.withdraw(None) {
+            job.settle();
+        }
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(renewed)
+    }
+
+    pub fn lease_holds(&self) -> bool {
+        now_us() < self.lease_end_us.load(Ordering::Acquire)
+    }
+
+    /// `sent_us`: when the beat that Redis confirmed was sent. The lease counts from then, not from the reply.
+    pub fn extend_lease(&self, sent_us: u64) {
+        self.lease_end_us.store(sent_us + micros(self.options.lease), Ordering::Release);
+        self.ready.wake_all();
+    }
+
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Quiet,
+            _ => Phase::Stopped,
+        }
+    }
+
+    pub fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.ready.wake_all();
+        unpark(&self.threads.fetcher);
+        unpark(&self.threads.waker);
+        unpark(&self.threads.heartbeat);
+    }
+
+    /// Hands claimed jobs to the threads and the event loop.
+    pub fn deliver(&self, jobs: Vec<Arc<Job>>) {
+        let (call, any_async) = self.ready.push(jobs);
+        if call == Call::Spawn {
+            self.events.push(Event::Spawn);
+        }
+        if any_async {
+            self.async_bell.ring();
+        }
+        if !self.waker_armed.swap(true, Ordering::AcqRel) {
+            unpark(&self.threads.waker);
+        }
+    }
+
+    /// What became of a job, decided once; false when it was decided before.
+    pub fn settle(&self, job: &Arc<Job>, outcome: Outcome) -> bool {
+        if !job.settle() {
+            return false;
+        }
+        match &outcome {
+            Outcome::Retry { failed, .. } | Outcome::Drop { failed } => self.count(*failed),
+            Outcome::Schedule { .. } => self.count(false),
+            Outcome::Dead { .. } => self.count(true),
+            Outcome::GiveBack { counted } if *counted => self.count(true),
+            Outcome::GiveBack { .. } | Outcome::Bad => {}
+        }
+        self.outbox.put(job.clone(), outcome);
+        unpark(&self.threads.fetcher);
+        true
+    }
+
+    pub fn ack(&self, job: &Arc<Job>) -> bool {
+        if !job.settle() {
+            return false;
+        }
+        self.count(false);
+        if self.outbox.ack(job.clone()) {
+            unpark(&self.threads.fetcher);
+        }
+        true
+    }
+
+    /// Takes the next job for a thread or the event loop; wakes the fetcher when few are left.
+    pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
+        if !self.lease_holds() {
+            return None;
+        }
+        let job = self.ready.take(is_async);
+        self.offer_room();
+        job
+    }
+
+    /// A job has ended: its thread or place is free.
+    pub fn finish(&self, running: &Running) {
+        self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
+        self.ready.finish(&running.job);
+        self.offer_room();
+    }
+
+    fn offer_room(&self) {
+        if self.wants_room.load(Ordering::Acquire)
+            && self.ready.lock().waiting(false) <= self.low_water.load(Ordering::Relaxed)
+            && self.wants_room.swap(false, Ordering::AcqRel)
+        {
+            unpark(&self.threads.fetcher);
+        }
+    }
+
+    fn count(&self, failed: bool) {
+        self.processed.fetch_add(1, Ordering::Relaxed);
+        if failed {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn running(&self) -> Vec<Running> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running: Vec<Running> =
+            slots.iter().filter_map(|slot| slot.current.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect();
+        drop(slots);
+        running.extend(self.coroutines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
+        running
+    }
+
+    /// A moving average that follows a change within a few jobs.
+    pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
+        if let Some(duration) = self.durations.get(queue) {
+            let old = duration.load(Ordering::Relaxed);
+            let elapsed = elapsed_us.max(1);
+            duration.store(if old == 0 { elapsed } else { (old * 7 + elapsed).div_ceil(8) }, Ordering::Relaxed);
+        }
+    }
+
+    /// One log line an outage, whichever thread meets it first.
+    pub fn lost(&self, error: &Error) {
+        if self.phase() == Phase::Stopped {
+            return;
+        }
+        if self.outage_since_us.compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.events.log(WARNING, format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."));
+        }
+    }
+
+    /// A beat went through: Redis is there again for all.
+    pub fn found(&self) {
+        let since = self.outage_since_us.swap(0, Ordering::AcqRel);
+        if since > 0 {
+            let seconds = Duration::from_micros(now_us().saturating_sub(since)).as_secs_f64();
+            self.events.log(INFO, format!("Redis is back after {seconds:.1} s"));
+        }
+    }
+
+    pub fn is_out(&self) -> bool {
+        self.outage_since_us.load(Ordering::Acquire) > 0
+    }
+}
+
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// `host:pid:nonce`, as Sidekiq names processes.
+fn new_name(hostname: &str) -> Result<String> {
+    let mut nonce = [0u8; 6];
+    getrandom::fill(&mut nonce).map_err(|error| Error::Config(format!("no random numbers from the system: {error}")))?;
+    let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{hostname}:{}:{hex}", std::process::id()))
+}
