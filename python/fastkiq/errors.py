@@ -81,6 +81,10 @@ class BufferFull(RedisError):
     """Redis is away and the outage buffer (`outage_buffer`) has no room. This job was not accepted."""
 
 
+class EmbeddedError(RedisError):
+    """The embedded server (`redis_url="embedded"`) cannot be started or does not answer."""
+
+
 class PushUncertain(RedisError):
     """The job was sent but the reply was lost: it may be enqueued or not.
 
