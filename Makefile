@@ -42,7 +42,9 @@ rust-lint: dev
 	@cargo clippy --quiet --locked --all-targets -- -D warnings
 
 rust-test: dev
-	@cargo test --quiet --locked
+	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
+	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi; \
+	cargo test --quiet --locked
 
 pytest: dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
