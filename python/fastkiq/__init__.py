@@ -1,0 +1,104 @@
+"""fastkiq: simple, fast, durable background jobs, compatible with Sidekiq."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastkiq._core import __version__, debug_build
+from fastkiq.bound import Bound, JobOptions
+from fastkiq.client import Client
+from fastkiq.config import Config, configure
+from fastkiq.context import current_job
+from fastkiq.errors import (
+    DISCARD,
+    KILL,
+    ArgumentError,
+    BufferFull,
+    ConfigError,
+    Control,
+    DefinitionError,
+    Discard,
+    FastkiqError,
+    ForkedError,
+    Kill,
+    PushUncertain,
+    RedisAuthError,
+    RedisBusyError,
+    RedisConnectionError,
+    RedisError,
+    RedisNoReplicasError,
+    RedisOutOfMemoryError,
+    RedisReadOnlyError,
+    RedisReplyError,
+    Retry,
+    Shutdown,
+    Snooze,
+    UnknownWorker,
+)
+from fastkiq.function import JobFunction, job
+from fastkiq.job import Job
+from fastkiq.worker import Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from fastkiq.launcher import run_in_process
+
+__all__ = [
+    "DISCARD",
+    "KILL",
+    "ArgumentError",
+    "Bound",
+    "BufferFull",
+    "Client",
+    "Config",
+    "ConfigError",
+    "Control",
+    "DefinitionError",
+    "Discard",
+    "FastkiqError",
+    "ForkedError",
+    "Job",
+    "JobFunction",
+    "JobOptions",
+    "Kill",
+    "PushUncertain",
+    "RedisAuthError",
+    "RedisBusyError",
+    "RedisConnectionError",
+    "RedisError",
+    "RedisNoReplicasError",
+    "RedisOutOfMemoryError",
+    "RedisReadOnlyError",
+    "RedisReplyError",
+    "Retry",
+    "Shutdown",
+    "Snooze",
+    "UnknownWorker",
+    "Worker",
+    "WorkerOptions",
+    "__version__",
+    "configure",
+    "current_job",
+    "job",
+    "run_in_process",
+]
+
+if debug_build:
+    import warnings
+
+    warnings.warn("this is a debug build of fastkiq, many times slower than a release build", stacklevel=2)
+
+
+def __getattr__(name: str) -> Any:
+    """What only some programs need is loaded when it is asked for."""
+    if name == "run_in_process":
+        from fastkiq.launcher import run_in_process
+
+        return run_in_process
+    if name in ("api", "embedded", "testing"):
+        from importlib import import_module
+
+        try:
+            return import_module(f"fastkiq.{name}")
+        except ModuleNotFoundError as error:
+            if error.name == f"fastkiq.{name}":
+                raise AttributeError(f"module 'fastkiq' has no attribute {name!r}") from None
+            raise
+    raise AttributeError(f"module 'fastkiq' has no attribute {name!r}")

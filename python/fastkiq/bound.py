@@ -1,0 +1,154 @@
+"""A worker together with the options of its jobs: everything that can be enqueued is one of these."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+
+from fastkiq import client, inline
+from fastkiq.client import When, delay_of, epoch_of
+from fastkiq.errors import ArgumentError, DefinitionError
+from fastkiq.options import check, merge
+
+if TYPE_CHECKING:
+    from fastkiq.signature import Signature
+    from fastkiq.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class JobOptions(TypedDict, total=False):
+    """What can be said about a job, at its class or in `set`."""
+
+    queue: str
+    retry: bool | int
+    """True: 25 times; False: dropped at the first error; 0: dead at the first error."""
+    retry_for: float | timedelta
+    """How long to retry, in place of how often."""
+    retry_queue: str
+    dead: bool
+    """False: dropped instead of kept in the dead set."""
+    backtrace: bool | int
+    tags: list[str] | tuple[str, ...]
+    log_level: str
+
+
+class Bound(Generic[P]):
+    """The enqueue calls, for one worker with one set of options. Immutable; made by `Worker.set` and kept by classes.
+
+    `worker` and `signature` are None for a name that nobody has defined here.
+    """
+
+    __slots__ = ("lasting", "name", "options", "signature", "worker")
+
+    def __init__(
+        self,
+        name: str,
+        worker: "type[Worker] | None",
+        signature: "Signature | None",
+        options: Mapping[str, Any],
+        *,
+        lasting: bool = False,
+    ) -> None:
+        self.name = name
+        self.worker = worker
+        self.signature = signature
+        self.options = options
+        self.lasting = lasting  # whether it lives as long as its class, so that caching its template pays
+
+    def set(self, **options: Unpack[JobOptions]) -> "Bound[P]":
+        """The same worker with these options over its own. Raises ArgumentError."""
+        checked = check(options, f"{self.name}.set", ArgumentError)
+        return Bound(self.name, self.worker, self.signature, merge(self.options, checked))
+
+    def perform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Enqueues a job; answers its jid (24 hex digits), or None when client middleware stopped it.
+
+        Raises ArgumentError when the arguments do not fit `perform` or are not plain JSON, RedisError kinds when
+        Redis does not take it, PushUncertain when nobody can know.
+        """
+        return client.default().enqueue(self, self.arguments(args, kwargs))
+
+    def perform_in(self, delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Enqueues a job to run `delay` seconds (or timedelta) from now. Not positive means now."""
+        return client.default().enqueue(self, self.arguments(args, kwargs), delay_of(delay))
+
+    def perform_at(self, when: When, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Enqueues a job to run at an aware datetime or at epoch seconds. The past means now."""
+        return client.default().enqueue(self, self.arguments(args, kwargs), None, epoch_of(when))
+
+    def perform_bulk(self, rows: Iterable[Sequence[Any]], *, at: Iterable[When] | When | None = None) -> Sequence[str]:
+        """Enqueues one job for each row of arguments, taken lazily from any iterable, 1,000 a round trip.
+
+        `at` is one time for all or one for each. Answers the jids, those of stopped jobs left out. When it fails part
+        of the way, the exception's `pushed`, `uncertain` and `rest` say how far it came.
+        """
+        return client.default().enqueue_bulk(self, rows, at)
+
+    def perform_inline(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Runs the job here and now: client middleware, JSON and back, server middleware, `perform`, whose answer is
+        returned (None when middleware stopped it). Nothing is retried.
+
+        Of an asynchronous job inside a running event loop it raises: await `aperform_inline` there.
+        """
+        return inline.run(self, self.arguments(args, kwargs))
+
+    async def aperform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """`perform_async` that does not block the event loop."""
+        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs))
+
+    async def aperform_in(self, delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """`perform_in` that does not block the event loop."""
+        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs), delay_of(delay))
+
+    async def aperform_at(self, when: When, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """`perform_at` that does not block the event loop."""
+        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs), None, epoch_of(when))
+
+    async def aperform_bulk(
+        self, rows: Iterable[Sequence[Any]], *, at: Iterable[When] | When | None = None
+    ) -> Sequence[str]:
+        """`perform_bulk` that does not block the event loop. The rows are taken in another thread."""
+        return await _in_thread(client.default().enqueue_bulk, self, rows, at)
+
+    async def aperform_inline(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """`perform_inline` for coroutines; a job that is not asynchronous runs in a thread."""
+        return await inline.arun(self, self.arguments(args, kwargs))
+
+    def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
+        """The list of arguments that goes into the payload. Raises ArgumentError."""
+        signature = self.signature
+        if signature is None:
+            self._refuse_abstract()
+            return args
+        if not kwargs and signature.low <= len(args) <= signature.high:
+            return args
+        return signature.bind(args, kwargs)
+
+    def rows(self, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        """Checked rows of a bulk push, lazily."""
+        signature = self.signature
+        if signature is None:
+            self._refuse_abstract()
+            yield from rows
+            return
+        low, high = signature.low, signature.high
+        for number, row in enumerate(rows):
+            kind = type(row)
+            if (kind is tuple or kind is list) and low <= len(row) <= high:
+                yield row
+            else:
+                signature.refuse_row(row, number)
+
+    def _refuse_abstract(self) -> None:
+        if self.worker is not None:
+            raise DefinitionError(f"{self.worker.__name__} defines no perform, so there is nothing to enqueue")
+
+    def __repr__(self) -> str:
+        return f"<{self.name} with {dict(self.options)!r}>"
+
+
+async def _in_thread(call: Callable[..., R], *args: Any) -> R:
+    import asyncio  # only here: programs without coroutines need not load it
+
+    return await asyncio.to_thread(call, *args)

@@ -1,0 +1,303 @@
+"""The way of a job from a call to Redis: options, client middleware, encoding, one round trip."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from fastkiq import _core, options, registry
+from fastkiq import config as configuration
+from fastkiq.config import Config
+from fastkiq.errors import ArgumentError, RedisConnectionError
+
+if TYPE_CHECKING:
+    from fastkiq.bound import Bound
+    from fastkiq.worker import Worker
+
+MAX_EPOCH = 1e11  # seconds, the year 5138: beyond it somebody has passed milliseconds
+When = datetime | float
+
+
+class Client:
+    """Enqueues to one Redis. Safe for threads and forks; connects at the first use.
+
+    `redis_url` may differ from the configuration's; all else (middleware, timeouts, limits) comes from there.
+    """
+
+    def __init__(self, redis_url: str | None = None, *, config: Config | None = None) -> None:
+        self.config = config if config is not None else configuration.default()
+        self._url = redis_url
+        if redis_url is not None:
+            Config.redis_url.read(redis_url, "Client")
+        self._middleware = self.config.client_middleware
+        self._core: _core.Client | None = None
+        self._lock = Lock()
+        self._templates: dict[Bound[...], _core.Template] = {}
+
+    @property
+    def core(self) -> _core.Client:
+        """The connections, opened lazily by the core."""
+        return self._core or self._open()
+
+    def push(
+        self,
+        worker: "type[Worker] | str",
+        /,
+        *args: Any,
+        in_: float | timedelta | None = None,
+        at: When | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Enqueues one job and answers its jid, or None when middleware stopped it.
+
+        `worker` is a Worker or a name; for a name that nobody has defined here (a Ruby class, say) the arguments are
+        not checked against a signature. `in_` (seconds or timedelta) or `at` (aware datetime or epoch seconds) puts
+        it off; the other options are those of a Worker: `queue`, `retry` and so on.
+        """
+        if in_ is not None and at is not None:
+            raise ArgumentError("in_ and at exclude each other")
+        target = self.target(worker, options)
+        delay = None if in_ is None else delay_of(in_)
+        return self.enqueue(target, target.arguments(args, {}), delay, None if at is None else epoch_of(at))
+
+    def push_bulk(
+        self,
+        worker: "type[Worker] | str",
+        rows: Iterable[Sequence[Any]],
+        /,
+        *,
+        at: Iterable[When] | When | None = None,
+        **options: Any,
+    ) -> Sequence[str]:
+        """Enqueues one job a row, lazily, 1,000 a round trip; answers the jids. `at` is one time for all or one each.
+
+        Jobs that middleware stopped have no jid in the answer. When it fails part of the way, the exception's
+        `pushed`, `uncertain` and `rest` say how far it came.
+        """
+        return self.enqueue_bulk(self.target(worker, options), rows, at)
+
+    def target(self, worker: "type[Worker] | str", options: dict[str, Any]) -> "Bound[...]":
+        """What is to be enqueued: the worker with these options over its own. Raises ArgumentError."""
+        if isinstance(worker, str):
+            entry = registry.find(worker)
+            bound = _unknown(worker) if entry is None else entry.bound
+        else:
+            entry = getattr(worker, "__fastkiq__", None)
+            if not isinstance(entry, registry.Entry):
+                raise ArgumentError(f"a Worker or its name is wanted, not {worker!r:.80}")
+            bound = entry.bound
+        return bound.set(**options) if options else bound
+
+    def enqueue(
+        self, target: "Bound[...]", args: Sequence[Any], delay: float | None = None, at: float | None = None
+    ) -> str | None:
+        """`push` after the arguments have been bound. `delay` in seconds, `at` in epoch seconds."""
+        core = self._core or self._open()
+        if self._middleware.run is None:
+            template = self._templates.get(target) or self._template(target)
+            try:
+                return core.push(template, args, delay, at)
+            except RedisConnectionError:
+                if not self._revivable(core):
+                    raise
+                return self._open().push(template, args, delay, at)
+        payload = self.prepare(target, args, time.time() + delay if delay is not None else at)
+        if payload is None:
+            return None
+        try:
+            return core.push_payload(payload)
+        except RedisConnectionError:
+            if not self._revivable(core):
+                raise
+            return self._open().push_payload(payload)
+
+    def enqueue_bulk(
+        self, target: "Bound[...]", rows: Iterable[Sequence[Any]], at: Iterable[When] | When | None = None
+    ) -> Sequence[str]:
+        """`push_bulk` of a target."""
+        core = self._core or self._open()
+        times: Iterable[float] | float | None
+        if at is None or isinstance(at, (int, float, datetime)):
+            times = None if at is None else epoch_of(at)
+        else:
+            times = map(epoch_of, at)
+        checked = target.rows(rows)
+        if self._middleware.run is None:
+            return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
+        return core.push_payloads(self._prepare_all(target, checked, times))
+
+    def prepare(self, target: "Bound[...]", args: Sequence[Any], at: float | None) -> dict[str, Any] | None:
+        """The payload as client middleware leaves it, or None when it was stopped."""
+        payload: dict[str, Any] = {
+            **target.options,
+            "args": list(args),
+            "class": target.name,
+            "jid": secrets.token_hex(12),
+            "created_at": time.time_ns() // 1_000_000,
+        }
+        if at is not None:
+            payload["at"] = at
+        run = self._middleware.run
+        passed = payload if run is None else run(lambda: payload, target.worker or target.name, payload)
+        if passed is None:
+            return None
+        if not options.is_queue(payload.get("queue")):
+            raise ArgumentError(f"client middleware left {target.name} with the queue {payload.get('queue')!r:.80}")
+        return payload
+
+    def flush_buffer(self) -> int:
+        """Sends what the outage buffer holds; answers how many jobs."""
+        return self.core.flush_buffer()
+
+    @property
+    def buffered(self) -> int:
+        """Jobs that wait in the outage buffer."""
+        return 0 if self._core is None else self._core.buffered
+
+    def close(self) -> None:
+        """Closes the connections; the next push opens new ones."""
+        with self._lock:
+            core, self._core = self._core, None
+        if core is not None:
+            core.close()
+
+    def __repr__(self) -> str:
+        url = self.config.safe_url() if self._url is None else _core.parse_url(self._url)["safe"]
+        return f"Client({url!r})"
+
+    def _open(self) -> _core.Client:
+        with self._lock:
+            if self._core is not None:
+                return self._core
+            config = self.config
+            self._core = _core.Client(
+                config.resolved_url(self._url),
+                pool_size=config.pool_size,
+                connect_timeout=config.connect_timeout,
+                timeout=config.redis_timeout,
+                buffer=config.outage_buffer,
+            )
+            if config.outage_buffer:
+                _flush_at_exit(self._core)
+            return self._core
+
+    def _revivable(self, core: _core.Client) -> bool:
+        """After a RedisConnectionError (so nothing was sent): whether another try makes sense.
+
+        It does with the embedded server, which ends when nobody uses it; `_open` starts it anew.
+        """
+        if not self.config.is_embedded(self._url) or core.buffered:
+            return False
+        with self._lock:
+            if self._core is core:
+                self._core = None
+        return True
+
+    def _template(self, target: "Bound[...]") -> _core.Template:
+        template = _core.Template(target.name, target.options, self.config.max_payload_bytes)
+        if target.lasting:
+            self._templates[target] = template
+        return template
+
+    def _prepare_all(
+        self, target: "Bound[...]", rows: Iterable[Sequence[Any]], times: Iterable[float] | float | None
+    ) -> Iterator[dict[str, Any]]:
+        each = iter(times) if isinstance(times, Iterable) else None
+        for row in rows:
+            at = times if each is None else next(each, None)
+            if each is not None and at is None:
+                raise ArgumentError("there are fewer times in `at` than rows")
+            payload = self.prepare(target, row, at)  # type: ignore[arg-type]
+            if payload is not None:
+                yield payload
+
+
+def delay_of(value: float | timedelta) -> float:
+    """Seconds from now. Raises ArgumentError."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise ArgumentError(f"a delay is a number of seconds or a timedelta, not {type(value).__name__}")
+    if not abs(seconds) <= MAX_EPOCH:  # NaN too
+        raise ArgumentError(f"a delay of {seconds!r} seconds is out of range")
+    return float(seconds)
+
+
+def epoch_of(value: When) -> float:
+    """Epoch seconds. Raises ArgumentError."""
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ArgumentError(f"{value!r} has no time zone: pass an aware datetime or epoch seconds")
+        return value.timestamp()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ArgumentError(f"a time is an aware datetime or epoch seconds, not {type(value).__name__}")
+    if not abs(value) <= MAX_EPOCH:
+        raise ArgumentError(f"{value!r} is out of range for epoch seconds (are they milliseconds?)")
+    return float(value)
+
+
+_current: Client | None = None
+_made_for: tuple[Any, ...] = ()
+_version = -1
+_set = False
+_CLIENT_SETTINGS = (
+    "redis_url",
+    "pool_size",
+    "connect_timeout",
+    "redis_timeout",
+    "outage_buffer",
+    "max_payload_bytes",
+)
+
+
+def default() -> Client:
+    """The client behind `perform_async`, made anew when the settings that concern it have changed."""
+    if _current is not None and (_version == configuration.default().version or _set):
+        return _current
+    return _renew()
+
+
+def set_default(client: Client | None) -> Client | None:
+    """Puts another client behind `perform_async` (None: back to the configured one) and answers the one before."""
+    global _current, _set, _made_for
+    before, _current, _set, _made_for = _current if _set else None, client, client is not None, ()
+    return before
+
+
+_renewing = Lock()
+
+
+def _renew() -> Client:
+    global _current, _made_for, _version
+    config = configuration.default()
+    with _renewing:
+        config.load_once()
+        version = config.version
+        wanted = tuple(getattr(config, key) for key in _CLIENT_SETTINGS)
+        if _current is None or _made_for != wanted:
+            _current, _made_for = Client(config=config), wanted
+        _version = version
+        return _current
+
+
+def _unknown(name: str) -> "Bound[...]":
+    from fastkiq.bound import Bound
+
+    if not options.is_wire_name(name):
+        raise ArgumentError(f"{name!r:.80} cannot name a worker: letters, digits and _ . : < > - only")
+    return Bound(name, None, None, dict(options.DEFAULTS))
+
+
+def _flush_at_exit(core: _core.Client) -> None:
+    """One try to send what an outage has left in memory. Only in the process that owns the buffer."""
+    import atexit
+
+    owner = os.getpid()
+
+    def flush() -> None:
+        if os.getpid() == owner and core.buffered:
+            core.flush_buffer()
+
+    atexit.register(flush)

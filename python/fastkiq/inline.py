@@ -1,0 +1,73 @@
+"""Running a job where it stands, the way a process would run it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastkiq import _core, client, context
+from fastkiq.errors import FastkiqError, UnknownWorker
+from fastkiq.job import Job
+
+if TYPE_CHECKING:
+    from fastkiq.bound import Bound
+    from fastkiq.worker import Worker
+
+
+def run(target: "Bound[...]", args: Sequence[Any]) -> Any:
+    """Client middleware, JSON and back, server middleware, perform. Answers what perform answers."""
+    if _is_async(target):
+        import asyncio
+
+        if asyncio._get_running_loop() is not None:
+            name = target.worker.__name__ if target.worker else target.name
+            raise FastkiqError(
+                f"{name} is asynchronous and an event loop runs in this thread: await {name}.aperform_inline(...)"
+            )
+        return asyncio.run(arun(target, args))
+    instance = _prepare(target, args)
+    if instance is None:
+        return None
+    job = instance.job
+    perform: Callable[..., Any] = instance.perform  # type: ignore[attr-defined]
+    chain = client.default().config.server_middleware
+    token = context.current.set(instance)
+    try:
+        return perform(*job.args) if chain.run is None else chain.run(lambda: perform(*job.args), instance, job)
+    finally:
+        context.current.reset(token)
+
+
+async def arun(target: "Bound[...]", args: Sequence[Any]) -> Any:
+    """`run` for a running event loop; a job that is not asynchronous runs in a thread."""
+    if not _is_async(target):
+        import asyncio
+
+        return await asyncio.to_thread(run, target, args)
+    instance = _prepare(target, args)
+    if instance is None:
+        return None
+    job = instance.job
+    perform: Callable[..., Awaitable[Any]] = instance.perform  # type: ignore[attr-defined]
+    chain = client.default().config.server_middleware
+    token = context.current.set(instance)
+    try:
+        if chain.arun is None:
+            return await perform(*job.args)
+        return await chain.arun(lambda: perform(*job.args), instance, job)
+    finally:
+        context.current.reset(token)
+
+
+def _is_async(target: "Bound[...]") -> bool:
+    return target.signature is not None and target.signature.is_async
+
+
+def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "Worker | None":
+    """An instance that holds the job as it would come out of Redis; None when client middleware stopped it."""
+    if target.worker is None:
+        raise UnknownWorker(f"{target.name} is not defined here, so it cannot run here")
+    payload = client.default().prepare(target, args, None)
+    if payload is None:
+        return None
+    instance = target.worker()
+    instance._job = Job.from_bytes(_core.encode(payload))
+    return instance

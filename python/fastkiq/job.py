@@ -1,0 +1,114 @@
+"""The record of one job, for hooks, handlers, middleware and inspection."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastkiq import _core
+
+if TYPE_CHECKING:
+    from fastkiq._core import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job as it is stored. Nothing that Redis holds makes the building of it fail: what is unusable is absent."""
+
+    jid: str
+    class_name: str
+    """The name of the worker in the payload."""
+    queue: str
+    args: list[Any] = field(repr=False)
+    attempt: int = 1
+    """Which run this is: 1 for the first, 2 for the first retry."""
+    created_at: datetime | None = None
+    enqueued_at: datetime | None = None
+    failed_at: datetime | None = None
+    """When it first failed."""
+    retried_at: datetime | None = None
+    """When it last failed, if it failed more than once."""
+    at: datetime | None = None
+    """When it falls due (or died), for jobs of the sorted sets."""
+    recovered: int = 0
+    """How many deaths of a process it has survived."""
+    raw: bytes = field(default=b"", repr=False)
+    """The stored bytes."""
+    payload: dict[str, Any] = field(default_factory=dict, repr=False)
+    """All of it, decoded."""
+
+    @classmethod
+    def from_unit(cls, unit: "Unit") -> "Job":
+        """The record of a job that this process has claimed."""
+        return cls._from(unit.payload(), unit.raw, queue=unit.queue, at=None, recovered=unit.recovered)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, *, queue: str | None = None, at: float | None = None, recovered: int = 0) -> "Job":
+        """The record of stored bytes; `at` is the score in a sorted set. What is not JSON gives an empty `payload`."""
+        try:
+            payload = _core.decode(raw)
+        except ValueError:
+            payload = None
+        return cls._from(payload, raw, queue=queue, at=at, recovered=recovered)
+
+    @classmethod
+    def _from(cls, payload: Any, raw: bytes, *, queue: str | None, at: float | None, recovered: int) -> "Job":
+        if not isinstance(payload, dict):
+            payload = {}
+        args = payload.get("args")
+        count = payload.get("retry_count")
+        return cls(
+            jid=_text(payload.get("jid")),
+            class_name=_text(payload.get("class")),
+            queue=queue if queue is not None else _text(payload.get("queue")),
+            args=args if isinstance(args, list) else [],
+            attempt=count + 2 if type(count) is int and count >= 0 else 1,
+            created_at=_stamp(payload.get("created_at")),
+            enqueued_at=_stamp(payload.get("enqueued_at")),
+            failed_at=_stamp(payload.get("failed_at")),
+            retried_at=_stamp(payload.get("retried_at")),
+            at=None if at is None else _moment(at),
+            recovered=recovered,
+            raw=raw,
+            payload=payload,
+        )
+
+    @property
+    def retry_count(self) -> int | None:
+        """Failures counted so far, less one, as the payload has it; None before the first."""
+        return self.attempt - 2 if self.attempt > 1 else None
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags in the payload."""
+        tags = self.payload.get("tags")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+    @property
+    def error_class(self) -> str | None:
+        """The class of the last error."""
+        value = self.payload.get("error_class")
+        return value if isinstance(value, str) else None
+
+    @property
+    def error_message(self) -> str | None:
+        """The message of the last error."""
+        value = self.payload.get("error_message")
+        return value if isinstance(value, str) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _stamp(value: Any) -> datetime | None:
+    """Integers are milliseconds (Sidekiq 8), floats are seconds (Sidekiq 7)."""
+    if type(value) is int and abs(value) < 10**17:
+        return _moment(value / 1000)
+    return _moment(value) if type(value) is float else None
+
+
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

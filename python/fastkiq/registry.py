@@ -1,0 +1,157 @@
+"""Who answers to which name in a payload.
+
+Payloads name their worker; the name is looked up here, among the workers that loaded modules have defined, and
+nowhere else: nothing is ever imported because Redis names it.
+"""
+
+import sys
+from pathlib import PurePath
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from fastkiq.errors import DefinitionError
+from fastkiq.options import is_wire_name
+
+if TYPE_CHECKING:
+    from fastkiq._core import Unit
+    from fastkiq.bound import Bound
+    from fastkiq.signature import Signature
+    from fastkiq.worker import Worker
+
+
+class Entry:
+    """What is known of one worker class.
+
+    `options` are in payload form, defaults and inherited ones included; `own_options` only those said at the class.
+    `signature` is None when the class is abstract: it has no `perform`. `origin` tells where it was defined.
+    """
+
+    __slots__ = (
+        "ack_start",
+        "aliases",
+        "bound",
+        "is_async",
+        "name",
+        "options",
+        "origin",
+        "own_options",
+        "signature",
+        "worker",
+    )
+
+    bound: "Bound[...]"
+
+    def __init__(
+        self,
+        worker: "type[Worker]",
+        name: str,
+        aliases: tuple[str, ...],
+        origin: str,
+        options: dict[str, Any],
+        own_options: dict[str, Any],
+        signature: "Signature | None",
+        *,
+        ack_start: bool,
+    ) -> None:
+        self.worker = worker
+        self.name = name
+        self.aliases = aliases
+        self.origin = origin
+        self.options = options
+        self.own_options = own_options
+        self.signature = signature
+        self.is_async = signature is not None and signature.is_async
+        self.ack_start = ack_start
+
+    def make(self, unit: "Unit") -> Any:
+        """A new instance of the worker for one run."""
+        instance = self.worker()
+        instance._unit = unit
+        return instance
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.name}>"
+
+
+_lock = Lock()
+_by_name: dict[str, Entry] = {}  # wire names and aliases
+_wire_modules: dict[str, str] = {}
+
+
+def call_module(module: str, wire_module: str) -> None:
+    """Workers that the module named `module` defines from now on carry `wire_module` in their wire names."""
+    _wire_modules[module] = wire_module
+
+
+def wire_module(module: str) -> str:
+    """The module's part of a wire name: `__main__` gives the name under which others can load the same file."""
+    if module in _wire_modules:
+        return _wire_modules[module]
+    if module != "__main__":
+        return module
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m package.module
+        return str(spec.name)
+    file = getattr(main, "__file__", None)
+    return PurePath(file).stem if file else module
+
+
+def register(entry: Entry) -> None:
+    """Makes the worker known; one defined anew (a reload) takes its predecessor's place. Raises DefinitionError."""
+    for name in (entry.name, *entry.aliases):
+        if not is_wire_name(name):
+            raise DefinitionError(
+                f"{entry.origin}: {name!r} cannot be a wire name: letters, digits and _ . : < > - only"
+            )
+    with _lock:
+        for name in (entry.name, *entry.aliases):
+            holder = _by_name.get(name)
+            if holder is not None and holder.origin != entry.origin:
+                raise DefinitionError(
+                    f"{entry.origin} and {holder.origin} both go by the wire name {name!r}: give one of them name=..."
+                )
+        for name in [name for name, holder in _by_name.items() if holder.origin == entry.origin]:
+            del _by_name[name]
+        for name in (entry.name, *entry.aliases):
+            _by_name[name] = entry
+
+
+def find(name: str) -> Entry | None:
+    """The worker with this wire name or alias."""
+    return _by_name.get(name)
+
+
+def entries() -> list[Entry]:
+    """Every worker once, in the order of their definition."""
+    with _lock:
+        return list(dict.fromkeys(_by_name.values()))
+
+
+def table() -> dict[str, tuple[Entry, bool]]:
+    """Name in a payload -> (worker, whether it runs on the event loop), for the server.
+
+    A lone class name (`HardWorker`) is added when exactly one worker has it and nobody claims it outright.
+    """
+    with _lock:
+        known = dict(_by_name)
+    lone: dict[str, set[Entry]] = {}
+    for entry in known.values():
+        lone.setdefault(entry.worker.__name__, set()).add(entry)
+    for name, holders in lone.items():
+        if len(holders) == 1 and is_wire_name(name):
+            known.setdefault(name, next(iter(holders)))
+    return {name: (entry, entry.is_async) for name, entry in known.items()}
+
+
+def snapshot() -> dict[str, Entry]:
+    """The names as they are now; for tests, with `restore`."""
+    with _lock:
+        return dict(_by_name)
+
+
+def restore(names: dict[str, Entry]) -> None:
+    """Back to a `snapshot`."""
+    with _lock:
+        _by_name.clear()
+        _by_name.update(names)

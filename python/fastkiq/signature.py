@@ -1,0 +1,98 @@
+"""How the arguments of a call become the list of arguments in the payload."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Never
+
+from fastkiq.errors import ArgumentError, DefinitionError
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Signature:
+    """The signature of one `perform`, without `self`.
+
+    `low` and `high` are how many positional arguments it takes: a call without keywords whose number lies between
+    them needs no binding.
+    """
+
+    __slots__ = ("high", "inspected", "is_async", "low", "where")
+
+    def __init__(self, where: str, perform: Callable[..., Any], inspected: inspect.Signature) -> None:
+        self.where = where
+        self.inspected = inspected
+        self.is_async = inspect.iscoroutinefunction(perform)
+        parameters = inspected.parameters.values()
+        positional = [p for p in parameters if p.kind in _POSITIONAL]
+        variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+        self.low = sum(p.default is inspect.Parameter.empty for p in positional)
+        self.high = sys.maxsize if variadic else len(positional)
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
+        """The positional arguments of this call; a gap before a given keyword takes its default.
+
+        Raises ArgumentError that shows the signature.
+        """
+        if not kwargs and self.low <= len(args) <= self.high:
+            return args
+        try:
+            given = self.inspected.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise ArgumentError(f"{self.where}{self.inspected}: {error}") from None
+        values: list[Any] = []
+        gap: list[Any] = []  # defaults, written only if a given argument follows
+        for name, parameter in self.inspected.parameters.items():
+            if name not in given:
+                gap.append(parameter.default)
+                continue
+            values += gap
+            gap = []
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                values += given[name]
+            else:
+                values.append(given[name])
+        return values
+
+    def refuse_row(self, row: Any, number: int) -> Never:
+        """Raises the ArgumentError for a row of a bulk push that does not fit."""
+        where = f"{self.where}{self.inspected}: row {number}"
+        if type(row) is not tuple and type(row) is not list:
+            raise ArgumentError(f"{where} must be a list or tuple of arguments, not {type(row).__name__}")
+        try:
+            self.inspected.bind(*row)
+        except TypeError as error:
+            raise ArgumentError(f"{where}: {error}") from None
+        raise ArgumentError(f"{where} does not fit")
+
+
+def read(worker: type) -> Signature | None:
+    """The signature of the class's `perform`; None when it has none. Raises DefinitionError when no job can call it."""
+    static = inspect.getattr_static(worker, "perform", None)
+    if static is None:
+        return None
+    perform = worker.perform  # type: ignore[attr-defined]
+    where = f"{worker.__name__}.perform"
+    if not callable(perform):
+        raise DefinitionError(f"{where} must be a method, not {type(perform).__name__}")
+    if inspect.isgeneratorfunction(perform) or inspect.isasyncgenfunction(perform):
+        raise DefinitionError(f"{where} contains yield: calling it would run nothing")
+    inspected = inspect.signature(perform)
+    parameters = list(inspected.parameters.values())
+    if not isinstance(static, (staticmethod, classmethod)):
+        if not parameters:
+            raise DefinitionError(f"{where} must take self")
+        if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+            parameters = parameters[1:]
+    for parameter in parameters:
+        _refuse_keywords(where, parameter)
+    return Signature(
+        where, perform, inspected.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+    )
+
+
+def _refuse_keywords(where: str, parameter: inspect.Parameter) -> None:
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+        raise DefinitionError(f"{where}: {parameter.name} is keyword-only, but a job's arguments travel as a list")
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        raise DefinitionError(f"{where}: **{parameter.name} cannot work: a job's arguments travel as a list")
