@@ -32,6 +32,7 @@ from fastkiq.errors import (
     Shutdown,
     Snooze,
     UnknownWorker,
+    Verdict,
 )
 from fastkiq.function import JobFunction, job
 from fastkiq.job import Job
@@ -71,6 +72,7 @@ __all__ = [
     "Shutdown",
     "Snooze",
     "UnknownWorker",
+    "Verdict",
     "Worker",
     "WorkerOptions",
     "__version__",

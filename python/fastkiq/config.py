@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastkiq import settings
 from fastkiq.errors import ConfigError
@@ -129,7 +129,11 @@ class Config:
             if not self._loaded:
                 self.load()
 
-    def on(self, event: str, hook: HookT | None = None) -> Any:
+    @overload
+    def on(self, event: str, hook: HookT) -> HookT: ...
+    @overload
+    def on(self, event: str) -> Callable[[HookT], HookT]: ...
+    def on(self, event: str, hook: Hook | None = None) -> Any:
         """Calls `hook()` at startup, quiet, shutdown, exit, heartbeat (the first, or after an outage) or at each beat.
 
         Without a hook it is a decorator.

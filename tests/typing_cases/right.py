@@ -1,0 +1,83 @@
+"""Calls that mypy --strict and pyright must accept."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import assert_type
+
+import fastkiq
+
+
+class HardWorker(fastkiq.Worker, queue="critical", retry=5, tags=["a"], ack="start", name="hard", aliases=("old.Hard",)):
+    def perform(self, name: str, count: int = 1) -> None:
+        self.logger.info("%s %s %s", self.jid, self.job.attempt, self.interrupted)
+        assert_type(self.perform_async("again"), str | None)
+
+    @classmethod
+    def retry_in(cls, count: int, error: BaseException, job: fastkiq.Job) -> float | fastkiq.Verdict | None:
+        return fastkiq.KILL if count > 3 else 60
+
+    @classmethod
+    def retries_exhausted(cls, job: fastkiq.Job, error: BaseException) -> fastkiq.Verdict | None:
+        return fastkiq.DISCARD if job.args else None
+
+
+class Softer(HardWorker, retry_for=timedelta(hours=1)):
+    pass
+
+
+class Fetch(fastkiq.Worker, retry=False):
+    async def perform(self, url: str, *headers: str) -> int:
+        await asyncio.sleep(0)
+        return len(url)
+
+
+@fastkiq.job(queue="mail", retry=3)
+def send(to: str, subject: str = "hello") -> int:
+    return len(to)
+
+
+@fastkiq.job
+async def crawl(url: str) -> bytes:
+    return url.encode()
+
+
+async def main() -> None:
+    now = datetime.now(UTC)
+    assert_type(HardWorker.perform_async("bob"), str | None)
+    assert_type(HardWorker.perform_async("bob", count=5), str | None)
+    assert_type(HardWorker.perform_in(60, "bob", 2), str | None)
+    assert_type(HardWorker.perform_in(timedelta(minutes=1), name="bob"), str | None)
+    assert_type(HardWorker.perform_at(now, "bob"), str | None)
+    assert_type(HardWorker.perform_at(1.7e9, "bob", count=1), str | None)
+    HardWorker.perform_inline("bob")
+    HardWorker.perform_bulk([("bob", 1), ("ann", 2)], at=now)
+    HardWorker.perform_bulk((("bob",) for _ in range(3)), at=[now, 1.0, 2])
+    assert_type(await HardWorker.aperform_async("bob", 1), str | None)
+    assert_type(await HardWorker.aperform_in(1, "bob", 1), str | None)
+    assert_type(await HardWorker.aperform_at(now, "bob", 1), str | None)
+    await HardWorker.aperform_bulk([("bob",)])
+    await HardWorker.aperform_inline("bob")
+    assert_type(HardWorker.set(queue="low", retry=False).perform_async("bob"), str | None)
+    assert_type(HardWorker.set(queue="low").set(dead=False).perform_in(5, "bob", count=2), str | None)
+    assert_type(await HardWorker.set(tags=["x"]).aperform_async("bob"), str | None)
+    Softer.perform_async("bob", 1)
+    Fetch.perform_async("https://example.org", "a", "b")
+    assert_type(send("ann"), int)
+    assert_type(send.perform_async("ann", subject="hi"), str | None)
+    assert_type(send.set(queue="low").perform_in(3, "ann"), str | None)
+    assert_type(await crawl("https://example.org"), bytes)
+    assert_type(await crawl.aperform_async("https://example.org"), str | None)
+    client = fastkiq.Client("redis://localhost")
+    assert_type(client.push("ruby.Worker", 1, [2], {"a": None}, queue="ruby", in_=5), str | None)
+    assert_type(client.push(HardWorker, "bob", at=now), str | None)
+    client.push_bulk(HardWorker, [("bob",)], retry=1)
+    config = fastkiq.configure(redis_url="redis://localhost", concurrency=5)
+    assert_type(config.concurrency, int)
+    assert_type(config.queues, list[tuple[str, int]])
+    job = fastkiq.current_job()
+    assert_type(job, fastkiq.Job | None)
+
+    @config.on("startup")
+    def started() -> None: ...
+
+    started()
