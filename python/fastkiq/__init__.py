@@ -39,7 +39,7 @@ from fastkiq.job import Job
 from fastkiq.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
-    from fastkiq.launcher import run_in_process
+    from fastkiq.in_process import run_in_process
 
 __all__ = [
     "DISCARD",
@@ -91,7 +91,7 @@ if debug_build:
 def __getattr__(name: str) -> Any:
     """What only some programs need is loaded when it is asked for."""
     if name == "run_in_process":
-        from fastkiq.launcher import run_in_process
+        from fastkiq.in_process import run_in_process
 
         return run_in_process
     if name in ("api", "embedded", "testing"):

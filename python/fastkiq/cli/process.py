@@ -1,0 +1,121 @@
+"""`fastkiq process`: the command that runs jobs."""
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from fastkiq import _core, registry
+from fastkiq.backtrace import users_part
+from fastkiq.boot_checks import BootError
+from fastkiq.cli.redis_option import configured, redis_options
+from fastkiq.config import Config
+from fastkiq.errors import FastkiqError
+from fastkiq.launcher import Launcher
+from fastkiq.loader import load
+from fastkiq.logging import colourful, logger, setup
+from fastkiq.printable import printable
+from fastkiq.process import Process
+
+_EXAMPLES = """\b
+Examples:
+  fastkiq process app.jobs                           a module, serving the queue "default"
+  fastkiq process jobs.py -c 50 -v                   a file, 50 threads at most, every job logged
+  fastkiq process app/ -q critical -q default        strict order: critical first, always
+  fastkiq process app/ -q critical,3 -q default,1    weights: critical first three times out of four
+  fastkiq process jobs.py --redis embedded --drain   no Redis needed; ends when the work is done
+
+\b
+Signals: TERM or INT stops within the timeout, a second INT at once (no job is lost), TSTP takes no more
+jobs, TTIN logs what every thread does. Exit codes: 0 stopped, 1 could not start, 2 called wrongly,
+130 stopped at once.
+"""
+
+
+class _Process(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A bare `--drain` must not take the next word for its seconds."""
+        return super().parse_args(ctx, ["--drain=0" if word == "--drain" else word for word in args])
+
+
+@click.command(cls=_Process, epilog=_EXAMPLES)
+@click.argument("targets", nargs=-1, metavar="[MODULE|FILE|FOLDER]...")
+@click.option(
+    "-q", "--queue", "queues", multiple=True, metavar="NAME[,WEIGHT]", help="Queue to serve; repeatable, in order."
+)
+@click.option("-c", "--concurrency", type=int, help="Most jobs on threads at once (25).")
+@click.option("--async-concurrency", type=int, help="Most jobs on the event loop at once (100).")
+@click.option("-t", "--timeout", type=float, help="Seconds that running jobs get to end at a stop (25).")
+@click.option("-g", "--tag", metavar="TAG", help="Tells this process from others (the folder's name).")
+@click.option("-v", "--verbose", is_flag=True, help="Log the start and end of every job.")
+@click.option("--log-format", metavar="FORMAT", help="auto, pretty, plain or json.")
+@click.option("--fetch", metavar="HOW", help="reliable (default), or basic: Sidekiq's plain BRPOP.")
+@click.option(
+    "--drain", type=float, metavar="[=SECONDS]", help="Exit when nothing is left that falls due within SECONDS."
+)
+@redis_options
+def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, drain: float | None, **given: Any) -> int:
+    """Runs the jobs of the workers that the modules, files or folders define, until it is stopped."""
+    if drain is not None and not 0 <= drain < 1e9:
+        raise click.BadParameter("the seconds must be between 0 and 1e9", param_hint="--drain")
+    config = configured(
+        given["redis_url"],
+        given["config_file"],
+        given["environment"],
+        queues=("-q", list(queues) or None),
+        concurrency=("-c", given["concurrency"]),
+        async_concurrency=("--async-concurrency", given["async_concurrency"]),
+        timeout=("-t", given["timeout"]),
+        tag=("-g", given["tag"]),
+        log_level=("-v", "debug" if verbose else None),
+        log_format=("--log-format", given["log_format"]),
+        fetch=("--fetch", given["fetch"]),
+        require=("MODULE", list(targets) or None),
+    )
+    if not config.require:
+        raise click.UsageError("nothing to load: name the module, file or folder that defines your workers")
+    for target in config.require:
+        load(target)
+    setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
+    if not registry.entries():
+        logger.warning(
+            "no workers are defined in %s: every job will wait in retry", printable(", ".join(config.require))
+        )
+    return _run(config, drain)
+
+
+def _run(config: Config, drain: float | None) -> int:
+    try:
+        return Process(config, drain).run(_banner, click.echo)
+    except FastkiqError:
+        raise
+    except Exception as error:  # a startup hook's: the user's own traceback says most
+        text = "".join(traceback.format_exception(type(error), error, users_part(error)))
+        click.echo(text.rstrip("\n"), err=True)
+        raise BootError("a startup hook failed, so nothing was started") from None
+
+
+def _banner(launcher: Launcher) -> None:
+    config = launcher.config
+    weighted = any(weight for _, weight in config.queues)
+    queues = ", ".join(f"{name} x{weight}" if weighted else name for name, weight in config.queues)
+    order = "" if weighted or len(config.queues) == 1 else "  (in this order)"
+    url = printable(launcher.server.url)
+    facts = (
+        f"fastkiq {_core.__version__} | pid {os.getpid()} | {config.concurrency} threads"
+        f" | {len(registry.entries())} workers | queues: {queues} | {url}"
+    )
+    if not colourful(sys.stderr):
+        logger.info("ready: %s", facts)
+        return
+    bolt, dim, off = "\x1b[1;33m", "\x1b[2m", "\x1b[0m"
+    rows = [
+        f"{bolt}  __/{off}  \x1b[1mfastkiq{off} {_core.__version__}",
+        f"{bolt} /_ {off}   {dim}redis{off}    {url}",
+        f"{bolt}  / {off}   {dim}queues{off}   {queues}{order}",
+        f"{bolt} /  {off}   {dim}runs{off}     {len(registry.entries())} workers, up to {config.concurrency} threads",
+        f"        {dim}pid{off}      {os.getpid()}; Ctrl-C stops, twice at once",
+    ]
+    click.echo("\n" + "\n".join(rows) + "\n", err=True)

@@ -1,0 +1,106 @@
+"""Workers inside another program, which keeps its main thread, its signals and its exit."""
+
+import atexit
+import os
+import selectors
+import socket
+from threading import Event, Lock, Thread, current_thread
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fastkiq import config as configuration
+from fastkiq.errors import ForkedError
+from fastkiq.launcher import Launcher
+from fastkiq.logging import logger
+
+if TYPE_CHECKING:
+    from fastkiq.config import Config
+
+
+class InProcess:
+    """The workers of `run_in_process`. Leaving its `with` block stops them; so does the end of the program."""
+
+    def __init__(self, config: "Config") -> None:
+        self._config = config
+        self._launcher = Launcher(config)
+        self._reader, self._writer = socket.socketpair()
+        self._lock = Lock()
+        self._stopped = Event()
+        self._manager = Thread(target=self._manage, name="fastkiq-manager", daemon=True)
+        self._ended = False
+        self._pid = os.getpid()
+
+    def start(self) -> None:
+        """Raises RedisError when Redis cannot be used, BootError when it should not be."""
+        self._launcher.start()
+        self._manager.start()
+        atexit.register(self._at_exit)
+
+    def quiet(self) -> None:
+        """Takes no more jobs; those that run go on."""
+        self._launcher.quiet()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Gives running jobs `timeout` seconds (by default the setting), then sends them back to their queues.
+
+        Returns when all is written; a second call waits for the first.
+        """
+        if os.getpid() != self._pid:
+            raise ForkedError("the workers belong to the parent process; a forked child cannot stop them")
+        with self._lock:
+            first, self._ended = not self._ended, True
+        if first:
+            self._stop(self._config.timeout if timeout is None else timeout)
+        elif current_thread() is not self._manager:
+            self._stopped.wait()
+
+    def _stop(self, timeout: float) -> None:
+        self._writer.send(b"\0")
+        if current_thread() is not self._manager and self._manager.is_alive():
+            self._manager.join()
+        self._launcher.begin_stop()
+        deadline = monotonic() + timeout
+        while not self._launcher.wait(min(0.1, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
+            continue
+        self._launcher.stop()
+        self._stopped.set()
+        atexit.unregister(self._at_exit)
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _manage(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            selector.register(self._launcher.server.event_fd, selectors.EVENT_READ)
+            while self._reader not in [key.fileobj for key, _ in selector.select()]:
+                self._launcher.attend()
+                if self._launcher.stop_asked:
+                    logger.info("stop asked for from outside")
+                    self.stop()
+                    return
+
+    def _at_exit(self) -> None:
+        if os.getpid() == self._pid:
+            self.stop()
+
+
+def run_in_process(**settings: Any) -> InProcess:
+    """Starts workers on threads of this program; `settings` as for `configure()`.
+
+        with fastkiq.run_in_process(concurrency=2, queues=["mail"]):
+            serve_http()
+
+    Signals stay the program's. Raises RedisError when Redis cannot be used, ForkedError in the use by a forked child.
+    """
+    config = configuration.configure(**settings)
+    config.load_once()
+    workers = InProcess(config)
+    workers.start()
+    return workers

@@ -1,0 +1,208 @@
+"""Boots a server process, answers what its core asks for, quiets it and stops it."""
+
+import os
+import socket
+from collections import defaultdict
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from fastkiq import _core, context, events, registry
+from fastkiq.boot_checks import refuse_old, warnings
+from fastkiq.errors import ForkedError, Shutdown
+from fastkiq.logging import logger, stacks
+from fastkiq.policy import RetryPolicy
+from fastkiq.printable import printable
+from fastkiq.processor import Processor
+from fastkiq.reporter import Reporter
+
+if TYPE_CHECKING:
+    from fastkiq.aio import AsyncProcessor
+    from fastkiq.config import Config
+
+GRACE: Final = 3.0
+"""Seconds that jobs get for their `finally` blocks after Shutdown was raised in them."""
+
+
+class Launcher:
+    """One server and its threads: `start`, then `attend` whenever `event_fd` is readable, at last `stop`.
+
+    All on one thread, the one that called `start`.
+    """
+
+    def __init__(self, config: "Config") -> None:
+        self.config = config
+        self.server = _core.Server(config.resolved_url(), registry.table(), server_options(config))
+        self.policy = RetryPolicy(config)
+        self.stop_asked = False
+        """Somebody outside asked for a stop, through `<identity>-signals`."""
+        self._threads: list[Processor] = []
+        self._async: AsyncProcessor | None = None
+        self._reporter = Reporter(config, self.server)
+        self._pid = os.getpid()
+        self._quiet = False
+
+    def start(self) -> None:
+        """Startup hooks, connection, checks of the server. Raises what a hook raised, RedisError, BootError."""
+        for warning in unserved(self.config):
+            logger.warning("%s", warning)
+        context.ask_to_stop(False)
+        events.fire(self.config, "startup")
+        self.server.start()
+        try:
+            refuse_old(self.server.info())
+            for warning in warnings(self.server.info()):
+                logger.warning("%s", warning)
+            if any(entry.is_async for entry in registry.entries()):
+                self._start_async()
+            self._reporter.start()
+        except BaseException:
+            self.server.stop()
+            raise
+
+    def attend(self) -> None:
+        """Answers the core's events."""
+        for event in self.server.events():
+            match event:
+                case ("spawn",):
+                    self._spawn()
+                case ("signal", name):
+                    self.signal(name)
+                case _:
+                    self._reporter.tell(event)
+
+    def signal(self, name: str) -> None:
+        """TERM asks for a stop, TSTP quiets, TTIN logs what every thread does."""
+        if name == "TERM":
+            self.stop_asked = True
+        elif name == "TSTP":
+            self.quiet()
+        elif name in ("TTIN", "INFO"):
+            logger.warning("asked for every thread's stack:\n%s", stacks())
+        else:
+            logger.warning("unknown signal %s ignored", printable(name, 40))
+
+    def quiet(self) -> None:
+        """Takes no more jobs; those that run go on. There is no way back."""
+        self._refuse_child()
+        if self._quiet:
+            return
+        self._quiet = True
+        logger.info("quiet: no more jobs are taken")
+        self.server.quiet()
+        context.ask_to_stop()
+        events.fire(self.config, "quiet")
+
+    def wait(self, seconds: float) -> bool:
+        """Whether nothing runs; waits for it that long, and attends to events."""
+        idle = self.server.wait_idle(seconds)
+        self.attend()
+        return idle
+
+    def begin_stop(self) -> None:
+        """Quiets and runs the shutdown hooks. `wait` comes next."""
+        self.quiet()
+        events.fire(self.config, "shutdown")
+
+    def stop(self, grace: float = GRACE) -> bool:
+        """Ends what still runs: it goes back to its queue first, then the jobs hear of it and get `grace` seconds.
+
+        Answers whether all threads have ended; those that have not are daemons.
+        """
+        self._refuse_child()
+        self.quiet()
+        deadline = monotonic() + grace
+        late = {name for name, _, _, _ in self.server.running()}
+        self.policy.stopping = True
+        if late:
+            returned = self.server.give_back_running()
+            logger.warning("%d jobs did not end in time and are back in their queues", returned)
+            for thread in self._threads:
+                if thread.name in late and thread.ident is not None:
+                    _core.raise_in_thread(thread.ident, Shutdown)
+            if self._async is not None:
+                self._async.cancel()
+        self.attend()
+        self.server.stop()
+        clean = self._join(deadline)
+        events.fire(self.config, "exit")
+        return clean
+
+    def _join(self, deadline: float) -> bool:
+        threads = [*self._threads, *([self._async] if self._async is not None else [])]
+        if self._async is not None:
+            self._async.finish()
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()))
+        hung = [thread.name for thread in threads if thread.is_alive()]
+        if hung:
+            logger.warning("still running, and left behind: %s", ", ".join(hung))
+        self.attend()
+        self._reporter.finish(max(0.1, deadline - monotonic()))
+        return not hung
+
+    def _spawn(self) -> None:
+        thread = Processor(
+            self.server,
+            f"fastkiq-default-{len(self._threads) + 1}",
+            self.policy,
+            self.config.server_middleware,
+            verbose=self._verbose,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives us no more threads: those that are there go on
+            logger.warning("no more worker threads than %d: %s", len(self._threads), error)
+            return
+        self._threads.append(thread)
+
+    def _start_async(self) -> None:
+        from fastkiq.aio import AsyncProcessor
+
+        self._async = AsyncProcessor(self.server, self.policy, self.config.server_middleware, verbose=self._verbose)
+        self._async.start()
+
+    @property
+    def _verbose(self) -> bool:
+        return logger.isEnabledFor(10)
+
+    def _refuse_child(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedError("the workers belong to the parent process; a forked child cannot steer them")
+
+
+def server_options(config: "Config") -> dict[str, Any]:
+    """The settings in the core's words."""
+    return {
+        "queues": config.queues,
+        "concurrency": config.concurrency,
+        "async_concurrency": config.async_concurrency,
+        "fetch": config.fetch,
+        "lease": config.lease,
+        "tag": config.tag if config.tag is not None else Path.cwd().name,
+        "labels": config.labels,
+        "hostname": os.environ.get("DYNO") or socket.gethostname(),
+        "version": _core.__version__,
+        "poll_interval": config.poll_interval_average,
+        "dead_max": config.dead_max_jobs,
+        "dead_timeout": config.dead_timeout_in_seconds,
+        "max_bytes": config.max_payload_bytes,
+        "connect_timeout": config.connect_timeout,
+        "timeout": config.redis_timeout,
+    }
+
+
+def unserved(config: "Config") -> list[str]:
+    """A warning for each queue that loaded workers use and this process does not serve."""
+    served = {name for name, _ in config.queues}
+    missing: dict[str, list[str]] = defaultdict(list)
+    for entry in registry.entries():
+        for queue in {entry.options["queue"], entry.options.get("retry_queue", entry.options["queue"])} - served:
+            if entry.signature is not None:
+                missing[queue].append(entry.name)
+    return [
+        f"this process does not serve the queue {queue!r} of {', '.join(sorted(names)[:5])}"
+        + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        + f" (-q {queue})"
+        for queue, names in sorted(missing.items())
+    ]

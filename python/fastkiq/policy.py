@@ -1,0 +1,283 @@
+"""What becomes of a job that did not end well: retried, snoozed, dead, dropped, or back in its queue."""
+
+import random
+import time
+from asyncio import CancelledError
+from collections.abc import Callable, Mapping
+from logging import INFO, WARNING
+from typing import TYPE_CHECKING, Any, Final
+
+from fastkiq import events
+from fastkiq._core import splice
+from fastkiq.backtrace import compressed, users_part
+from fastkiq.errors import DISCARD, KILL, Control, Discard, Kill, Retry, Shutdown, Snooze, UnknownWorker, Verdict
+from fastkiq.job import Job
+from fastkiq.logging import about, logger
+from fastkiq.printable import printable
+from fastkiq.retry import (
+    asked_delay,
+    backoff,
+    epoch_seconds,
+    jitter_bound,
+    repairs,
+    terms,
+    unknown_delay,
+    waiting_fields,
+)
+
+if TYPE_CHECKING:
+    from fastkiq._core import Unit
+    from fastkiq.config import Config
+    from fastkiq.registry import Entry
+
+_LONGEST_MESSAGE: Final = 10_000
+_UNKNOWN_LOGGED_AGAIN: Final = 60.0  # seconds; a backlog of one missing class must not flood the log
+_UNKNOWN_REMEMBERED: Final = 1_000
+
+
+class RetryPolicy:
+    """Settles every unit whose `perform` raised, and those that nobody can run. Never raises; safe for threads."""
+
+    def __init__(
+        self,
+        config: "Config",
+        *,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[int], float] = random.randrange,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._jitter = jitter
+        self._backtrace = int(config.backtrace) if config.backtrace is not True else 1_000
+        self._unknown_logged: dict[str, float] = {}
+        self.stopping = False
+        """Set at the stop deadline: from then on Shutdown and cancellation are nobody's failure."""
+
+    def failed(self, unit: "Unit", entry: "Entry", error: BaseException, elapsed: float) -> None:
+        """`perform` raised `error` after `elapsed` seconds."""
+        try:
+            self._settle(unit, entry, error, elapsed)
+        except BaseException as worse:
+            self._last_resort(unit, error, worse)
+
+    def unknown(self, unit: "Unit") -> None:
+        """No loaded module defines the class: the job waits in retry, which costs it no attempt."""
+        try:
+            self._wait_for_worker(unit)
+        except BaseException as worse:
+            self._last_resort(unit, UnknownWorker(unit.class_name), worse)
+
+    def _settle(self, unit: "Unit", entry: "Entry", error: BaseException, elapsed: float) -> None:
+        if self.stopping and _shut_down(error):
+            unit.give_back()
+            logger.info("interrupted by the stop; back in its queue", extra=_about(unit, elapsed))
+            return
+        payload = unit.payload()
+        if isinstance(error, Snooze) and not entry.ack_start:
+            fields = {**repairs(payload, unit.queue), "enqueued_at": None}
+            if unit.schedule(error.in_, fields):
+                logger.info("snoozed for %s: %s", _span(error.in_), printable(error), extra=_about(unit, elapsed))
+            return
+        failure = _Failure(self._config, unit, entry, error, elapsed, payload, self._clock(), self._backtrace)
+        if isinstance(error, Discard):
+            failure.drop("discarded by itself", "discarded_at")
+        elif failure.terms.retries is None or entry.ack_start:
+            failure.drop("failed, and is not retried")
+        elif isinstance(error, Kill):
+            failure.die("killed by itself")
+        elif failure.terms.exhausted(failure.now):
+            failure.die("failed for the last time")
+        else:
+            self._again(failure)
+
+    def _again(self, failure: "_Failure") -> None:
+        count = failure.terms.count
+        if isinstance(failure.raised, Retry) and failure.raised.in_ is not None:
+            failure.retry(failure.raised.in_)
+            return
+        answer = failure.ask()
+        if answer is DISCARD:
+            failure.drop("failed, and its retry_in discards it", "discarded_at")
+        elif answer is KILL:
+            failure.die("failed, and its retry_in ends it")
+        else:
+            delay = answer if isinstance(answer, float) else backoff(count)
+            failure.retry(delay + self._jitter(jitter_bound(count)))
+
+    def _wait_for_worker(self, unit: "Unit") -> None:
+        now = self._clock()
+        payload = unit.payload()
+        first = epoch_seconds(payload.get("failed_at"))
+        delay = unknown_delay(0.0 if first is None else now - first) + self._jitter(10)
+        message = (
+            f"no loaded module defines {printable(unit.class_name, 200)}: name the module, file or folder that does in "
+            "`fastkiq process ...`; when the class has moved, give it aliases=(...)"
+        )
+        fields = {**repairs(payload, unit.queue), **waiting_fields(payload, int(now * 1000))}
+        fields |= {"error_class": "fastkiq.UnknownWorker", "error_message": message}
+        if unit.retry(delay, fields, failed=False) and self._tell_unknown(unit.class_name, now):
+            logger.warning("%s; looked at again in %s", message, _span(delay), extra=_about(unit))
+
+    def _tell_unknown(self, class_name: str, now: float) -> bool:
+        if now - self._unknown_logged.get(class_name, 0.0) < _UNKNOWN_LOGGED_AGAIN:
+            return False
+        if len(self._unknown_logged) >= _UNKNOWN_REMEMBERED:
+            self._unknown_logged.clear()
+        self._unknown_logged[class_name] = now
+        return True
+
+    def _last_resort(self, unit: "Unit", error: BaseException, worse: BaseException) -> None:
+        """The policy itself failed (out of memory, say): the job is kept for a later try with no more than its time."""
+        if isinstance(worse, Shutdown):
+            unit.give_back()
+            return
+        name = class_name(error)
+        fields = {"failed_at": int(self._clock() * 1000), "error_class": name, "error_message": "see the log"}
+        unit.retry(60.0, fields)
+        logger.error("cannot settle a job that raised %s; it waits in retry", printable(name), exc_info=worse)
+
+
+class _Failure:
+    """One failed run: the fields it leaves in the payload, and the three ends it can take."""
+
+    def __init__(
+        self,
+        config: "Config",
+        unit: "Unit",
+        entry: "Entry",
+        raised: BaseException,
+        elapsed: float,
+        payload: Mapping[str, Any],
+        now: float,
+        backtrace: int,
+    ) -> None:
+        self.unit = unit
+        self.entry = entry
+        self.raised = raised
+        self.error = (raised.__cause__ or raised) if isinstance(raised, Control) else raised
+        self.elapsed = elapsed
+        self.now = now
+        self.terms = terms(payload, entry.options, now, config.max_retries, backtrace)
+        self._config = config
+        self.fields = self._fields(payload)
+        if self.terms.complaints:
+            odd = printable("; ".join(self.terms.complaints), 500)
+            logger.warning("options in the payload that make no sense, defaults used: %s", odd, extra=_about(unit))
+
+    def _fields(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        now_ms = int(self.now * 1000)
+        count = self.terms.count
+        fields = repairs(payload, self.terms.retry_queue or self.unit.queue)
+        fields["error_message"] = message_of(self.error)
+        fields["error_class"] = class_name(self.error)
+        fields["retry_count"] = count
+        if count == 0 or epoch_seconds(payload.get("failed_at")) is None:
+            fields["failed_at"] = now_ms
+        if count:
+            fields["retried_at"] = now_ms
+        if self.terms.backtrace:
+            fields["error_backtrace"] = compressed(self.error, self.terms.backtrace)
+        elif "error_backtrace" in payload:
+            fields["error_backtrace"] = None  # an earlier error's: it would explain the wrong one
+        return fields
+
+    def job(self) -> Job:
+        """As it is stored from now on."""
+        return Job.from_bytes(splice(self.unit.raw, self.fields), queue=self.unit.queue, recovered=self.unit.recovered)
+
+    def ask(self) -> float | Verdict | None:
+        """What the worker's `retry_in` says; its own error is reported, and the backoff used."""
+        try:
+            answer = self.entry.worker.retry_in(self.terms.count, self.error, self.job())
+            return answer if isinstance(answer, Verdict) else asked_delay(answer)
+        except BaseException as error:
+            self._report(error, "retry_in raised")
+            return None
+
+    def retry(self, delay: float) -> None:
+        if not self.unit.retry(delay, self.fields):
+            return
+        last = "" if self.terms.retry_for is not None else f" of {self.terms.retries}"
+        self._log(INFO, f"failed, retry {self.terms.count + 1}{last} in {_span(delay)}")
+        self._report(self.error, "Job raised exception")
+
+    def die(self, how: str) -> None:
+        """Past the last attempt: to the dead set, unless the worker or the payload says otherwise."""
+        verdict = None
+        try:
+            verdict = self.entry.worker.retries_exhausted(self.job(), self.error)
+        except BaseException as error:
+            self._report(error, "retries_exhausted raised")
+        if verdict is DISCARD or not self.terms.dead:
+            self.drop(how, "discarded_at")
+        elif self.unit.kill(self.fields):
+            self._log(WARNING, f"{how}; now in the dead set")
+            self._report(self.error, "Job raised exception")
+            events.died(self._config, self.job(), self.error)
+
+    def drop(self, how: str, stamp: str | None = None) -> None:
+        """Not kept anywhere; death handlers hear of it."""
+        if stamp is not None:
+            self.fields[stamp] = int(self.now * 1000)
+        if self.unit.fail():
+            self._log(WARNING, f"{how}; dropped")
+            self._report(self.error, "Job raised exception")
+            events.died(self._config, self.job(), self.error)
+
+    def _report(self, error: BaseException, context: str) -> None:
+        if not isinstance(error, Control):
+            events.report(self._config, error, {"context": context, "job": self.job()})
+
+    def _log(self, level: int, what: str) -> None:
+        summary = f"{printable(self.fields['error_class'], 200)}: {printable(self.fields['error_message'], 1_000)}"
+        thrown = None
+        if not isinstance(self.error, Control):  # a job that steers itself has no bug to show
+            thrown = (type(self.error), self.error, users_part(self.error))
+        logger.log(level, "%s: %s", what, summary, exc_info=thrown, extra=_about(self.unit, self.elapsed))
+
+
+def message_of(error: BaseException) -> str:
+    """The exception's text as a payload keeps it: valid UTF-8, at most 10,000 characters."""
+    try:
+        return str(error)[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode()
+    except BaseException:
+        return "!!! ERROR MESSAGE THREW AN ERROR !!!"
+
+
+def class_name(error: BaseException) -> str:
+    """`ValueError`, `myapp.errors.Broken`, `fastkiq.Retry`."""
+    kind = type(error)
+    module = "fastkiq" if kind.__module__ == "fastkiq.errors" else str(kind.__module__)
+    name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    return name[:500].encode("utf-8", "replace").decode()
+
+
+def _shut_down(error: BaseException) -> bool:
+    """Whether a stop is at the root of this error, however many others were raised on the way (in circles, even)."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        if isinstance(one, (Shutdown, CancelledError)):
+            return True
+        seen.add(id(one))
+        pending += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            pending += one.exceptions
+    return False
+
+
+def _about(unit: "Unit", elapsed: float | None = None) -> dict[str, Any]:
+    return about(unit.class_name, unit.jid, unit.queue, elapsed)
+
+
+def _span(seconds: float) -> str:
+    """`17 s`, `12 min`, `3.4 h`, `2.1 days`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    for unit, size in (("min", 60.0), ("h", 3_600.0)):
+        if seconds < 48 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86_400:.3g} days"

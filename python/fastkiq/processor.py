@@ -1,0 +1,107 @@
+"""One worker thread: takes a job, runs it, settles it, until the server has no more for it."""
+
+import os
+import sys
+import traceback
+from threading import Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from fastkiq import context
+from fastkiq.errors import ForkedError, Shutdown
+from fastkiq.job import Job
+from fastkiq.logging import about, logger
+
+if TYPE_CHECKING:
+    from fastkiq._core import Server, Unit
+    from fastkiq.middleware import Chain, Run
+    from fastkiq.policy import RetryPolicy
+    from fastkiq.registry import Entry
+
+SLOW: Final = 10.0
+"""Seconds from which on a finished job is logged as INFO."""
+
+
+class Processor(Thread):
+    """Runs jobs on a thread of its own. No job can end it: whatever `perform` raises goes to the retry policy."""
+
+    def __init__(self, server: "Server", name: str, policy: "RetryPolicy", chain: "Chain", *, verbose: bool) -> None:
+        # A daemon: the launcher waits for it as long as the stop allows, and the interpreter must not wait longer.
+        super().__init__(name=name, daemon=True)
+        self._server = server
+        self._policy = policy
+        self._run = chain.run
+        self._verbose = verbose
+        self._pid = os.getpid()
+
+    def run(self) -> None:
+        """The thread's body."""
+        take = self._server.processor(self.name).next
+        perform = self._perform_verbosely if self._verbose else self._perform
+        while True:
+            try:
+                while (unit := take()) is not None:
+                    perform(unit)
+                return
+            except Shutdown:
+                continue  # came too late for its job, which had just ended
+            except ForkedError:
+                os._exit(0)  # a child that the job forked has come to the end of the job
+            except BaseException:
+                # Not the job's: those never get here. The server alone says when this thread is to end.
+                logger.exception("a worker thread stumbled and goes on")
+                sleep(1.0)
+
+    def _perform(self, unit: "Unit") -> None:
+        entry: Entry | None = unit.worker
+        if entry is None:
+            self._policy.unknown(unit)
+            return
+        if entry.ack_start and not unit.begin():
+            return
+        started = monotonic()
+        try:
+            instance: Any = entry.worker()
+            instance._unit = unit
+            context.current.set(instance)
+            if self._run is None:
+                instance.perform(*unit.args)
+            else:
+                _through(self._run, instance, unit)
+            unit.done()
+            if (elapsed := monotonic() - started) > SLOW:
+                logger.info("done after %.1f s", elapsed, extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
+        except BaseException as error:
+            if os.getpid() != self._pid:
+                leave_forked_child(error)
+            self._policy.failed(unit, entry, error, monotonic() - started)
+        finally:
+            context.current.set(None)
+
+    def _perform_verbosely(self, unit: "Unit") -> None:
+        facts = about(unit.class_name, unit.jid, unit.queue)
+        logger.debug("start", extra=facts)
+        started = monotonic()
+        self._perform(unit)
+        elapsed = monotonic() - started
+        logger.debug("end", extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
+
+
+def _through(chain: "Run", instance: Any, unit: "Unit") -> None:
+    """Runs the job inside the middleware. Apart, since a closure would slow the way without middleware down."""
+    chain(lambda: instance.perform(*unit.args), instance, Job.from_unit(unit))
+
+
+def leave_forked_child(error: BaseException) -> NoReturn:
+    """A job has forked, and this is the child, leaving the job by an exception: it ends here, as a script would.
+
+    The job itself goes on in the parent, to whom the connections, the exit handlers and the outcome belong.
+    """
+    code = 1
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    else:
+        traceback.print_exception(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)

@@ -1,0 +1,74 @@
+"""Tells by its text alone which source files under a folder define workers, so that nothing else is imported."""
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "build", "dist", "tests", "test"})
+
+
+class _Source(NamedTuple):
+    path: Path
+    classes: list[tuple[str, set[str]]]  # each class with the last names of its bases
+    jobs: bool  # has a function under a decorator of ours
+
+
+def worker_files(folder: Path) -> list[Path]:
+    """Files that define a subclass of `Worker`, however many steps down, or a function under `@fastkiq.job`; sorted.
+
+    Left out: hidden folders, virtual environments, tests, and files that do not parse (Python says so when they are
+    imported by name).
+    """
+    sources = [source for path in _python_files(folder) if (source := _read(path)) is not None]
+    known = {"Worker"}
+    while True:
+        found = {name for source in sources for name, bases in source.classes if bases & known}
+        if found <= known:
+            break
+        known |= found
+    return [source.path for source in sources if source.jobs or any(bases & known for _, bases in source.classes)]
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    for at, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _left_out(Path(at, name)))
+        for name in sorted(files):
+            if name.endswith(".py") and not name.startswith("test_") and name not in ("conftest.py", "setup.py"):
+                yield Path(at, name)
+
+
+def _left_out(folder: Path) -> bool:
+    name = folder.name
+    return name.startswith(".") or name in _SKIPPED or not name.isidentifier() or (folder / "pyvenv.cfg").exists()
+
+
+def _read(path: Path) -> _Source | None:
+    try:
+        text = path.read_bytes()
+        if b"class " not in text and b"fastkiq" not in text:
+            return None
+        tree = ast.parse(text, filename=str(path))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    classes: list[tuple[str, set[str]]] = []
+    jobs = False
+    ours = b"fastkiq" in text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            classes.append((node.name, {_last_name(base) for base in node.bases}))
+        elif ours and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            jobs = jobs or any(_last_name(decorator) == "job" for decorator in node.decorator_list)
+    return _Source(path, classes, jobs)
+
+
+def _last_name(node: ast.expr) -> str:
+    """`job` of `fastkiq.job(queue="x")`, `Worker` of `fastkiq.Worker`."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
