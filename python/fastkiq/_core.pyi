@@ -46,18 +46,25 @@ class Client:
     def url(self) -> str:
         """The URL without its secrets."""
 
-    def push(self, template: Template, args: Sequence[Any], delay: float | None = None, at: float | None = None, /) -> str:
-        """One job in one round trip; answers its jid. `delay` (seconds from now by Redis's clock) or `at` (epoch seconds)
-        puts it in `schedule`; not positive or past = now. `args` is a list or tuple of plain JSON."""
+    def push(
+        self, template: Template, args: Sequence[Any], delay: float | None = None, at: float | None = None, /
+    ) -> str:
+        """One job in one round trip; answers its jid. `delay` (seconds from now by Redis's clock) or `at` (epoch
+        seconds) puts it in `schedule`; not positive or past = now. `args` is a list or tuple of plain JSON."""
 
     def push_bulk(
-        self, template: Template, rows: Iterable[Sequence[Any]], at: Iterable[float] | float | None = None, batch: int = 1000, /
+        self,
+        template: Template,
+        rows: Iterable[Sequence[Any]],
+        at: Iterable[float] | float | None = None,
+        batch: int = 1000,
+        /,
     ) -> Jids:
         """Each row is one job's args. Lazily, `batch` jobs (or 4 MiB) a round trip."""
 
     def push_payload(self, payload: dict[str, Any], /) -> str:
-        """A whole payload (after client middleware). Fills in `jid`, `created_at`; `at` (epoch seconds) is stripped and decides
-        the set; `queue`, `class`, `args`, `retry` must be there."""
+        """A whole payload (after client middleware). Fills in `jid`, `created_at`; `at` (epoch seconds) is stripped and
+        decides the set; `queue`, `class`, `args`, `retry` must be there."""
 
     def push_payloads(self, payloads: Iterable[dict[str, Any]], /) -> Jids:
         """`push_payload` for many, 1,000 a round trip. All to queues or all to `schedule`, or mixed."""
@@ -114,8 +121,8 @@ class Unit:
         """Failed and not kept: acked, counted as processed and failed."""
 
     def retry(self, delay: float, fields: Mapping[str, Any], /, *, failed: bool = True, absolute: bool = False) -> bool:
-        """To `retry`, `delay` seconds from now by Redis's clock (an epoch time when `absolute`), with `fields` spliced in (None
-        removes a field)."""
+        """To `retry`, `delay` seconds from now by Redis's clock (an epoch time when `absolute`), with `fields` spliced
+        in (None removes a field)."""
 
     def schedule(self, delay: float, fields: Mapping[str, Any], /) -> bool:
         """To `schedule`: snoozed. Counted as processed, not as failed."""
@@ -146,9 +153,9 @@ class Server:
         """`workers`: wire name -> (object answered by `Unit.worker`, whether it runs on the event loop).
 
         `options` (all optional but `queues`):
-        queues: list[tuple[str, int]] (name, weight; all weights 0 = strict order), concurrency: int, async_concurrency: int,
-        fetch: "reliable" | "basic", lease: float (30), beat: float (lease/6), tag: str, labels: list[str], hostname: str, version: str,
-        poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
+        queues: list[tuple[str, int]] (name, weight; all weights 0 = strict order), concurrency: int,
+        async_concurrency: int, fetch: "reliable" | "basic", lease: float (30), beat: float (lease/6), tag: str, labels: list[str], hostname: str,
+        version: str, poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float.
         """
 
@@ -178,7 +185,8 @@ class Server:
 
         ("spawn",)                       one more worker thread is wanted (answer: start one that calls `processor`)
         ("signal", "TSTP"|"TERM"|"TTIN") from outside, through `<id>-signals`
-        ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new identity
+        ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new
+                                         identity
         ("log", level, message)          level as in logging; message already free of control characters and secrets
         ("bad", reason, queue, raw)      a payload that no job can be made of went to `dead` byte for byte
         ("poison", class, jid, raw)      a job that killed its process three times went to `dead`
@@ -187,7 +195,8 @@ class Server:
         """
 
     def quiet(self) -> None:
-        """Stop claiming; what has not begun goes back to the front. Idempotent; returns when that is done (5 s at most)."""
+        """Stop claiming; what has not begun goes back to the front. Idempotent; returns when that is done (5 s at
+        most)."""
 
     def wait_idle(self, seconds: float, /) -> bool:
         """Waits detached until nothing runs."""
@@ -209,18 +218,20 @@ class Server:
         """Seconds of the last heartbeat's PING."""
 
     def info(self) -> dict[str, str]:
-        """Facts for boot checks: redis_version, server_name, maxmemory_policy, aof_enabled, rdb_saves, os, mode; absent when hidden."""
+        """Facts for boot checks: redis_version, server_name, maxmemory_policy, aof_enabled, rdb_saves, os, mode; absent
+        when hidden."""
 
     def pending(self, horizon: float, /) -> tuple[int, int, int]:
-        """For --drain: (jobs in the served queues, due within `horizon` seconds in retry and schedule for them, later ones)."""
+        """For --drain: (jobs in the served queues, due within `horizon` seconds in retry and schedule for them, later
+        ones)."""
 
     def stop(self) -> None:
         """Flushes, leaves the registry, joins the threads. `Processor.next` answers None afterwards. Idempotent."""
 
 def parse_url(url: str, /) -> dict[str, Any]:
-    """The one parser of Redis URLs. Keys: scheme ("redis", "rediss", "unix", "sentinel", "embedded"), host, port, path, username, password, db,
-    service, sentinels ([(host, port)]), tls options (ca_certs, certfile, keyfile, cert_reqs, check_hostname), `safe` (URL with its secrets redacted).
-    Raises ConfigError."""
+    """The one parser of Redis URLs. Keys: scheme ("redis", "rediss", "unix", "sentinel", "embedded"), host, port, path,
+    username, password, db, service, sentinels ([(host, port)]), tls options (ca_certs, certfile, keyfile, cert_reqs,
+    check_hostname), `safe` (URL with its secrets redacted). Raises ConfigError."""
 
 def encode(value: Any, /) -> bytes:
     """Plain JSON in the bytes of Ruby's JSON.generate. Raises ArgumentError naming the path."""
