@@ -154,8 +154,9 @@ class Server:
 
         `options` (all optional but `queues`):
         queues: list[tuple[str, int]] (name, weight; all weights 0 = strict order), concurrency: int,
-        async_concurrency: int, fetch: "reliable" | "basic", lease: float (30), beat: float (lease/6), tag: str, labels: list[str], hostname: str,
-        version: str, poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
+        async_concurrency: int, fetch: "reliable" | "basic", lease: float (30), beat: float (lease/6), tag: str,
+        labels: list[str], hostname: str, version: str,
+        poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float.
         """
 
