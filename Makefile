@@ -57,12 +57,12 @@ format: $(VENV)/.deps check-cargo ## Rewrite the sources in the project's format
 bench: dev ## Enqueue and drain JOBS (20000) empty jobs on a private server; prints jobs per second
 	@$(BIN)/python benches/throughput.py --jobs $(JOBS)
 
-wheel: $(VENV)/.wheel ## Build a wheel into dist/
+wheel: dist/.built ## Build a wheel into dist/
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) target dist python/fastkiq/_core*.so
 
-$(VENV)/.wheel: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -name '*.pyi') README.md | check-cargo
+dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -name '*.pyi') README.md | check-cargo
 	@rm -rf dist
 	@$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	@touch $@
