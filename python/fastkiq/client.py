@@ -238,10 +238,6 @@ def epoch_of(value: When) -> float:
     return float(value)
 
 
-_current: Client | None = None
-_made_for: tuple[Any, ...] = ()
-_version = -1
-_set = False
 _CLIENT_SETTINGS = (
     "redis_url",
     "pool_size",
@@ -250,35 +246,39 @@ _CLIENT_SETTINGS = (
     "outage_buffer",
     "max_payload_bytes",
 )
+_replacement: Client | None = None
+_current: Client | None = None
+_current_version = 0  # of the configuration
+_current_settings: tuple[Any, ...] = ()
+_renewing = Lock()
 
 
 def default() -> Client:
     """The client behind `perform_async`, made anew when the settings that concern it have changed."""
-    if _current is not None and (_version == configuration.default().version or _set):
+    if _replacement is not None:
+        return _replacement
+    if _current is not None and _current_version == configuration.default().version:
         return _current
     return _renew()
 
 
-def set_default(client: Client | None) -> Client | None:
-    """Puts another client behind `perform_async` (None: back to the configured one) and answers the one before."""
-    global _current, _set, _made_for
-    before, _current, _set, _made_for = _current if _set else None, client, client is not None, ()
+def replace_default(client: Client | None) -> Client | None:
+    """Puts another client behind `perform_async` (None: the configured one) and answers the replacement before it."""
+    global _replacement
+    before, _replacement = _replacement, client
     return before
 
 
-_renewing = Lock()
-
-
 def _renew() -> Client:
-    global _current, _made_for, _version
+    global _current, _current_version, _current_settings
     config = configuration.default()
     with _renewing:
         config.load_once()
         version = config.version
-        wanted = tuple(getattr(config, key) for key in _CLIENT_SETTINGS)
-        if _current is None or _made_for != wanted:
-            _current, _made_for = Client(config=config), wanted
-        _version = version
+        settings = (config, *(getattr(config, key) for key in _CLIENT_SETTINGS))
+        if _current is None or _current_settings != settings:
+            _current, _current_settings = Client(config=config), settings
+        _current_version = version
         return _current
 
 

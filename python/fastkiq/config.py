@@ -5,6 +5,7 @@ Command line > `configure()` > environment variables > the file's section for th
 
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -27,6 +28,7 @@ DeathHandler = Callable[["Job", BaseException | None], Any]
 
 # The first variable that is set wins.
 VARIABLES = {"redis_url": ("FASTKIQ_REDIS_URL", "REDIS_URL"), "environment": ("FASTKIQ_ENV", "APP_ENV")}
+_versions = count(1)  # shared, so that no two configurations are ever at the same version
 
 
 class Config:
@@ -69,7 +71,7 @@ class Config:
         self._hooks: dict[str, list[Hook]] = {event: [] for event in EVENTS}
         self._lock = RLock()
         self._loaded = False
-        self.version = 0
+        self.version = next(_versions)
         self.client_middleware = Chain()
         self.server_middleware = Chain()
         self.error_handlers: list[ErrorHandler] = []
@@ -89,7 +91,7 @@ class Config:
             held = self._values.get(key)
             if held is None or held[0] <= rank:
                 self._values[key] = (rank, source, checked)
-                self.version += 1
+                self.version = next(_versions)
 
     def update(self, values: dict[str, Any], *, source: str, rank: Rank = Rank.CODE) -> None:
         """`put` for many: all of them, or at the first error none."""
@@ -191,6 +193,13 @@ def _unknown(key: str, source: str) -> Any:
 def default() -> Config:
     """The configuration of this process."""
     return _default
+
+
+def replace_default(config: Config) -> Config:
+    """Makes another configuration that of this process and answers the one before; for tests."""
+    global _default
+    before, _default = _default, config
+    return before
 
 
 def configure(**values: Any) -> Config:

@@ -1,0 +1,360 @@
+"""What a class definition means, what it refuses, and how the arguments of a call are bound."""
+
+import asyncio
+import functools
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import fastkiq
+from fastkiq import ArgumentError, DefinitionError, context, registry
+
+
+@pytest.fixture(autouse=True)
+def names() -> Iterator[None]:
+    before = registry.snapshot()
+    registry.restore({})
+    yield
+    registry.restore(before)
+
+
+class Plain(fastkiq.Worker):
+    def perform(self, name: str, count: int = 1, *rest: Any) -> None: ...
+
+
+def test_the_defaults() -> None:
+    entry = Plain.__fastkiq__
+    assert entry.options == {"retry": True, "queue": "default"}
+    assert list(entry.options) == ["retry", "queue"]  # the order in the payload
+    assert entry.name == f"{__name__}.Plain"
+    assert (entry.is_async, entry.ack_start, entry.aliases) == (False, False, ())
+
+
+def test_options_are_inherited_but_names_are_not() -> None:
+    class Base(fastkiq.Worker, queue="low", retry=3, tags=("a", "b"), ack="start", log_level="warning"):
+        """Has no perform: it only carries options."""
+
+    class Child(Base, name="child", aliases=["old.Child"], retry=0, dead=False):
+        def perform(self) -> None: ...
+
+    class Grandchild(Child, queue="high"):
+        pass
+
+    assert Child.__fastkiq__.options == {
+        "retry": 0,
+        "queue": "low",
+        "tags": ["a", "b"],
+        "log_level": "warn",
+        "dead": False,
+    }
+    assert Grandchild.__fastkiq__.options["queue"] == "high"
+    assert Grandchild.__fastkiq__.options["retry"] == 0
+    assert Grandchild.__fastkiq__.ack_start
+    assert Grandchild.__fastkiq__.name.endswith("Grandchild")
+    assert Grandchild.__fastkiq__.aliases == ()
+    assert {entry.worker for entry in registry.entries()} == {Child, Grandchild}
+
+
+def test_options_of_several_bases_follow_the_order_of_methods() -> None:
+    class Slow(fastkiq.Worker, queue="slow", retry=1): ...
+
+    class Tagged(fastkiq.Worker, tags=["x"], queue="tagged"): ...
+
+    class Both(Slow, Tagged):
+        def perform(self) -> None: ...
+
+    assert Both.__fastkiq__.options == {"retry": 1, "queue": "slow", "tags": ["x"]}
+
+
+def test_retry_for_and_retry_replace_each_other() -> None:
+    class Counted(fastkiq.Worker, retry=5):
+        def perform(self) -> None: ...
+
+    class Timed(Counted, retry_for=timedelta(hours=1)): ...
+
+    class CountedAgain(Timed, retry=2): ...
+
+    assert Timed.__fastkiq__.options == {"retry": True, "queue": "default", "retry_for": 3600}
+    assert CountedAgain.__fastkiq__.options == {"retry": 2, "queue": "default"}
+    assert Timed.set(retry=False).options["retry"] is False
+    assert "retry_for" not in Timed.set(retry=False).options
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"qeue": "x"}, "unknown option 'qeue'; did you mean 'queue'"),
+        ({"queue": ""}, "queue"),
+        ({"queue": "a b"}, "queue must be made of"),
+        ({"queue": 5}, "queue"),
+        ({"retry_queue": "ü"}, "retry_queue"),
+        ({"retry": -1}, "retry must be"),
+        ({"retry": 10**9}, "retry must be"),
+        ({"retry": 1.5}, "retry"),
+        ({"retry": "yes"}, "retry"),
+        ({"retry": None}, "retry"),
+        ({"retry_for": 0}, "retry_for"),
+        ({"retry_for": 1e99}, "retry_for"),
+        ({"retry_for": float("nan")}, "retry_for"),
+        ({"retry_for": True}, "retry_for"),
+        ({"retry_for": 60, "retry": 3}, "not both"),
+        ({"retry_for": 60, "retry": False}, "not both"),
+        ({"dead": 1}, "dead"),
+        ({"backtrace": -1}, "backtrace"),
+        ({"tags": "one"}, "tags"),
+        ({"tags": [1]}, "tags"),
+        ({"log_level": "loud"}, "log_level"),
+        ({"ack": "middle"}, "ack"),
+        ({"name": "a b"}, "wire name"),
+        ({"name": 5}, "name"),
+        ({"aliases": "old.Name"}, "aliases"),
+        ({"aliases": ("",)}, "wire name"),
+    ],
+)
+def test_definitions_that_are_refused(keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message) as caught:
+        type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": lambda self: None}, **keywords)
+    assert "Bad" in str(caught.value)
+    assert not registry.entries()
+
+
+def test_a_name_outside_of_ascii_needs_a_wire_name() -> None:
+    with pytest.raises(DefinitionError, match="wire name"):
+        type(fastkiq.Worker)("Größe", (fastkiq.Worker,), {"perform": lambda self: None})
+    type(fastkiq.Worker)("Größe", (fastkiq.Worker,), {"perform": lambda self: None}, name="Groesse")
+    assert set(registry.table()) == {"Groesse"}
+
+
+def keyword_only(self: Any, *, name: str) -> None: ...
+def any_keyword(self: Any, **names: str) -> None: ...
+def without_self() -> None: ...
+def generator(self: Any) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("perform", "message"),
+    [
+        (keyword_only, "name is keyword-only"),
+        (any_keyword, r"\*\*names"),
+        (without_self, "self"),
+        (generator, "yield"),
+        (5, "must be a method"),
+    ],
+)
+def test_a_perform_that_no_job_can_call_is_refused(perform: Any, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": perform})
+
+
+def test_coroutines_are_found_out() -> None:
+    class Asynchronous(fastkiq.Worker):
+        async def perform(self) -> None: ...
+
+    class Static(fastkiq.Worker):
+        @staticmethod
+        async def perform(x: int) -> None: ...
+
+    assert Asynchronous.__fastkiq__.is_async
+    assert Static.__fastkiq__.is_async
+    assert registry.table()[Static.__fastkiq__.name] == (Static.__fastkiq__, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "bound"),
+    [
+        (("a",), {}, ["a"]),
+        (("a", 2), {}, ["a", 2]),
+        (("a", 2, 3, 4), {}, ["a", 2, 3, 4]),
+        (("a",), {"count": 5}, ["a", 5]),
+        ((), {"count": 5, "name": "a"}, ["a", 5]),
+        ((), {"name": "a"}, ["a"]),
+    ],
+)
+def test_binding(args: tuple[Any, ...], kwargs: dict[str, Any], bound: list[Any]) -> None:
+    assert list(Plain.__fastkiq__.bound.arguments(args, kwargs)) == bound
+
+
+def test_a_gap_before_a_keyword_takes_its_default() -> None:
+    class Gap(fastkiq.Worker):
+        def perform(self, a: int, b: str = "b", c: None = None, d: int = 4) -> None: ...
+
+    assert list(Gap.__fastkiq__.bound.arguments((1,), {"d": 5})) == [1, "b", None, 5]
+    assert list(Gap.__fastkiq__.bound.arguments((1,), {"b": "x"})) == [1, "x"]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        ((), {}, "missing a required argument: 'name'"),
+        ((), {"count": 1}, "missing a required argument: 'name'"),
+        (("a",), {"name": "b"}, "multiple values for argument 'name'"),
+        (("a",), {"number": 1}, "unexpected keyword argument 'number'"),
+    ],
+)
+def test_arguments_that_do_not_fit_name_worker_and_signature(args: Any, kwargs: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message) as caught:
+        Plain.perform_async(*args, **kwargs)
+    assert "Plain.perform(name: str, count: int = 1, *rest: Any)" in str(caught.value)
+
+
+def test_positional_only_parameters() -> None:
+    class Positional(fastkiq.Worker):
+        def perform(self, a: int, /, b: int = 0) -> None: ...
+
+    assert list(Positional.__fastkiq__.bound.arguments((1,), {"b": 2})) == [1, 2]
+    with pytest.raises(ArgumentError, match=r"positional.only"):
+        Positional.perform_async(a=1)  # type: ignore[call-arg]
+
+
+def test_a_class_without_perform_can_be_defined_but_not_enqueued() -> None:
+    class Base(fastkiq.Worker, queue="low"): ...
+
+    with pytest.raises(DefinitionError, match="Base defines no perform"):
+        Base.perform_async()  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="Worker defines no perform"):
+        fastkiq.Worker.perform_bulk([()])
+    assert not registry.entries()
+
+
+def test_two_classes_with_one_wire_name_are_refused() -> None:
+    class First(fastkiq.Worker, name="shared", aliases=("older",)):
+        def perform(self) -> None: ...
+
+    for keywords in ({"name": "shared"}, {"aliases": ("shared",)}, {"name": "older"}):
+        with pytest.raises(DefinitionError, match=r"Second and .*First both go by the wire name"):
+            type(fastkiq.Worker)("Second", (fastkiq.Worker,), {"perform": lambda self: None}, **keywords)
+    assert registry.find("shared") is First.__fastkiq__
+
+
+def test_a_class_defined_anew_takes_the_place_of_the_old_one() -> None:
+    def define(name: str) -> type[fastkiq.Worker]:
+        class Reloaded(fastkiq.Worker, name=name):
+            def perform(self) -> None: ...
+
+        return Reloaded
+
+    define("before")
+    second = define("after")
+    assert [entry.worker for entry in registry.entries()] == [second]
+    assert registry.find("before") is None
+
+
+def test_the_table_has_names_aliases_and_unique_class_names() -> None:
+    def define(outer: str, **keywords: Any) -> type[fastkiq.Worker]:
+        body = {"perform": lambda self: None, "__module__": outer}
+        made: type[fastkiq.Worker] = type(fastkiq.Worker)("Mailer", (fastkiq.Worker,), body, **keywords)
+        return made
+
+    first = define("shop", aliases=("old.Mailer",))
+    assert set(registry.table()) == {"shop.Mailer", "old.Mailer", "Mailer"}
+    define("blog")
+    assert set(registry.table()) == {"shop.Mailer", "old.Mailer", "blog.Mailer"}
+    claims = define("other", name="Mailer")
+    table = registry.table()
+    assert table["Mailer"][0].worker is claims
+    assert table["old.Mailer"][0].worker is first
+
+
+def test_a_class_in_main_or_a_loaded_file_takes_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = SimpleNamespace(__file__="/srv/app/jobs.py", __spec__=None)
+    monkeypatch.setitem(registry.sys.modules, "__main__", main)  # type: ignore[attr-defined]
+    assert registry.wire_module("__main__") == "jobs"
+    main.__spec__ = SimpleNamespace(name="app.jobs")
+    assert registry.wire_module("__main__") == "app.jobs"
+    main.__spec__ = main.__file__ = None
+    assert registry.wire_module("__main__") == "__main__"
+    monkeypatch.setattr(registry, "_wire_modules", {})
+    registry.call_module("fastkiq_file_1", "jobs")
+    body = {"perform": lambda self: None, "__module__": "fastkiq_file_1"}
+    assert type(fastkiq.Worker)("FromFile", (fastkiq.Worker,), body).__fastkiq__.name == "jobs.FromFile"
+
+
+def test_hooks_and_the_instance_outside_of_a_run() -> None:
+    worker = Plain()
+    assert worker.jid == ""
+    assert not worker.interrupted
+    with pytest.raises(fastkiq.FastkiqError, match="Plain runs no job"):
+        _ = worker.job
+    assert worker.logger.name == f"fastkiq.jobs.{__name__}.Plain"
+    job = fastkiq.Job(jid="a", class_name="b", queue="c", args=[])
+    assert Plain.retry_in(0, ValueError(), job) is None
+    assert Plain.retries_exhausted(job, ValueError()) is None
+
+
+def test_interrupted_follows_the_stop_of_the_process() -> None:
+    context.ask_to_stop()
+    try:
+        assert Plain().interrupted
+    finally:
+        context.ask_to_stop(False)
+
+
+def test_an_instance_made_for_a_unit_builds_its_job_once() -> None:
+    class Unit:
+        jid, queue, recovered, raw = "f" * 24, "low", 2, b"{}"
+        decoded = 0
+
+        def payload(self) -> dict[str, Any]:
+            self.decoded += 1
+            return {"jid": self.jid, "class": "X", "args": [1], "retry_count": 0}
+
+    unit: Any = Unit()
+    instance = Plain.__fastkiq__.make(unit)
+    assert instance.jid == "f" * 24
+    assert unit.decoded == 0
+    token = context.current.set(instance)
+    try:
+        job = fastkiq.current_job()
+        assert job is instance.job
+    finally:
+        context.current.reset(token)
+    assert unit.decoded == 1
+    assert job is not None
+    assert (job.queue, job.recovered, job.attempt, job.args) == ("low", 2, 2, [1])
+    assert fastkiq.current_job() is None
+
+
+def test_a_function_as_a_worker() -> None:
+    @fastkiq.job(queue="mail", retry=3)
+    def send(to: str, subject: str = "hello") -> str:
+        """Sends."""
+        return f"{to}: {subject}"
+
+    @fastkiq.job
+    async def crawl(url: str) -> str:
+        return url
+
+    assert send("ann") == "ann: hello"
+    assert asyncio.run(crawl("x")) == "x"
+    assert (send.__name__, send.__doc__) == ("send", "Sends.")  # type: ignore[attr-defined]
+    assert send.worker is not None
+    entry = send.worker.__fastkiq__
+    assert entry.name.endswith("<locals>.send")
+    assert (entry.options, entry.is_async) == ({"retry": 3, "queue": "mail"}, False)
+    assert entry.worker().perform("bob") == "bob: hello"  # type: ignore[attr-defined]
+    assert registry.table()["crawl"][1]
+    with pytest.raises(ArgumentError, match=r"send\.perform\(to: str, subject: str = 'hello'\): missing"):
+        send.perform_async()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("thing", [Plain, 5, functools.partial(print), type("Callable", (), {"__call__": print})()])
+def test_only_functions_can_be_decorated(thing: Any) -> None:
+    with pytest.raises(DefinitionError, match="goes on a function"):
+        fastkiq.job()(thing)
+
+
+def test_set_checks_its_options_and_leaves_the_class_alone() -> None:
+    low = Plain.set(queue="low", retry=False)
+    assert low.options == {"retry": False, "queue": "low"}
+    assert low.set(dead=True).options == {"retry": False, "queue": "low", "dead": True}
+    assert Plain.__fastkiq__.options["queue"] == "default"
+    with pytest.raises(ArgumentError, match=r"Plain\.set: unknown option 'name'"):
+        Plain.set(name="x")  # type: ignore[call-arg]
+    with pytest.raises(ArgumentError, match="queue must be"):
+        Plain.set(queue="a b")
+    with pytest.raises(ArgumentError, match="unknown option 'ack'"):
+        Plain.set(ack="start")  # type: ignore[call-arg]
