@@ -80,7 +80,10 @@ class Writer:
     def wait_for_outage(self, seen: int, more: int = 50) -> None:
         """Until the connection broke once more than `seen` times, and the writer went on."""
         wait_until(lambda: self.outages > seen, 20, "an outage")
-        goal = len(self.acknowledged) + more
+        self.wait_for_more(more)
+
+    def wait_for_more(self, count: int) -> None:
+        goal = len(self.acknowledged) + count
         wait_until(lambda: len(self.acknowledged) >= goal, 20, "the writer to go on")
 
     def stop(self) -> set[str]:
@@ -104,6 +107,7 @@ def test_what_was_acknowledged_outlives_any_kill(folder: Path, who: str) -> None
         "anyone": lambda: [random.choice([server_pid(folder), supervisor_pid(folder)])],
     }
     try:
+        writer.wait_for_more(1)
         for _ in range(6):
             seen = writer.outages
             for pid in victims[who]():
