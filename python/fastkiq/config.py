@@ -161,13 +161,16 @@ class Config:
 
         return bool(_core.parse_url(url or self.redis_url)["scheme"] == "embedded")
 
-    def resolved_url(self, url: str | None = None) -> str:
-        """The URL to connect to. `embedded` starts the embedded server, or finds it running."""
+    def resolved_url(self, url: str | None = None, *, watch: bool = False) -> str:
+        """The URL to connect to. `embedded` starts the embedded server, or finds it running.
+
+        With `watch` it is started again should it vanish while this process lives.
+        """
         if not self.is_embedded(url):
             return url or self.redis_url
         from fastkiq import embedded
 
-        return embedded.ensure()
+        return embedded.ensure(watch=watch)
 
     def safe_url(self) -> str:
         """The URL without its secrets."""

@@ -32,7 +32,7 @@ class Launcher:
 
     def __init__(self, config: "Config") -> None:
         self.config = config
-        self.server = _core.Server(config.resolved_url(), registry.table(), server_options(config))
+        self.server = _core.Server(config.resolved_url(watch=True), registry.table(), server_options(config))
         self.policy = RetryPolicy(config)
         self.stop_asked = False
         """Somebody outside asked for a stop, through `<identity>-signals`."""
