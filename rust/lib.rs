@@ -1,19 +1,53 @@
 //! The Rust core of fastkiq: see `python/fastkiq/_core.pyi` for what it shows to Python.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod batch;
+mod buffer;
+mod bulk;
+mod client;
 mod connection;
+mod decode;
 mod encode;
 mod error;
+mod functions;
+mod hints;
+mod item;
+mod jids;
 mod json;
+mod keys;
 mod payload;
+mod pool;
 mod resp;
 mod scripts;
 mod sentinel;
 mod stream;
+mod template;
+mod title;
 mod tls;
 mod url;
 
 use pyo3::prelude::*;
 
+/// The Rust core of fastkiq. Private: the public names live in `fastkiq`.
 #[pymodule(name = "_core", gil_used = false)]
-mod core {}
+mod core {
+    use super::{Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_export]
+    use super::client::Client;
+    #[pymodule_export]
+    use super::functions::{blank_title, decode, encode, parse_url, raise_in_thread, splice};
+    #[pymodule_export]
+    use super::jids::Jids;
+    #[pymodule_export]
+    use super::template::Template;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("debug_build", cfg!(debug_assertions))?;
+        let sequence = module.py().import("collections.abc")?.getattr("Sequence")?;
+        sequence.call_method1("register", (module.getattr("Jids")?,))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Many jobs from any iterable: lazily, a batch a round trip, and with an account of every row when something fails.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyList};
+
+use crate::batch::{Batch, Fate};
+use crate::client::{Client, Trouble, buffered_error, jids_of, warn_of_size};
+use crate::error::{self, Error, Result};
+use crate::item;
+use crate::jids::{self, Jids};
+
+/// The most bytes of one round trip; a batch ends with the job that reaches it.
+const MAX_BATCH_BYTES: usize = 4 << 20;
+
+/// When the rows are due: all at one time, or each at its own.
+enum Times<'py> {
+    None,
+    One(Bound<'py, PyAny>),
+    Each(Bound<'py, PyIterator>),
+}
+
+/// The caller's rows, and those of them that are not yet in Redis.
+pub struct Rows<'py> {
+    rows: Bound<'py, PyIterator>,
+    times: Times<'py>,
+    size: usize,
+    index: usize,
+    /// Taken from the caller and written to the batch at hand, or refused.
+    unsent: Vec<Bound<'py, PyAny>>,
+    unsent_times: Vec<Bound<'py, PyAny>>,
+}
+
+type Row<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+
+impl<'py> Rows<'py> {
+    /// `size` jobs a round trip; `at` is a number or an iterable of as many as there are rows.
+    pub fn new(rows: &Bound<'py, PyAny>, at: Option<&Bound<'py, PyAny>>, size: usize) -> Result<Self> {
+        if size == 0 {
+            let (found, hint) = ("0".to_owned(), "at least 1".to_owned());
+            return Err(Error::Argument { path: "batch".to_owned(), found, hint });
+        }
+        let times = match at {
+            None => Times::None,
+            Some(at) => match at.try_iter() {
+                Ok(times) => Times::Each(times),
+                Err(_) => match item::time(at) {
+                    Ok(_) => Times::One(at.clone()),
+                    Err(found) => {
+                        let hint = "pass epoch seconds, or as many of them as there are rows".to_owned();
+                        return Err(Error::Argument { path: "at".to_owned(), found, hint });
+                    }
+                },
+            },
+        };
+        let rows = rows.try_iter()?;
+        Ok(Self { rows, times, size, index: 0, unsent: Vec::new(), unsent_times: Vec::new() })
+    }
+
+    fn next(&mut self) -> PyResult<Option<Row<'py>>> {
+        let Some(row) = self.rows.next() else { return Ok(None) };
+        let row = row?;
+        self.unsent.push(row.clone());
+        let time = match &mut self.times {
+            Times::None => None,
+            Times::One(time) => Some(time.clone()),
+            Times::Each(times) => {
+                let short = || {
+                    let found = format!("only {} of them", self.index);
+                    Error::Argument { path: "at".to_owned(), found, hint: "pass one for each row".to_owned() }
+                };
+                let time = times.next().ok_or_else(short)??;
+                self.unsent_times.push(time.clone());
+                Some(time)
+            }
+        };
+        self.index += 1;
+        Ok(Some((row, time)))
+    }
+
+    fn sent(&mut self) {
+        self.unsent.clear();
+        self.unsent_times.clear();
+    }
+
+    /// Keeps the refused rows alone.
+    fn keep(&mut self, fates: &[Fate]) {
+        for list in [&mut self.unsent, &mut self.unsent_times] {
+            let mut fates = fates.iter();
+            list.retain(|_| fates.next().is_none_or(|fate| *fate == Fate::Refused));
+        }
+    }
+
+    /// Says on `error` what became of everything: `pushed`, `uncertain`, `rest`, and `rest_at` where each row had its time.
+    fn account(self, py: Python<'py>, error: PyErr, pushed: Jids, uncertain: Option<Jids>) -> PyErr {
+        let waiting = self.unsent.len();
+        let count = pushed.count();
+        let set = || -> PyResult<()> {
+            let value = error.value(py);
+            let chain = py.import("itertools")?.getattr("chain")?;
+            value.setattr("pushed", pushed)?;
+            if let Some(uncertain) = uncertain {
+                value.setattr("uncertain", uncertain)?;
+            }
+            value.setattr("rest", chain.call1((PyList::new(py, self.unsent)?, self.rows))?)?;
+            if let Times::Each(times) = self.times {
+                value.setattr("rest_at", chain.call1((PyList::new(py, self.unsent_times)?, times))?)?;
+            }
+            if count > 0 || waiting > 1 {
+                let note = format!("{count} jobs had already been enqueued (.pushed); the other rows have not been (.rest)");
+                value.call_method1("add_note", (note,))?;
+            }
+            Ok(())
+        };
+        // An exception class of the caller's may refuse attributes; it matters more than the account.
+        let _ = set();
+        error
+    }
+}
+
+/// Pushes all rows; `write` adds one to the batch (its row, its time, a fresh jid, its index).
+pub fn push<'py>(
+    py: Python<'py>,
+    client: &Client,
+    mut rows: Rows<'py>,
+    mut write: impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
+) -> PyResult<Jids> {
+    let mut pushed = Jids::default();
+    loop {
+        let batch = match fill(py, &mut rows, &mut write) {
+            Ok(batch) if batch.is_empty() => return Ok(pushed),
+            Ok(batch) => batch,
+            Err(error) => return Err(rows.account(py, error, pushed, None)),
+        };
+        match py.detach(|| client.ship(&batch)) {
+            Ok(()) => {
+                batch.parcels.iter().for_each(|parcel| pushed.add(&parcel.jid));
+                rows.sent();
+            }
+            Err(trouble) => return Err(failed(py, client, rows, &batch, pushed, trouble)),
+        }
+    }
+}
+
+fn fill<'py>(
+    py: Python<'py>,
+    rows: &mut Rows<'py>,
+    write: &mut impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
+) -> PyResult<Batch> {
+    py.check_signals()?;
+    let mut batch = Batch::default();
+    let mut fresh = Vec::new();
+    let mut largest = 0;
+    while batch.len() < rows.size && batch.bytes.len() < MAX_BATCH_BYTES {
+        let index = rows.index;
+        let Some((row, time)) = rows.next()? else { break };
+        if fresh.is_empty() {
+            fresh = jids::random(rows.size.min(1000))?;
+        }
+        let start = batch.bytes.len();
+        let jid = fresh.pop().unwrap_or_default();
+        write(&mut batch, &row, time.as_ref(), jid, index)?;
+        largest = largest.max(batch.bytes.len() - start);
+    }
+    warn_of_size(py, largest)?;
+    Ok(batch)
+}
+
+fn failed<'py>(
+    py: Python<'py>,
+    client: &Client,
+    mut rows: Rows<'py>,
+    batch: &Batch,
+    mut pushed: Jids,
+    trouble: Trouble,
+) -> PyErr {
+    match trouble {
+        Trouble::Failed(failure) => {
+            batch.parcels.iter().zip(&failure.fates).filter(|(_, fate)| **fate == Fate::Pushed).for_each(|(parcel, _)| {
+                pushed.add(&parcel.jid);
+            });
+            let uncertain = jids_of(batch, &failure, Fate::Uncertain);
+            rows.keep(&failure.fates);
+            let error = if uncertain.count() > 0 {
+                let message = format!("{}; {} jobs may be enqueued or not (.uncertain)", failure.error, uncertain.count());
+                error::raise("PushUncertain", message)
+            } else {
+                failure.error.into()
+            };
+            rows.account(py, error, pushed, Some(uncertain))
+        }
+        Trouble::BufferFull(failure) => rows.account(py, client.full(&failure), pushed, None),
+        Trouble::Buffered(held, failure) => {
+            held.parcels.iter().zip(&failure.fates).filter(|(_, fate)| **fate == Fate::Pushed).for_each(|(parcel, _)| {
+                pushed.add(&parcel.jid);
+            });
+            let uncertain = jids_of(&held, &failure, Fate::Uncertain);
+            rows.account(py, buffered_error(py, &held, failure), pushed, Some(uncertain))
+        }
+    }
+}

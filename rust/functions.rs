@@ -1,0 +1,67 @@
+//! The functions of `fastkiq._core`.
+
+use std::os::raw::c_long;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
+
+use crate::url::RedisUrl;
+use crate::{client, payload, title};
+
+/// Parses a Redis URL; the keys are said in the stub.
+#[pyfunction]
+#[pyo3(signature = (url, /))]
+pub fn parse_url<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, PyDict>> {
+    client::url_parts(py, &RedisUrl::parse(url)?)
+}
+
+/// Plain JSON in the bytes of Ruby's `JSON.generate`.
+#[pyfunction]
+#[pyo3(signature = (value, /))]
+pub fn encode<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let mut out = Vec::new();
+    crate::encode::write(&mut out, value, 0, "value")?;
+    Ok(PyBytes::new(py, &out))
+}
+
+/// Strict JSON to Python objects. Raises `ValueError`.
+#[pyfunction]
+#[pyo3(signature = (data, /))]
+pub fn decode<'py>(py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        crate::decode::value(py, bytes.as_bytes())
+    } else if let Ok(text) = data.cast::<PyString>() {
+        crate::decode::value(py, text.to_str()?.as_bytes())
+    } else {
+        Err(PyTypeError::new_err("decode() takes bytes or str"))
+    }
+}
+
+/// Sets (or with `None` removes) top-level fields of a stored JSON object. Raises `ValueError` when it is none.
+#[pyfunction]
+#[pyo3(signature = (payload, fields, /))]
+pub fn splice<'py>(
+    py: Python<'py>,
+    payload: &Bound<'py, PyBytes>,
+    fields: &Bound<'py, PyMapping>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let fields = crate::encode::fields(fields)?;
+    let borrowed: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+    let spliced = payload::splice(payload.as_bytes(), &borrowed);
+    spliced.map(|bytes| PyBytes::new(py, &bytes)).map_err(|flaw| PyValueError::new_err(flaw.to_string()))
+}
+
+/// Raises `exception` in another thread when it next runs Python code; `False` when there is no such thread.
+#[pyfunction]
+#[pyo3(signature = (thread_id, exception, /))]
+pub fn raise_in_thread(thread_id: c_long, exception: &Bound<'_, PyType>) -> bool {
+    title::raise_in_thread(thread_id, exception)
+}
+
+/// Overwrites `secret` in this process's command line as `ps` shows it. Linux only; `False` elsewhere.
+#[pyfunction]
+#[pyo3(signature = (secret, /))]
+pub fn blank_title(secret: &str) -> bool {
+    title::blank_title(secret)
+}

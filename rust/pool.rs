@@ -1,0 +1,182 @@
+//! A pool of connections for any number of threads, which survives a fork.
+
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::buffer::Buffer;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::url::RedisUrl;
+
+/// A connection that was used so recently is not looked at before it is used again. The design asks for a look after
+/// a second; a look costs 0.3 us, so anything but a tight loop can afford it.
+const FRESH: Duration = Duration::from_millis(1);
+
+pub struct Pool {
+    pub url: RedisUrl,
+    size: usize,
+    connect_timeout: Duration,
+    timeout: Duration,
+    slot: AtomicPtr<Slot>,
+}
+
+/// What belongs to one process. In a forked child a new one is made: the inherited sockets are the parent's, and the
+/// inherited lock may have been held by a thread that does not exist in the child.
+pub struct Slot {
+    pid: u32,
+    connections: Mutex<Connections>,
+    freed: Condvar,
+    pub buffer: Buffer,
+}
+
+#[derive(Default)]
+struct Connections {
+    idle: Vec<Connection>,
+    /// Idle ones, lent ones, and those being opened.
+    open: usize,
+}
+
+impl Pool {
+    pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration) -> Self {
+        Self { url, size, connect_timeout, timeout, slot: AtomicPtr::new(Slot::allocate()) }
+    }
+
+    /// This process's part of the pool.
+    pub fn slot(&self) -> &Slot {
+        let current = self.slot.load(Ordering::Acquire);
+        // SAFETY: the pointer comes from `Slot::allocate`, and no slot is freed before the pool itself.
+        let slot = unsafe { &*current };
+        if slot.pid == std::process::id() {
+            return slot;
+        }
+        let fresh = Slot::allocate();
+        match self.slot.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+            // The parent's slot is left as it is, never freed: to close its sockets or touch its lock is not for us.
+            // SAFETY: `fresh` has just been allocated and published.
+            Ok(_) => unsafe { &*fresh },
+            Err(winner) => {
+                // SAFETY: nobody else has seen `fresh`; the winner's slot is as good as ours would have been.
+                unsafe {
+                    drop(Box::from_raw(fresh));
+                    &*winner
+                }
+            }
+        }
+    }
+
+    /// Lends a connection that looks alive: an idle one, or a new one. When all are lent, waits for one.
+    pub fn lend(&self) -> Result<Lease<'_>> {
+        let slot = self.slot();
+        let mut connections = self.reserve(slot)?;
+        let idle = connections.idle.pop();
+        drop(connections);
+        // From here on a place is taken; the lease gives it back, whatever happens.
+        let mut lease = Lease { slot, connection: idle };
+        let usable = lease.connection.as_mut().is_some_and(|one| one.idle() < FRESH || !one.peek_closed());
+        if !usable {
+            lease.connection = None;
+            lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
+        }
+        Ok(lease)
+    }
+
+    /// Takes a place in the pool.
+    fn reserve<'a>(&self, slot: &'a Slot) -> Result<MutexGuard<'a, Connections>> {
+        let deadline = Instant::now() + self.connect_timeout + self.timeout;
+        let mut connections = slot.lock();
+        while connections.idle.is_empty() && connections.open >= self.size {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let (size, name) = (self.size, self.url.safe());
+                return Err(Error::Unreachable(format!("all {size} connections to {name} are in use (pool_size)")));
+            }
+            let waited = slot.freed.wait_timeout(connections, left);
+            connections = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if connections.idle.is_empty() {
+            connections.open += 1;
+        }
+        Ok(connections)
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn close_idle(&self) {
+        let mut connections = self.slot().lock();
+        let idle = std::mem::take(&mut connections.idle);
+        connections.open -= idle.len();
+        drop(connections);
+        drop(idle);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let slot = self.slot.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: the pointer comes from `Slot::allocate`, and the pool is the last to hold it. A parent's slot is left alone.
+        unsafe {
+            if (*slot).pid == std::process::id() {
+                drop(Box::from_raw(slot));
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn allocate() -> *mut Self {
+        Box::into_raw(Box::new(Self {
+            pid: std::process::id(),
+            connections: Mutex::default(),
+            freed: Condvar::new(),
+            buffer: Buffer::default(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection, lent. It goes back to the pool at the end, unless it broke.
+pub struct Lease<'a> {
+    slot: &'a Slot,
+    connection: Option<Connection>,
+}
+
+impl Lease<'_> {
+    /// Closes the connection instead of giving it back.
+    pub fn discard(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let connection = self.connection.take().filter(|connection| !connection.is_broken());
+        let mut connections = self.slot.lock();
+        match connection {
+            Some(connection) => connections.idle.push(connection),
+            None => connections.open -= 1,
+        }
+        drop(connections);
+        self.slot.freed.notify_one();
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = Connection;
+
+    #[allow(clippy::expect_used, reason = "`lend` fills it, and only `drop` and `discard` empty it")]
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a lease holds a connection")
+    }
+}
+
+impl DerefMut for Lease<'_> {
+    #[allow(clippy::expect_used, reason = "`lend` fills it, and only `drop` and `discard` empty it")]
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a lease holds a connection")
+    }
+}
