@@ -38,14 +38,15 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test marked `both_servers` runs once on each family; the others on Redis, or Valkey where there is no Redis."""
-    if "family" not in metafunc.fixturenames:
-        return
+    """A test marked `both_servers` runs once on each family."""
     if metafunc.definition.get_closest_marker("both_servers"):
-        metafunc.parametrize("family", FAMILIES, scope="session")
-    else:
-        usual = next((family for family in FAMILIES if binary(family)), FAMILIES[0])
-        metafunc.parametrize("family", [usual], ids=[""], scope="session")
+        metafunc.parametrize("family", FAMILIES, indirect=True)
+
+
+@pytest.fixture
+def family(request: pytest.FixtureRequest) -> str:
+    """Which server this test runs on: Redis, or Valkey where there is no Redis, unless the mark says both."""
+    return getattr(request, "param", None) or next(family for family in FAMILIES if binary(family))
 
 
 @pytest.fixture(scope="session")
