@@ -34,10 +34,18 @@ type Row<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 impl<'py> Rows<'py> {
     /// `size` jobs a round trip; `at` is a number or an iterable of as many as there are rows.
-    pub fn new(rows: &Bound<'py, PyAny>, at: Option<&Bound<'py, PyAny>>, size: usize) -> Result<Self> {
+    pub fn new(
+        rows: &Bound<'py, PyAny>,
+        at: Option<&Bound<'py, PyAny>>,
+        size: usize,
+    ) -> Result<Self> {
         if size == 0 {
             let (found, hint) = ("0".to_owned(), "at least 1".to_owned());
-            return Err(Error::Argument { path: "batch".to_owned(), found, hint });
+            return Err(Error::Argument {
+                path: "batch".to_owned(),
+                found,
+                hint,
+            });
         }
         let times = match at {
             None => Times::None,
@@ -46,18 +54,32 @@ impl<'py> Rows<'py> {
                 Err(_) => match item::time(at) {
                     Ok(_) => Times::One(at.clone()),
                     Err(found) => {
-                        let hint = "pass epoch seconds, or as many of them as there are rows".to_owned();
-                        return Err(Error::Argument { path: "at".to_owned(), found, hint });
+                        let hint =
+                            "pass epoch seconds, or as many of them as there are rows".to_owned();
+                        return Err(Error::Argument {
+                            path: "at".to_owned(),
+                            found,
+                            hint,
+                        });
                     }
                 },
             },
         };
         let rows = rows.try_iter()?;
-        Ok(Self { rows, times, size, index: 0, unsent: Vec::new(), unsent_times: Vec::new() })
+        Ok(Self {
+            rows,
+            times,
+            size,
+            index: 0,
+            unsent: Vec::new(),
+            unsent_times: Vec::new(),
+        })
     }
 
     fn next(&mut self) -> PyResult<Option<Row<'py>>> {
-        let Some(row) = self.rows.next() else { return Ok(None) };
+        let Some(row) = self.rows.next() else {
+            return Ok(None);
+        };
         let row = row?;
         self.unsent.push(row.clone());
         let time = match &mut self.times {
@@ -66,7 +88,11 @@ impl<'py> Rows<'py> {
             Times::Each(times) => {
                 let short = || {
                     let found = format!("only {} of them", self.index);
-                    Error::Argument { path: "at".to_owned(), found, hint: "pass one for each row".to_owned() }
+                    Error::Argument {
+                        path: "at".to_owned(),
+                        found,
+                        hint: "pass one for each row".to_owned(),
+                    }
                 };
                 let time = times.next().ok_or_else(short)??;
                 self.unsent_times.push(time.clone());
@@ -91,7 +117,13 @@ impl<'py> Rows<'py> {
     }
 
     /// Says on `error` what became of everything: `pushed`, `uncertain`, `rest`, and `rest_at` where each row had its time.
-    fn account(self, py: Python<'py>, error: PyErr, pushed: Jids, uncertain: Option<Jids>) -> PyErr {
+    fn account(
+        self,
+        py: Python<'py>,
+        error: PyErr,
+        pushed: Jids,
+        uncertain: Option<Jids>,
+    ) -> PyErr {
         let waiting = self.unsent.len();
         let count = pushed.count();
         let set = || -> PyResult<()> {
@@ -101,12 +133,20 @@ impl<'py> Rows<'py> {
             if let Some(uncertain) = uncertain {
                 value.setattr("uncertain", uncertain)?;
             }
-            value.setattr("rest", chain.call1((PyList::new(py, self.unsent)?, self.rows))?)?;
+            value.setattr(
+                "rest",
+                chain.call1((PyList::new(py, self.unsent)?, self.rows))?,
+            )?;
             if let Times::Each(times) = self.times {
-                value.setattr("rest_at", chain.call1((PyList::new(py, self.unsent_times)?, times))?)?;
+                value.setattr(
+                    "rest_at",
+                    chain.call1((PyList::new(py, self.unsent_times)?, times))?,
+                )?;
             }
             if count > 0 || waiting > 1 {
-                let note = format!("{count} jobs had already been enqueued (.pushed); the other rows have not been (.rest)");
+                let note = format!(
+                    "{count} jobs had already been enqueued (.pushed); the other rows have not been (.rest)"
+                );
                 value.call_method1("add_note", (note,))?;
             }
             Ok(())
@@ -122,7 +162,13 @@ pub fn push<'py>(
     py: Python<'py>,
     client: &Client,
     mut rows: Rows<'py>,
-    mut write: impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
+    mut write: impl FnMut(
+        &mut Batch,
+        &Bound<'py, PyAny>,
+        Option<&Bound<'py, PyAny>>,
+        [u8; 12],
+        usize,
+    ) -> Result<()>,
 ) -> PyResult<Jids> {
     let mut pushed = Jids::default();
     loop {
@@ -133,7 +179,10 @@ pub fn push<'py>(
         };
         match py.detach(|| client.ship(&batch)) {
             Ok(()) => {
-                batch.parcels.iter().for_each(|parcel| pushed.add(&parcel.jid));
+                batch
+                    .parcels
+                    .iter()
+                    .for_each(|parcel| pushed.add(&parcel.jid));
                 rows.sent();
             }
             Err(trouble) => return Err(failed(py, client, rows, &batch, pushed, trouble)),
@@ -144,7 +193,13 @@ pub fn push<'py>(
 fn fill<'py>(
     py: Python<'py>,
     rows: &mut Rows<'py>,
-    write: &mut impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
+    write: &mut impl FnMut(
+        &mut Batch,
+        &Bound<'py, PyAny>,
+        Option<&Bound<'py, PyAny>>,
+        [u8; 12],
+        usize,
+    ) -> Result<()>,
 ) -> PyResult<Batch> {
     py.check_signals()?;
     let mut batch = Batch::default();
@@ -152,7 +207,9 @@ fn fill<'py>(
     let mut largest = 0;
     while batch.len() < rows.size && batch.bytes.len() < MAX_BATCH_BYTES {
         let index = rows.index;
-        let Some((row, time)) = rows.next()? else { break };
+        let Some((row, time)) = rows.next()? else {
+            break;
+        };
         if fresh.is_empty() {
             fresh = jids::random(rows.size.min(1000))?;
         }
@@ -175,13 +232,22 @@ fn failed<'py>(
 ) -> PyErr {
     match trouble {
         Trouble::Failed(failure) => {
-            batch.parcels.iter().zip(&failure.fates).filter(|(_, fate)| **fate == Fate::Pushed).for_each(|(parcel, _)| {
-                pushed.add(&parcel.jid);
-            });
+            batch
+                .parcels
+                .iter()
+                .zip(&failure.fates)
+                .filter(|(_, fate)| **fate == Fate::Pushed)
+                .for_each(|(parcel, _)| {
+                    pushed.add(&parcel.jid);
+                });
             let uncertain = jids_of(batch, &failure, Fate::Uncertain);
             rows.keep(&failure.fates);
             let error = if uncertain.count() > 0 {
-                let message = format!("{}; {} jobs may be enqueued or not (.uncertain)", failure.error, uncertain.count());
+                let message = format!(
+                    "{}; {} jobs may be enqueued or not (.uncertain)",
+                    failure.error,
+                    uncertain.count()
+                );
                 error::raise("PushUncertain", message)
             } else {
                 failure.error.into()
@@ -190,11 +256,20 @@ fn failed<'py>(
         }
         Trouble::BufferFull(failure) => rows.account(py, client.full(&failure), pushed, None),
         Trouble::Buffered(held, failure) => {
-            held.parcels.iter().zip(&failure.fates).filter(|(_, fate)| **fate == Fate::Pushed).for_each(|(parcel, _)| {
-                pushed.add(&parcel.jid);
-            });
+            held.parcels
+                .iter()
+                .zip(&failure.fates)
+                .filter(|(_, fate)| **fate == Fate::Pushed)
+                .for_each(|(parcel, _)| {
+                    pushed.add(&parcel.jid);
+                });
             let uncertain = jids_of(&held, &failure, Fate::Uncertain);
-            rows.account(py, buffered_error(py, &held, failure), pushed, Some(uncertain))
+            rows.account(
+                py,
+                buffered_error(py, &held, failure),
+                pushed,
+                Some(uncertain),
+            )
         }
     }
 }

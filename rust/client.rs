@@ -51,9 +51,16 @@ impl Client {
         if pool_size == 0 {
             return Err(Error::Config("pool_size: must be at least 1".into()));
         }
-        let (connect_timeout, timeout) = (seconds("connect_timeout", connect_timeout)?, seconds("timeout", timeout)?);
+        let (connect_timeout, timeout) = (
+            seconds("connect_timeout", connect_timeout)?,
+            seconds("timeout", timeout)?,
+        );
         let pool = Pool::new(RedisUrl::parse(url)?, pool_size, connect_timeout, timeout);
-        Ok(Self { pool, buffer, max_bytes })
+        Ok(Self {
+            pool,
+            buffer,
+            max_bytes,
+        })
     }
 
     #[getter]
@@ -75,7 +82,13 @@ impl Client {
         let jid = jids::random(1)?[0];
         let mut batch = Batch::default();
         let at_once = matches!(place, Place::Queue(_));
-        template.write(&mut batch.bytes, args, &jid, (item::milliseconds(now), at_once), || "args".into())?;
+        template.write(
+            &mut batch.bytes,
+            args,
+            &jid,
+            (item::milliseconds(now), at_once),
+            || "args".into(),
+        )?;
         batch.add(0, Jid::Usual(jid), place);
         self.ship_one(py, &batch)
     }
@@ -96,16 +109,28 @@ impl Client {
             let place = place(template, None, time, now)?;
             let start = batch.bytes.len();
             let at_once = matches!(place, Place::Queue(_));
-            template.write(&mut batch.bytes, row, &fresh, (item::milliseconds(now), at_once), root)?;
+            template.write(
+                &mut batch.bytes,
+                row,
+                &fresh,
+                (item::milliseconds(now), at_once),
+                root,
+            )?;
             batch.add(start, Jid::Usual(fresh), place);
             Ok(())
         })
     }
 
     #[pyo3(signature = (payload, /))]
-    fn push_payload<'py>(&self, py: Python<'py>, payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    fn push_payload<'py>(
+        &self,
+        py: Python<'py>,
+        payload: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyString>> {
         let mut batch = Batch::default();
-        self.add_payload(&mut batch, payload, jids::random(1)?[0], &|| "payload".into())?;
+        self.add_payload(&mut batch, payload, jids::random(1)?[0], &|| {
+            "payload".into()
+        })?;
         self.ship_one(py, &batch)
     }
 
@@ -118,18 +143,29 @@ impl Client {
     }
 
     #[pyo3(signature = (*words))]
-    fn command<'py>(&self, py: Python<'py>, words: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn command<'py>(
+        &self,
+        py: Python<'py>,
+        words: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut pipeline = Pipeline::new();
         pipeline.begin(words.len());
         for (index, value) in words.iter().enumerate() {
             pipeline.word(&word(&value, index)?);
         }
         if words.is_empty() {
-            return Err(Error::Argument { path: "words".into(), found: "empty".into(), hint: "name a command".into() }.into());
+            return Err(Error::Argument {
+                path: "words".into(),
+                found: "empty".into(),
+                hint: "name a command".into(),
+            }
+            .into());
         }
         let reply = py.detach(|| {
             let mut lease = self.pool.lend()?;
-            lease.run(&pipeline).map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
+            lease
+                .run(&pipeline)
+                .map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
         })?;
         python_reply(py, reply.into_result()?)
     }
@@ -194,14 +230,29 @@ impl Client {
         let buffer = &self.pool.slot().buffer;
         if buffer.len() > 0 {
             if buffer.is_pausing() {
-                let error = Error::Unreachable(format!("{} was not to be reached a moment ago", self.pool.url.safe()));
-                return self.hold(batch, Failure { error, fates: vec![Fate::Refused; batch.len()] });
+                let error = Error::Unreachable(format!(
+                    "{} was not to be reached a moment ago",
+                    self.pool.url.safe()
+                ));
+                return self.hold(
+                    batch,
+                    Failure {
+                        error,
+                        fates: vec![Fate::Refused; batch.len()],
+                    },
+                );
             }
             match buffer.empty(&self.pool) {
                 Ok(_) => {}
                 Err((_, failure)) if failure.is_outage() => {
                     let fates = vec![Fate::Refused; batch.len()];
-                    return self.hold(batch, Failure { error: failure.error, fates });
+                    return self.hold(
+                        batch,
+                        Failure {
+                            error: failure.error,
+                            fates,
+                        },
+                    );
                 }
                 Err((held, failure)) => return Err(Trouble::Buffered(held, failure)),
             }
@@ -216,11 +267,18 @@ impl Client {
     }
 
     fn hold(&self, batch: &Batch, failure: Failure) -> std::result::Result<(), Trouble> {
-        if self.pool.slot().buffer.hold(batch, self.buffer) { Ok(()) } else { Err(Trouble::BufferFull(failure)) }
+        if self.pool.slot().buffer.hold(batch, self.buffer) {
+            Ok(())
+        } else {
+            Err(Trouble::BufferFull(failure))
+        }
     }
 
     pub fn full(&self, failure: &Failure) -> PyErr {
-        let message = format!("{}; the outage buffer ({} jobs) has no room", failure.error, self.buffer);
+        let message = format!(
+            "{}; the outage buffer ({} jobs) has no room",
+            failure.error, self.buffer
+        );
         error::raise("BufferFull", message)
     }
 }
@@ -229,21 +287,31 @@ impl Client {
 pub fn jids_of(batch: &Batch, failure: &Failure, fate: Fate) -> Jids {
     let mut jids = Jids::default();
     let pairs = batch.parcels.iter().zip(&failure.fates);
-    pairs.filter(|(_, own)| **own == fate).for_each(|(parcel, _)| jids.add(&parcel.jid));
+    pairs
+        .filter(|(_, own)| **own == fate)
+        .for_each(|(parcel, _)| jids.add(&parcel.jid));
     jids
 }
 
 /// Older jobs of the buffer failed. What was pushed now has not been tried.
 pub fn buffered_error(py: Python<'_>, held: &Batch, failure: Failure) -> PyErr {
-    let (pushed, uncertain) = (jids_of(held, &failure, Fate::Pushed), jids_of(held, &failure, Fate::Uncertain));
+    let (pushed, uncertain) = (
+        jids_of(held, &failure, Fate::Pushed),
+        jids_of(held, &failure, Fate::Uncertain),
+    );
     if !failure.fates.contains(&Fate::Uncertain) {
         return failure.error.into();
     }
-    let message =
-        format!("{}; jobs of the outage buffer may be enqueued or not (.uncertain); nothing else was sent", failure.error);
+    let message = format!(
+        "{}; jobs of the outage buffer may be enqueued or not (.uncertain); nothing else was sent",
+        failure.error
+    );
     let error = error::raise("PushUncertain", message);
     let value = error.value(py);
-    match value.setattr("pushed", pushed).and_then(|()| value.setattr("uncertain", uncertain)) {
+    match value
+        .setattr("pushed", pushed)
+        .and_then(|()| value.setattr("uncertain", uncertain))
+    {
         Ok(()) => error,
         Err(other) => other,
     }
@@ -254,7 +322,9 @@ pub fn warn_of_size(py: Python<'_>, size: usize) -> PyResult<()> {
     if size <= LARGE {
         return Ok(());
     }
-    let text = format!("a job's payload of {size} bytes: pass an id or a path, and load the data in the job");
+    let text = format!(
+        "a job's payload of {size} bytes: pass an id or a path, and load the data in the job"
+    );
     let text = std::ffi::CString::new(text)?;
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
 }
@@ -266,16 +336,34 @@ fn place(
     now: f64,
 ) -> Result<Place> {
     let number = |name: &str, value: &Bound<'_, PyAny>| {
-        let hint = if name == "at" { "pass epoch seconds" } else { "pass seconds" };
-        item::time(value).map_err(|found| Error::Argument { path: name.to_owned(), found, hint: hint.to_owned() })
+        let hint = if name == "at" {
+            "pass epoch seconds"
+        } else {
+            "pass seconds"
+        };
+        item::time(value).map_err(|found| Error::Argument {
+            path: name.to_owned(),
+            found,
+            hint: hint.to_owned(),
+        })
     };
     match (delay, at) {
         (Some(_), Some(_)) => {
-            let (found, hint) = ("given beside delay".to_owned(), "pass one of them".to_owned());
-            Err(Error::Argument { path: "at".to_owned(), found, hint })
+            let (found, hint) = (
+                "given beside delay".to_owned(),
+                "pass one of them".to_owned(),
+            );
+            Err(Error::Argument {
+                path: "at".to_owned(),
+                found,
+                hint,
+            })
         }
         (Some(delay), None) => match number("delay", delay)? {
-            seconds if seconds > 0.0 => Ok(Place::In { seconds, asked: Instant::now() }),
+            seconds if seconds > 0.0 => Ok(Place::In {
+                seconds,
+                asked: Instant::now(),
+            }),
             _ => Ok(Place::Queue(template.queue_name.clone())),
         },
         (None, Some(at)) => match number("at", at)? {
@@ -290,7 +378,9 @@ fn seconds(name: &str, value: f64) -> Result<Duration> {
     if value > 0.0 && value <= 86_400.0 {
         return Ok(Duration::from_secs_f64(value));
     }
-    Err(Error::Config(format!("{name}: must be more than 0 and at most 86,400 seconds, not {value}")))
+    Err(Error::Config(format!(
+        "{name}: must be more than 0 and at most 86,400 seconds, not {value}"
+    )))
 }
 
 fn word(value: &Bound<'_, PyAny>, index: usize) -> Result<Vec<u8>> {
@@ -302,7 +392,11 @@ fn word(value: &Bound<'_, PyAny>, index: usize) -> Result<Vec<u8>> {
         Ok(value.str()?.to_str()?.as_bytes().to_vec())
     } else {
         let found = crate::hints::type_name(value);
-        Err(Error::Argument { path: format!("words[{index}]"), found, hint: "pass str, bytes, int or float".to_owned() })
+        Err(Error::Argument {
+            path: format!("words[{index}]"),
+            found,
+            hint: "pass str, bytes, int or float".to_owned(),
+        })
     }
 }
 
@@ -314,10 +408,16 @@ fn python_reply(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
         Reply::Int(number) => number.into_pyobject(py)?.into_any(),
         Reply::Bulk(bytes) => PyBytes::new(py, &bytes).into_any(),
         Reply::Array(items) => {
-            let items = items.into_iter().map(|item| python_reply(py, item)).collect::<PyResult<Vec<_>>>()?;
+            let items = items
+                .into_iter()
+                .map(|item| python_reply(py, item))
+                .collect::<PyResult<Vec<_>>>()?;
             PyList::new(py, items)?.into_any()
         }
-        Reply::Error { code, message } => PyErr::from(Error::Reply { code, message }).into_value(py).into_bound(py).into_any(),
+        Reply::Error { code, message } => PyErr::from(Error::Reply { code, message })
+            .into_value(py)
+            .into_bound(py)
+            .into_any(),
     })
 }
 
@@ -328,7 +428,9 @@ pub fn url_parts<'py>(py: Python<'py>, url: &RedisUrl) -> PyResult<Bound<'py, Py
     let (host, port, path, service, nodes) = match &url.endpoint {
         Endpoint::Tcp { host, port } => (Some(host), Some(*port), None, None, None),
         Endpoint::Unix(path) => (None, None, Some(path.display().to_string()), None, None),
-        Endpoint::Sentinel { service, nodes } => (None, None, None, Some(service), Some(nodes.clone())),
+        Endpoint::Sentinel { service, nodes } => {
+            (None, None, None, Some(service), Some(nodes.clone()))
+        }
         Endpoint::Embedded => (None, None, None, None, None),
     };
     let tls = url.tls.as_ref();
@@ -348,8 +450,14 @@ pub fn url_parts<'py>(py: Python<'py>, url: &RedisUrl) -> PyResult<Bound<'py, Py
     parts.set_item("ca_certs", file(tls.and_then(|tls| tls.ca_certs.as_ref())))?;
     parts.set_item("certfile", file(tls.and_then(|tls| tls.certfile.as_ref())))?;
     parts.set_item("keyfile", file(tls.and_then(|tls| tls.keyfile.as_ref())))?;
-    parts.set_item("cert_reqs", tls.map(|tls| if tls.verify { "required" } else { "none" }))?;
-    parts.set_item("check_hostname", tls.map(|tls| tls.verify && tls.check_hostname))?;
+    parts.set_item(
+        "cert_reqs",
+        tls.map(|tls| if tls.verify { "required" } else { "none" }),
+    )?;
+    parts.set_item(
+        "check_hostname",
+        tls.map(|tls| tls.verify && tls.check_hostname),
+    )?;
     parts.set_item("safe", url.safe())?;
     Ok(parts)
 }

@@ -21,10 +21,25 @@ pub enum Event {
     Beat,
     Heartbeat,
     Log(u8, String),
-    Bad { reason: String, queue: String, raw: Vec<u8> },
-    Poison { class: String, jid: String, raw: Vec<u8> },
-    Recovered { identity: String, jobs: u64 },
-    Summary { processed: u64, failed: u64, seconds: f64 },
+    Bad {
+        reason: String,
+        queue: String,
+        raw: Vec<u8>,
+    },
+    Poison {
+        class: String,
+        jid: String,
+        raw: Vec<u8>,
+    },
+    Recovered {
+        identity: String,
+        jobs: u64,
+    },
+    Summary {
+        processed: u64,
+        failed: u64,
+        seconds: f64,
+    },
 }
 
 #[derive(Default)]
@@ -42,7 +57,10 @@ pub struct Events {
 
 impl Events {
     pub fn new() -> io::Result<Self> {
-        Ok(Self { pending: Mutex::default(), bell: Bell::new()? })
+        Ok(Self {
+            pending: Mutex::default(),
+            bell: Bell::new()?,
+        })
     }
 
     pub fn fd(&self) -> RawFd {
@@ -79,7 +97,10 @@ impl Events {
         let mut events: Vec<Event> = pending.events.drain(..).collect();
         let dropped = std::mem::take(&mut pending.dropped);
         if dropped > 0 {
-            events.push(Event::Log(WARNING, format!("{dropped} records were dropped: more came than could be handled")));
+            events.push(Event::Log(
+                WARNING,
+                format!("{dropped} records were dropped: more came than could be handled"),
+            ));
         }
         events
     }
@@ -89,7 +110,9 @@ impl Events {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if character.is_control()
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
@@ -122,6 +145,8 @@ mod tests {
             events.log(INFO, "x");
         }
         let drained = events.drain();
-        assert!(matches!(drained.last(), Some(Event::Log(WARNING, text)) if text.starts_with("5 records")));
+        assert!(
+            matches!(drained.last(), Some(Event::Log(WARNING, text)) if text.starts_with("5 records"))
+        );
     }
 }

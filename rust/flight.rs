@@ -22,17 +22,27 @@ pub struct Claim {
     pub queue: usize,
     pub number: u64,
     pub key: Vec<u8>,
-    /// Jobs whose end has not yet been put on its way to Redis.
+    /// The order of its first job among all that were claimed here.
+    pub first_order: u64,
+    /// Jobs that are neither acked here nor known by Redis to have left the list.
     pub open: AtomicUsize,
 }
 
 impl Claim {
-    pub fn new(identity: &Arc<Identity>, queue: usize, queue_name: &str, number: u64, jobs: usize) -> Self {
+    pub fn new(
+        identity: &Arc<Identity>,
+        queue: usize,
+        queue_name: &str,
+        number: u64,
+        first_order: u64,
+        jobs: usize,
+    ) -> Self {
         Self {
             identity: identity.clone(),
             queue,
             number,
             key: keys::flight(&identity.name, queue_name, number),
+            first_order,
             open: AtomicUsize::new(jobs),
         }
     }
@@ -68,7 +78,10 @@ pub struct Job {
 }
 
 impl Job {
-    #[allow(clippy::too_many_arguments, reason = "one place makes jobs; a builder would only hide the list")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one place makes jobs; a builder would only hide the list"
+    )]
     pub fn new(
         bytes: Vec<u8>,
         envelope: Envelope,
@@ -121,6 +134,8 @@ impl Job {
     }
 
     pub fn flight_key(&self) -> &[u8] {
-        self.claim.as_ref().map_or(b"fastkiq:none", |claim| &claim.key)
+        self.claim
+            .as_ref()
+            .map_or(b"fastkiq:none", |claim| &claim.key)
     }
 }

@@ -5,7 +5,10 @@ use pyo3::types::{PyString, PyType};
 
 /// The name of a value's type, as an error shows it.
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().qualname().map_or_else(|_| "object".to_owned(), |name| name.to_string_lossy().into_owned())
+    value.get_type().qualname().map_or_else(
+        |_| "object".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// `["key"]`, shortened when the key is long, with control characters escaped.
@@ -22,8 +25,12 @@ pub fn instead_of(value: &Bound<'_, PyAny>) -> String {
     let known = bases(&class).iter().find_map(|name| for_base(name));
     match known {
         Some(hint) => hint.to_owned(),
-        None if is_record(value) => "pass its id, or the fields the job needs, and load the rest in the job".to_owned(),
-        None => "arguments are JSON: str, int, float, bool, None, list, dict with str keys".to_owned(),
+        None if is_record(value) => {
+            "pass its id, or the fields the job needs, and load the rest in the job".to_owned()
+        }
+        None => {
+            "arguments are JSON: str, int, float, bool, None, list, dict with str keys".to_owned()
+        }
     }
 }
 
@@ -45,7 +52,9 @@ fn for_base(name: &str) -> Option<&'static str> {
         "pathlib.PurePath" | "pathlib._local.PurePath" => "pass str(...)",
         "enum.Enum" => "pass .value",
         "builtins.tuple" | "builtins.set" | "builtins.frozenset" => "pass list(...)",
-        "builtins.range" | "builtins.dict_keys" | "builtins.dict_values" | "builtins.generator" => "pass list(...)",
+        "builtins.range" | "builtins.dict_keys" | "builtins.dict_values" | "builtins.generator" => {
+            "pass list(...)"
+        }
         "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" => {
             "pass text: .decode(), or base64.b64encode(...).decode()"
         }
@@ -63,6 +72,15 @@ fn for_base(name: &str) -> Option<&'static str> {
 
 /// Dataclasses and the models of the usual libraries.
 fn is_record(value: &Bound<'_, PyAny>) -> bool {
-    let marks = ["__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__", "__mapper__", "_meta", "pk"];
-    marks.iter().any(|mark| value.get_type().hasattr(*mark).unwrap_or(false))
+    let marks = [
+        "__dataclass_fields__",
+        "__attrs_attrs__",
+        "__pydantic_fields__",
+        "__mapper__",
+        "_meta",
+        "pk",
+    ];
+    marks
+        .iter()
+        .any(|mark| value.get_type().hasattr(*mark).unwrap_or(false))
 }

@@ -19,7 +19,10 @@ impl<'a> Walker<'a> {
     pub fn new(text: &'a [u8]) -> Result<Self, Flaw> {
         match std::str::from_utf8(text) {
             Ok(_) => Ok(Self { text, position: 0 }),
-            Err(error) => Err(Flaw::NotJson(format!("not UTF-8 at byte {}", error.valid_up_to()))),
+            Err(error) => Err(Flaw::NotJson(format!(
+                "not UTF-8 at byte {}",
+                error.valid_up_to()
+            ))),
         }
     }
 
@@ -44,7 +47,11 @@ impl<'a> Walker<'a> {
 
     /// After the one value nothing but white space may follow.
     pub fn finish(&mut self) -> Result<(), Flaw> {
-        if self.peek().is_none() { Ok(()) } else { Err(self.wrong("something follows the value")) }
+        if self.peek().is_none() {
+            Ok(())
+        } else {
+            Err(self.wrong("something follows the value"))
+        }
     }
 
     /// Steps over a value that lies `depth` deep; its span.
@@ -86,7 +93,9 @@ impl<'a> Walker<'a> {
         let rest = &self.text[self.position + 1..];
         match rest.first() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.position += 2,
-            Some(b'u') if rest.len() >= 5 && rest[1..5].iter().all(u8::is_ascii_hexdigit) => self.position += 6,
+            Some(b'u') if rest.len() >= 5 && rest[1..5].iter().all(u8::is_ascii_hexdigit) => {
+                self.position += 6
+            }
             _ => return Err(self.wrong("an unknown escape")),
         }
         Ok(())
@@ -116,9 +125,16 @@ impl<'a> Walker<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Flaw> {
-        let count = self.text[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self.text[self.position..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         self.position += count;
-        if count > 0 { Ok(()) } else { Err(self.wrong("expected a digit")) }
+        if count > 0 {
+            Ok(())
+        } else {
+            Err(self.wrong("expected a digit"))
+        }
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), Flaw> {
@@ -228,9 +244,15 @@ fn unescape_unicode(text: &[u8]) -> (char, usize) {
         && let Some(second @ 0xdc00..0xe000) = hex4(text.get(6..).unwrap_or_default())
     {
         let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            12,
+        );
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
+    (
+        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+        6,
+    )
 }
 
 /// The number in a `\uXXXX` at the start of `text`.

@@ -2,29 +2,54 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod batch;
+mod bell;
 mod buffer;
 mod bulk;
+mod claims;
 mod client;
+mod clock;
 mod connection;
 mod decode;
 mod encode;
 mod error;
+mod events;
+mod fetcher;
+mod flight;
+mod fork;
 mod functions;
+mod heartbeat;
 mod hints;
+mod inspect;
+mod intake;
 mod item;
 mod jids;
 mod json;
 mod keys;
+mod lua;
+mod machine;
+mod options;
+mod outbox;
 mod payload;
+mod poison;
 mod pool;
+mod ready;
+mod recovery;
 mod resp;
+mod scheduler;
 mod scripts;
 mod sentinel;
+mod server;
+mod shared;
 mod stream;
 mod template;
+mod threads;
 mod title;
 mod tls;
+mod unit;
 mod url;
+mod waiter;
+mod waker;
+mod writer;
 
 use pyo3::prelude::*;
 
@@ -40,7 +65,11 @@ mod core {
     #[pymodule_export]
     use super::jids::Jids;
     #[pymodule_export]
+    use super::server::Server;
+    #[pymodule_export]
     use super::template::Template;
+    #[pymodule_export]
+    use super::unit::{Processor, Unit};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -6,7 +6,11 @@ use std::fs;
 pub fn machine() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-    let digits: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let digits: String = namespace
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     (!digits.is_empty()).then(|| format!("{}:{digits}", boot.trim()))
 }
 
@@ -20,9 +24,15 @@ pub fn myself() -> Option<String> {
 ///
 /// `kill(pid, 0)` is asked first since /proc can hide other users' processes, and a hidden process is not a dead one.
 pub fn is_gone(description: &str) -> bool {
-    let Some((pid, started)) = description.split_once(' ') else { return false };
-    let (Ok(pid), Ok(started)) = (pid.parse::<u32>(), started.parse::<u64>()) else { return false };
-    let Ok(raw_pid) = libc::pid_t::try_from(pid) else { return false };
+    let Some((pid, started)) = description.split_once(' ') else {
+        return false;
+    };
+    let (Ok(pid), Ok(started)) = (pid.parse::<u32>(), started.parse::<u64>()) else {
+        return false;
+    };
+    let Ok(raw_pid) = libc::pid_t::try_from(pid) else {
+        return false;
+    };
     if raw_pid <= 0 {
         return false;
     }
@@ -31,7 +41,8 @@ pub fn is_gone(description: &str) -> bool {
     if !exists && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
         return true;
     }
-    stat(pid).is_some_and(|stat| is_ended(&stat) || start_time(&stat).is_some_and(|now| now != started))
+    stat(pid)
+        .is_some_and(|stat| is_ended(&stat) || start_time(&stat).is_some_and(|now| now != started))
 }
 
 fn stat(pid: u32) -> Option<String> {
@@ -40,7 +51,9 @@ fn stat(pid: u32) -> Option<String> {
 
 /// The fields after the command name, which may itself contain spaces and brackets (proc(5)).
 fn fields(stat: &str) -> impl Iterator<Item = &str> {
-    stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace()
+    stat.rsplit_once(')')
+        .map_or("", |(_, rest)| rest)
+        .split_ascii_whitespace()
 }
 
 /// Field 22: clock ticks after boot. The same pid with another start time is another process.
@@ -51,7 +64,10 @@ fn start_time(stat: &str) -> Option<u64> {
 /// A zombie with no thread left: killed, but not yet waited for by its parent.
 fn is_ended(stat: &str) -> bool {
     let mut fields = fields(stat);
-    matches!(fields.next(), Some("Z" | "X" | "x")) && fields.nth(16).is_some_and(|threads| threads == "1" || threads == "0")
+    matches!(fields.next(), Some("Z" | "X" | "x"))
+        && fields
+            .nth(16)
+            .is_some_and(|threads| threads == "1" || threads == "0")
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -63,14 +79,24 @@ mod tests {
         let me = myself().unwrap();
         assert!(!is_gone(&me));
         let (pid, start) = me.split_once(' ').unwrap();
-        assert!(is_gone(&format!("{pid} {}", start.parse::<u64>().unwrap() + 1)));
+        assert!(is_gone(&format!(
+            "{pid} {}",
+            start.parse::<u64>().unwrap() + 1
+        )));
         assert!(machine().is_some());
     }
 
     #[test]
     fn a_killed_child_is_gone_before_and_after_it_is_waited_for() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let description = format!("{} {}", child.id(), start_time(&stat(child.id()).unwrap()).unwrap());
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let description = format!(
+            "{} {}",
+            child.id(),
+            start_time(&stat(child.id()).unwrap()).unwrap()
+        );
         assert!(!is_gone(&description));
         child.kill().unwrap();
         while !is_gone(&description) {

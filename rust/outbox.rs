@@ -21,13 +21,26 @@ pub enum When {
 #[derive(Debug)]
 pub enum Outcome {
     /// Acked before it runs (`ack="start"`), or failed and dropped: out of the flight and nowhere else.
-    Drop { failed: bool },
-    Retry { payload: Vec<u8>, when: When, failed: bool },
-    Schedule { payload: Vec<u8>, when: When },
-    Dead { payload: Vec<u8> },
+    Drop {
+        failed: bool,
+    },
+    Retry {
+        payload: Vec<u8>,
+        when: When,
+        failed: bool,
+    },
+    Schedule {
+        payload: Vec<u8>,
+        when: When,
+    },
+    Dead {
+        payload: Vec<u8>,
+    },
     /// Not a job at all: to dead byte for byte, in no count.
     Bad,
-    GiveBack { counted: bool },
+    GiveBack {
+        counted: bool,
+    },
 }
 
 pub struct Settled {
@@ -74,6 +87,9 @@ impl Outbox {
 
     pub fn take(&self) -> (Vec<Arc<Job>>, Vec<Settled>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut inner.acks), std::mem::take(&mut inner.others))
+        (
+            std::mem::take(&mut inner.acks),
+            std::mem::take(&mut inner.others),
+        )
     }
 }

@@ -31,11 +31,19 @@ pub struct State {
 
 impl State {
     pub fn waiting(&self, is_async: bool) -> usize {
-        if is_async { self.asynchronous.len() } else { self.sync.len() }
+        if is_async {
+            self.asynchronous.len()
+        } else {
+            self.sync.len()
+        }
     }
 
     pub fn oldest_us(&self) -> Option<u64> {
-        [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(|job| job.claimed_us).min()
+        [self.sync.front(), self.asynchronous.front()]
+            .into_iter()
+            .flatten()
+            .map(|job| job.claimed_us)
+            .min()
     }
 
     pub fn busy(&self) -> usize {
@@ -67,7 +75,11 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let call = if state.sync.is_empty() || state.running_sync > 0 { Call::Nothing } else { self.wake(&state) };
+        let call = if state.sync.is_empty() || state.running_sync > 0 {
+            Call::Nothing
+        } else {
+            self.wake(&state)
+        };
         (call, any_async)
     }
 
@@ -77,7 +89,11 @@ impl Ready {
         if state.sync.is_empty() || (state.idle == 0 && state.threads >= most_threads) {
             return None;
         }
-        let call = if state.takes == takes { self.wake(&state) } else { Call::Nothing };
+        let call = if state.takes == takes {
+            self.wake(&state)
+        } else {
+            Call::Nothing
+        };
         Some((state.takes, call))
     }
 
@@ -93,7 +109,11 @@ impl Ready {
     pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
         let mut state = self.lock();
         let solo = state.solo;
-        let jobs = if is_async { &mut state.asynchronous } else { &mut state.sync };
+        let jobs = if is_async {
+            &mut state.asynchronous
+        } else {
+            &mut state.sync
+        };
         let job = match jobs.front() {
             None => return None,
             Some(first) if !(solo && first.is_solo()) => jobs.pop_front()?,
@@ -104,14 +124,22 @@ impl Ready {
         };
         state.solo = solo || job.is_solo();
         state.takes += 1;
-        *(if is_async { &mut state.running_async } else { &mut state.running_sync }) += 1;
+        *(if is_async {
+            &mut state.running_async
+        } else {
+            &mut state.running_sync
+        }) += 1;
         Some(job)
     }
 
     /// A taken job has ended, whichever way.
     pub fn finish(&self, job: &Job) {
         let mut state = self.lock();
-        let running = if job.is_async { &mut state.running_async } else { &mut state.running_sync };
+        let running = if job.is_async {
+            &mut state.running_async
+        } else {
+            &mut state.running_sync
+        };
         *running = running.saturating_sub(1);
         if job.is_solo() {
             state.solo = false;
@@ -129,7 +157,10 @@ impl Ready {
             return;
         }
         state.idle += 1;
-        let (mut state, _) = self.came.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .came
+            .wait_timeout(state, limit)
+            .unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
     }
 
@@ -141,14 +172,19 @@ impl Ready {
     /// Waits until nothing runs; false when `limit` came first.
     pub fn wait_idle(&self, limit: Duration) -> bool {
         let state = self.lock();
-        let (state, _) = self.ended.wait_timeout_while(state, limit, |state| state.busy() > 0).unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = self
+            .ended
+            .wait_timeout_while(state, limit, |state| state.busy() > 0)
+            .unwrap_or_else(PoisonError::into_inner);
         state.busy() == 0
     }
 
     /// Takes out what nobody has begun: all of it, or what was claimed before `claimed_before_us`.
     pub fn withdraw(&self, claimed_before_us: Option<u64>) -> Vec<Arc<Job>> {
         let mut state = self.lock();
-        let State { sync, asynchronous, .. } = &mut *state;
+        let State {
+            sync, asynchronous, ..
+        } = &mut *state;
         let mut out = Vec::new();
         for jobs in [sync, asynchronous] {
             let Some(limit) = claimed_before_us else {

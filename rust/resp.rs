@@ -86,10 +86,14 @@ impl Scanner {
     /// The length of the reply at the start of `bytes` once it is whole. `bytes` may only have grown since the last call.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
         loop {
-            let Some((header, body)) = header(bytes, self.position)? else { return Ok(None) };
+            let Some((header, body)) = header(bytes, self.position)? else {
+                return Ok(None);
+            };
             let end = match header {
                 Header::Line => body,
-                Header::Bulk(length) if bytes.len() < body + length + 2 => return bounded(body + length),
+                Header::Bulk(length) if bytes.len() < body + length + 2 => {
+                    return bounded(body + length);
+                }
                 Header::Bulk(length) => bulk_end(bytes, body + length)?,
                 Header::Array(0) => body,
                 Header::Array(count) => {
@@ -133,12 +137,16 @@ enum Header {
 
 /// Reads the line at `start`: what it announces, and where what follows begins.
 fn header(bytes: &[u8], start: usize) -> Result<Option<(Header, usize)>> {
-    let Some((kind, line, next)) = line(bytes, start)? else { return Ok(None) };
+    let Some((kind, line, next)) = line(bytes, start)? else {
+        return Ok(None);
+    };
     let header = match kind {
         b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => Header::Line,
         b'$' | b'=' | b'!' => length(line, MAX_BULK)?.map_or(Header::Line, Header::Bulk),
         b'*' | b'~' | b'>' => length(line, MAX_ELEMENTS)?.map_or(Header::Line, Header::Array),
-        b'%' => length(line, MAX_ELEMENTS / 2)?.map_or(Header::Line, |pairs| Header::Array(pairs * 2)),
+        b'%' => {
+            length(line, MAX_ELEMENTS / 2)?.map_or(Header::Line, |pairs| Header::Array(pairs * 2))
+        }
         _ => return Err(protocol("a reply of an unknown type")),
     };
     Ok(Some((header, next)))
@@ -147,10 +155,14 @@ fn header(bytes: &[u8], start: usize) -> Result<Option<(Header, usize)>> {
 /// The type byte, the rest of the line, and the start of the next one.
 fn line(bytes: &[u8], start: usize) -> Result<Option<(u8, &[u8], usize)>> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let Some(&kind) = rest.first() else { return Ok(None) };
+    let Some(&kind) = rest.first() else {
+        return Ok(None);
+    };
     let window = &rest[..rest.len().min(MAX_LINE)];
     match memchr::memchr(b'\n', window) {
-        Some(end) if end >= 2 && window[end - 1] == b'\r' => Ok(Some((kind, &window[1..end - 1], start + end + 1))),
+        Some(end) if end >= 2 && window[end - 1] == b'\r' => {
+            Ok(Some((kind, &window[1..end - 1], start + end + 1)))
+        }
         Some(_) => Err(protocol("a line without its carriage return")),
         None if window.len() == MAX_LINE => Err(protocol("an endless line")),
         // Garbage is told from a slow reply at once, not after the timeout.
@@ -164,7 +176,9 @@ fn length(digits: &[u8], limit: usize) -> Result<Option<usize>> {
     if digits == b"-1" {
         return Ok(None);
     }
-    let number = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let number = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     match number.and_then(|text| text.parse::<usize>().ok()) {
         Some(value) if value <= limit => Ok(Some(value)),
         _ => Err(protocol("a length that makes no sense")),
@@ -172,11 +186,19 @@ fn length(digits: &[u8], limit: usize) -> Result<Option<usize>> {
 }
 
 fn bulk_end(bytes: &[u8], end: usize) -> Result<usize> {
-    if &bytes[end..end + 2] == b"\r\n" { Ok(end + 2) } else { Err(protocol("a string that does not end where it says")) }
+    if &bytes[end..end + 2] == b"\r\n" {
+        Ok(end + 2)
+    } else {
+        Err(protocol("a string that does not end where it says"))
+    }
 }
 
 fn bounded(size: usize) -> Result<Option<usize>> {
-    if size > MAX_REPLY { Err(protocol("a reply of more than 1 GiB")) } else { Ok(None) }
+    if size > MAX_REPLY {
+        Err(protocol("a reply of more than 1 GiB"))
+    } else {
+        Ok(None)
+    }
 }
 
 fn protocol(what: &str) -> Error {
@@ -229,14 +251,19 @@ fn simple(kind: u8, text: &[u8]) -> Result<Reply> {
 }
 
 fn integer(text: &[u8]) -> Result<i64> {
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let number = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok());
     number.ok_or_else(|| protocol("an integer that is none"))
 }
 
 fn error_reply(text: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(text);
     let (code, message) = text.split_once(' ').unwrap_or((&text, ""));
-    Reply::Error { code: code.to_owned(), message: message.to_owned() }
+    Reply::Error {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
 }
 
 /// Commands encoded one after the other, to be sent in one write.
@@ -273,7 +300,8 @@ impl Pipeline {
 
     fn number(&mut self, kind: u8, value: usize) {
         self.bytes.push(kind);
-        self.bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.bytes
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
     }
 
@@ -315,22 +343,51 @@ mod tests {
     fn every_kind_of_reply() {
         let cases: [(&[u8], Reply); 14] = [
             (b"+OK\r\n", Reply::Status("OK".into())),
-            (b"-ERR no way\r\n", Reply::Error { code: "ERR".into(), message: "no way".into() }),
-            (b"-OOM\r\n", Reply::Error { code: "OOM".into(), message: String::new() }),
+            (
+                b"-ERR no way\r\n",
+                Reply::Error {
+                    code: "ERR".into(),
+                    message: "no way".into(),
+                },
+            ),
+            (
+                b"-OOM\r\n",
+                Reply::Error {
+                    code: "OOM".into(),
+                    message: String::new(),
+                },
+            ),
             (b":-42\r\n", Reply::Int(-42)),
             (b"$3\r\na\nb\r\n", bulk("a\nb")),
             (b"$0\r\n\r\n", bulk("")),
             (b"$-1\r\n", Reply::Nil),
             (b"*-1\r\n", Reply::Nil),
             (b"*0\r\n", Reply::Array(vec![])),
-            (b"*2\r\n*1\r\n:1\r\n$-1\r\n", Reply::Array(vec![Reply::Array(vec![Reply::Int(1)]), Reply::Nil])),
+            (
+                b"*2\r\n*1\r\n:1\r\n$-1\r\n",
+                Reply::Array(vec![Reply::Array(vec![Reply::Int(1)]), Reply::Nil]),
+            ),
             (b"_\r\n", Reply::Nil),
-            (b"%1\r\n+a\r\n#t\r\n", Reply::Array(vec![Reply::Status("a".into()), Reply::Int(1)])),
+            (
+                b"%1\r\n+a\r\n#t\r\n",
+                Reply::Array(vec![Reply::Status("a".into()), Reply::Int(1)]),
+            ),
             (b"=7\r\ntxt:abc\r\n", bulk("abc")),
-            (b"!5\r\nERR x\r\n", Reply::Error { code: "ERR".into(), message: "x".into() }),
+            (
+                b"!5\r\nERR x\r\n",
+                Reply::Error {
+                    code: "ERR".into(),
+                    message: "x".into(),
+                },
+            ),
         ];
         for (bytes, reply) in cases {
-            assert_eq!(whole(bytes).unwrap(), Some(reply), "{}", bytes.escape_ascii());
+            assert_eq!(
+                whole(bytes).unwrap(),
+                Some(reply),
+                "{}",
+                bytes.escape_ascii()
+            );
         }
     }
 
@@ -363,7 +420,11 @@ mod tests {
             &endless,
         ];
         for bytes in cases {
-            assert!(matches!(whole(bytes), Err(Error::Protocol(_))), "{}", bytes[..bytes.len().min(40)].escape_ascii());
+            assert!(
+                matches!(whole(bytes), Err(Error::Protocol(_))),
+                "{}",
+                bytes[..bytes.len().min(40)].escape_ascii()
+            );
         }
         assert!(matches!(whole(b":abc\r\n"), Err(Error::Protocol(_))));
     }
@@ -371,8 +432,13 @@ mod tests {
     #[test]
     fn commands_are_encoded_as_redis_reads_them() {
         let mut pipeline = Pipeline::new();
-        pipeline.command(&[b"SET", b"k", b"a\r\nb"]).command(&[b"PING"]);
-        assert_eq!(pipeline.bytes(), b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*1\r\n$4\r\nPING\r\n");
+        pipeline
+            .command(&[b"SET", b"k", b"a\r\nb"])
+            .command(&[b"PING"]);
+        assert_eq!(
+            pipeline.bytes(),
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*1\r\n$4\r\nPING\r\n"
+        );
         assert_eq!(pipeline.len(), 2);
         pipeline.clear();
         assert!(pipeline.is_empty() && pipeline.bytes().is_empty());

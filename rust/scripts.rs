@@ -15,12 +15,17 @@ pub struct Script {
 
 impl Script {
     pub const fn new(name: &'static str, source: &'static str) -> Self {
-        Self { name, source, sha: OnceLock::new() }
+        Self {
+            name,
+            source,
+            sha: OnceLock::new(),
+        }
     }
 
     /// The digest by which Redis knows it.
     pub fn sha(&self) -> &str {
-        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
+        self.sha
+            .get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
     }
 
     /// Adds a call by digest.
@@ -34,7 +39,12 @@ impl Script {
     }
 
     /// Calls it; an error reply becomes `Err`.
-    pub fn run(&self, connection: &mut Connection, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
+    pub fn run(
+        &self,
+        connection: &mut Connection,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+    ) -> Result<Reply> {
         let mut pipeline = Pipeline::new();
         self.add_to(&mut pipeline, keys, args);
         connection.send(pipeline.bytes())?;
@@ -65,7 +75,11 @@ fn is_unknown(reply: &Reply) -> bool {
 
 /// One entry of a pipeline that may hold scripts.
 pub enum Call {
-    Script { script: &'static Script, keys: Vec<Vec<u8>>, args: Vec<Vec<u8>> },
+    Script {
+        script: &'static Script,
+        keys: Vec<Vec<u8>>,
+        args: Vec<Vec<u8>>,
+    },
     Command(Vec<Vec<u8>>),
 }
 
@@ -78,7 +92,9 @@ impl Call {
             Self::Script { script, keys, args } if whole => {
                 script.add_whole_to(pipeline, &borrowed(keys), &borrowed(args));
             }
-            Self::Script { script, keys, args } => script.add_to(pipeline, &borrowed(keys), &borrowed(args)),
+            Self::Script { script, keys, args } => {
+                script.add_to(pipeline, &borrowed(keys), &borrowed(args))
+            }
         }
     }
 }
@@ -95,7 +111,9 @@ pub fn run_pipeline(connection: &mut Connection, calls: &[Call]) -> Result<Vec<R
         call.add_to(&mut pipeline, false);
     }
     let mut replies = connection.run(&pipeline)?;
-    let unknown: Vec<usize> = (0..replies.len()).filter(|index| is_unknown(&replies[*index])).collect();
+    let unknown: Vec<usize> = (0..replies.len())
+        .filter(|index| is_unknown(&replies[*index]))
+        .collect();
     if unknown.is_empty() {
         return Ok(replies);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::bell::Bell;
 use crate::clock::{RedisClock, now_us};
-use crate::connection::Connection;
+use crate::connection::{Connection, ShutdownHandle};
 use crate::error::{Error, Result};
 use crate::events::{Event, Events, INFO, WARNING};
 use crate::flight::{Identity, Job};
@@ -33,6 +33,19 @@ pub struct Running {
     pub job: Arc<Job>,
     pub thread: Arc<str>,
     pub started_us: u64,
+}
+
+impl Running {
+    /// A short base-36 name that readers of `<id>:work` show as the thread's. Unique among what runs now.
+    pub fn thread_id(&self) -> String {
+        let mut left = self.job.order;
+        let mut digits = Vec::new();
+        while left > 0 || digits.is_empty() {
+            digits.push(char::from_digit(u32::try_from(left % 36).unwrap_or(0), 36).unwrap_or('0'));
+            left /= 36;
+        }
+        digits.iter().rev().collect()
+    }
 }
 
 /// A worker thread's entry: written by that thread, read by the heartbeat. Its lock is all but never contended.
@@ -67,13 +80,25 @@ pub struct Core {
     /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
     pub wants_room: AtomicBool,
     /// So few waiting jobs make the fetcher claim again.
-    pub low_water: AtomicUsize,
+    pub low_water: [AtomicUsize; 2],
+    /// A waiter came back with a job: there may be more to claim.
+    pub came_back: AtomicBool,
+    /// A connection broke in the middle of a claim: our lists in Redis are to be looked through.
+    pub doubt: AtomicBool,
+    /// The fetcher has written all and holds nothing, after it was told to be quiet.
+    pub calm: AtomicBool,
+    /// The fetcher has nothing that Redis has not answered.
+    pub written: AtomicBool,
+    /// Steady microseconds after which a stopping thread no longer waits for Redis.
+    pub stop_by_us: AtomicU64,
     /// Jobs that wait for the fetcher's word (`ack="start"`).
     pub confirmed: Condvar,
     pub confirming: Mutex<()>,
     pub order: AtomicU64,
     /// Jobs that lie in a list of blocking moves and that we know of, with how many of each.
     pub moved: Mutex<HashMap<Vec<u8>, u32>>,
+    /// Ends the scheduler's wait for announcements.
+    pub channel: Mutex<Option<ShutdownHandle>>,
     identity: RwLock<Arc<Identity>>,
     /// Steady microseconds until which a confirmed beat protects what we hold.
     lease_end_us: AtomicU64,
@@ -88,6 +113,7 @@ pub struct Parked {
     pub fetcher: OnceLock<Thread>,
     pub waker: OnceLock<Thread>,
     pub heartbeat: OnceLock<Thread>,
+    pub scheduler: OnceLock<Thread>,
 }
 
 pub fn unpark(thread: &OnceLock<Thread>) {
@@ -97,10 +123,19 @@ pub fn unpark(thread: &OnceLock<Thread>) {
 }
 
 impl Core {
-    pub fn new(url: RedisUrl, options: Options, workers: HashMap<String, (usize, bool)>) -> Result<Self> {
-        let bell = |what: std::io::Result<Bell>| what.map_err(|error| Error::Config(format!("no socket pair: {error}")));
+    pub fn new(
+        url: RedisUrl,
+        options: Options,
+        workers: HashMap<String, (usize, bool)>,
+    ) -> Result<Self> {
+        let bell = |what: std::io::Result<Bell>| {
+            what.map_err(|error| Error::Config(format!("no socket pair: {error}")))
+        };
         let has_async = workers.values().any(|(_, is_async)| *is_async);
-        let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
+        let identity = Arc::new(Identity {
+            name: new_name(&options.hostname)?,
+            epoch: 0,
+        });
         Ok(Self {
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             options,
@@ -109,7 +144,8 @@ impl Core {
             machine: crate::machine::machine(),
             workers,
             clock: RedisClock::default(),
-            events: Events::new().map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
+            events: Events::new()
+                .map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
             ready: Ready::default(),
             outbox: Outbox::default(),
             async_bell: bell(Bell::new())?,
@@ -123,11 +159,17 @@ impl Core {
             failed: AtomicU64::new(0),
             waker_armed: AtomicBool::new(false),
             wants_room: AtomicBool::new(false),
-            low_water: AtomicUsize::new(0),
+            low_water: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            came_back: AtomicBool::new(false),
+            doubt: AtomicBool::new(false),
+            calm: AtomicBool::new(false),
+            written: AtomicBool::new(true),
+            stop_by_us: AtomicU64::new(u64::MAX),
             confirmed: Condvar::new(),
             confirming: Mutex::new(()),
             order: AtomicU64::new(1),
             moved: Mutex::default(),
+            channel: Mutex::default(),
             identity: RwLock::new(identity),
             lease_end_us: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -137,23 +179,39 @@ impl Core {
     }
 
     pub fn connect(&self) -> Result<Connection> {
-        Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)
+        Connection::open(
+            &self.url,
+            self.options.connect_timeout,
+            self.options.timeout,
+        )
     }
 
     pub fn identity(&self) -> Arc<Identity> {
-        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.identity
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// After a lapse: late acks under the old name hit dead keys, and what was prefetched under it is Redis's again.
     pub fn renew_identity(&self) -> Result<Arc<Identity>> {
-        let mut identity = self.identity.write().unwrap_or_else(PoisonError::into_inner);
-        let renewed = Arc::new(Identity { name: new_name(&self.options.hostname)?, epoch: identity.epoch + 1 });
+        let mut identity = self
+            .identity
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let renewed = Arc::new(Identity {
+            name: new_name(&self.options.hostname)?,
+            epoch: identity.epoch + 1,
+        });
         *identity = renewed.clone();
         drop(identity);
         for job in self.ready.withdraw(None) {
             job.settle();
         }
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.moved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         Ok(renewed)
     }
 
@@ -163,7 +221,8 @@ impl Core {
 
     /// `sent_us`: when the beat that Redis confirmed was sent. The lease counts from then, not from the reply.
     pub fn extend_lease(&self, sent_us: u64) {
-        self.lease_end_us.store(sent_us + micros(self.options.lease), Ordering::Release);
+        self.lease_end_us
+            .store(sent_us + micros(self.options.lease), Ordering::Release);
         self.ready.wake_all();
     }
 
@@ -181,6 +240,15 @@ impl Core {
         unpark(&self.threads.fetcher);
         unpark(&self.threads.waker);
         unpark(&self.threads.heartbeat);
+        unpark(&self.threads.scheduler);
+        if let Some(channel) = self
+            .channel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
+            channel.shutdown();
+        }
     }
 
     /// Hands claimed jobs to the threads and the event loop.
@@ -209,6 +277,7 @@ impl Core {
             Outcome::GiveBack { counted } if *counted => self.count(true),
             Outcome::GiveBack { .. } | Outcome::Bad => {}
         }
+        self.calm.store(false, Ordering::Release);
         self.outbox.put(job.clone(), outcome);
         unpark(&self.threads.fetcher);
         true
@@ -219,6 +288,7 @@ impl Core {
             return false;
         }
         self.count(false);
+        self.calm.store(false, Ordering::Release);
         if self.outbox.ack(job.clone()) {
             unpark(&self.threads.fetcher);
         }
@@ -231,20 +301,24 @@ impl Core {
             return None;
         }
         let job = self.ready.take(is_async);
-        self.offer_room();
+        self.offer_room(is_async);
         job
     }
 
     /// A job has ended: its thread or place is free.
     pub fn finish(&self, running: &Running) {
-        self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
+        self.observe_duration(
+            running.job.queue,
+            now_us().saturating_sub(running.started_us),
+        );
         self.ready.finish(&running.job);
-        self.offer_room();
+        self.offer_room(running.job.is_async);
     }
 
-    fn offer_room(&self) {
+    fn offer_room(&self, is_async: bool) {
         if self.wants_room.load(Ordering::Acquire)
-            && self.ready.lock().waiting(false) <= self.low_water.load(Ordering::Relaxed)
+            && self.ready.lock().waiting(is_async)
+                <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
             && self.wants_room.swap(false, Ordering::AcqRel)
         {
             unpark(&self.threads.fetcher);
@@ -260,10 +334,23 @@ impl Core {
 
     pub fn running(&self) -> Vec<Running> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut running: Vec<Running> =
-            slots.iter().filter_map(|slot| slot.current.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect();
+        let mut running: Vec<Running> = slots
+            .iter()
+            .filter_map(|slot| {
+                slot.current
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone()
+            })
+            .collect();
         drop(slots);
-        running.extend(self.coroutines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
+        running.extend(
+            self.coroutines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .values()
+                .cloned(),
+        );
         running
     }
 
@@ -272,7 +359,14 @@ impl Core {
         if let Some(duration) = self.durations.get(queue) {
             let old = duration.load(Ordering::Relaxed);
             let elapsed = elapsed_us.max(1);
-            duration.store(if old == 0 { elapsed } else { (old * 7 + elapsed).div_ceil(8) }, Ordering::Relaxed);
+            duration.store(
+                if old == 0 {
+                    elapsed
+                } else {
+                    (old * 7 + elapsed).div_ceil(8)
+                },
+                Ordering::Relaxed,
+            );
         }
     }
 
@@ -281,7 +375,11 @@ impl Core {
         if self.phase() == Phase::Stopped {
             return;
         }
-        if self.outage_since_us.compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if self
+            .outage_since_us
+            .compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
             self.events.log(WARNING, format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."));
         }
     }
@@ -291,7 +389,8 @@ impl Core {
         let since = self.outage_since_us.swap(0, Ordering::AcqRel);
         if since > 0 {
             let seconds = Duration::from_micros(now_us().saturating_sub(since)).as_secs_f64();
-            self.events.log(INFO, format!("Redis is back after {seconds:.1} s"));
+            self.events
+                .log(INFO, format!("Redis is back after {seconds:.1} s"));
         }
     }
 
@@ -307,7 +406,8 @@ pub fn micros(duration: Duration) -> u64 {
 /// `host:pid:nonce`, as Sidekiq names processes.
 fn new_name(hostname: &str) -> Result<String> {
     let mut nonce = [0u8; 6];
-    getrandom::fill(&mut nonce).map_err(|error| Error::Config(format!("no random numbers from the system: {error}")))?;
+    getrandom::fill(&mut nonce)
+        .map_err(|error| Error::Config(format!("no random numbers from the system: {error}")))?;
     let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{hostname}:{}:{hex}", std::process::id()))
 }

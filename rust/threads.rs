@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::shared::{Core, Phase};
 use crate::error::{Error, Result};
 use crate::events::ERROR;
+use crate::shared::{Core, Phase};
 
 /// TLS handshakes and JSON scans stay far below this.
 const STACK: usize = 512 * 1024;
@@ -21,14 +21,23 @@ where
     let run = move || {
         while catch_unwind(AssertUnwindSafe(|| body(&core))).is_err() {
             let name = std::thread::current().name().unwrap_or("thread").to_owned();
-            core.events.log(ERROR, format!("{name} panicked and is started again: please report this as a bug of fastkiq"));
+            core.events.log(
+                ERROR,
+                format!(
+                    "{name} panicked and is started again: please report this as a bug of fastkiq"
+                ),
+            );
             if core.phase() == Phase::Stopped {
                 return;
             }
             std::thread::sleep(Duration::from_secs(1));
         }
     };
-    Builder::new().name(name).stack_size(STACK).spawn(run).map_err(|error| Error::Config(format!("no thread could be started: {error}")))
+    Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(run)
+        .map_err(|error| Error::Config(format!("no thread could be started: {error}")))
 }
 
 /// Pauses between attempts to reconnect: 50 ms at first, doubled up to a second, so that work resumes within two of Redis's return.
@@ -38,7 +47,9 @@ pub struct Backoff {
 
 impl Backoff {
     pub fn new() -> Self {
-        Self { next: Duration::from_millis(50) }
+        Self {
+            next: Duration::from_millis(50),
+        }
     }
 
     pub fn reset(&mut self) {

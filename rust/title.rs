@@ -16,7 +16,9 @@ pub fn raise_in_thread(thread_id: c_long, exception: &Bound<'_, PyType>) -> bool
 /// does not stand there. Python's `sys.argv` is a copy and stays as it is.
 #[cfg(target_os = "linux")]
 pub fn blank_title(secret: &str) -> bool {
-    let Some((start, end)) = command_line() else { return false };
+    let Some((start, end)) = command_line() else {
+        return false;
+    };
     if secret.is_empty() || end <= start {
         return false;
     }

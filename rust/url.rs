@@ -14,10 +14,16 @@ const QUERY_OPTIONS: &str = "db, username, password, ssl_ca_certs, ssl_certfile,
 /// Where the server is.
 #[derive(Clone, PartialEq)]
 pub enum Endpoint {
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
     /// The master of `service`, as these sentinels know it.
-    Sentinel { service: String, nodes: Vec<(String, u16)> },
+    Sentinel {
+        service: String,
+        nodes: Vec<(String, u16)>,
+    },
     /// `embedded`: to be started, and turned into a Unix socket, before anything can connect.
     Embedded,
 }
@@ -65,14 +71,22 @@ impl RedisUrl {
         if text == "embedded" || text == "embedded://" {
             return Ok(Self::bare("embedded", Endpoint::Embedded));
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| wrong("it has no scheme"))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
         let mut url = match scheme.as_str() {
             "redis" | "rediss" => tcp(rest, scheme == "rediss")?,
             "unix" | "redis+unix" => unix(rest)?,
-            "redis+sentinel" | "rediss+sentinel" | "sentinel" => sentinel(rest, scheme == "rediss+sentinel")?,
-            _ => return Err(wrong("its scheme is none of redis, rediss, unix, redis+sentinel, embedded")),
+            "redis+sentinel" | "rediss+sentinel" | "sentinel" => {
+                sentinel(rest, scheme == "rediss+sentinel")?
+            }
+            _ => {
+                return Err(wrong(
+                    "its scheme is none of redis, rediss, unix, redis+sentinel, embedded",
+                ));
+            }
         };
         url.read_query(query)?;
         url.check()?;
@@ -87,7 +101,15 @@ impl RedisUrl {
 
     fn bare(scheme: &'static str, endpoint: Endpoint) -> Self {
         let (login, sentinel_login) = (Login::default(), Login::default());
-        Self { scheme, endpoint, login, sentinel_login, db: 0, tls: None, safe: scheme.to_owned() }
+        Self {
+            scheme,
+            endpoint,
+            login,
+            sentinel_login,
+            db: 0,
+            tls: None,
+            safe: scheme.to_owned(),
+        }
     }
 
     fn read_query(&mut self, query: &str) -> Result<()> {
@@ -101,21 +123,32 @@ impl RedisUrl {
                 "sentinel_username" => self.sentinel_login.username = Some(value),
                 "sentinel_password" => self.sentinel_login.password = Some(value),
                 name if name.starts_with("ssl_") => self.read_tls(name, &value)?,
-                _ => return Err(wrong(&format!("it has an option that is none of {QUERY_OPTIONS}"))),
+                _ => {
+                    return Err(wrong(&format!(
+                        "it has an option that is none of {QUERY_OPTIONS}"
+                    )));
+                }
             }
         }
         Ok(())
     }
 
     fn read_tls(&mut self, name: &str, value: &str) -> Result<()> {
-        let tls = self.tls.as_mut().ok_or_else(|| wrong("ssl_ options need a rediss:// scheme"))?;
+        let tls = self
+            .tls
+            .as_mut()
+            .ok_or_else(|| wrong("ssl_ options need a rediss:// scheme"))?;
         match name {
             "ssl_ca_certs" => tls.ca_certs = Some(value.into()),
             "ssl_certfile" => tls.certfile = Some(value.into()),
             "ssl_keyfile" => tls.keyfile = Some(value.into()),
             "ssl_cert_reqs" => tls.verify = verification(value)?,
             "ssl_check_hostname" => tls.check_hostname = truth(value)?,
-            _ => return Err(wrong(&format!("it has an option that is none of {QUERY_OPTIONS}"))),
+            _ => {
+                return Err(wrong(&format!(
+                    "it has an option that is none of {QUERY_OPTIONS}"
+                )));
+            }
         }
         Ok(())
     }
@@ -134,14 +167,34 @@ impl RedisUrl {
 
     fn redacted(&self) -> String {
         let user = self.login.username.as_deref().unwrap_or_default();
-        let login = if self.login.password.is_some() { format!("{user}:{SECRET}@") } else { String::new() };
+        let login = if self.login.password.is_some() {
+            format!("{user}:{SECRET}@")
+        } else {
+            String::new()
+        };
         match &self.endpoint {
-            Endpoint::Tcp { host, port } => format!("{}://{login}{}:{port}/{}", self.scheme, bracketed(host), self.db),
+            Endpoint::Tcp { host, port } => format!(
+                "{}://{login}{}:{port}/{}",
+                self.scheme,
+                bracketed(host),
+                self.db
+            ),
             Endpoint::Unix(path) => format!("unix://{login}{}?db={}", path.display(), self.db),
             Endpoint::Sentinel { service, nodes } => {
-                let nodes: Vec<_> = nodes.iter().map(|(host, port)| format!("{}:{port}", bracketed(host))).collect();
-                let scheme = if self.tls.is_some() { "rediss+sentinel" } else { "redis+sentinel" };
-                format!("{scheme}://{login}{}/{service}/{}", nodes.join(","), self.db)
+                let nodes: Vec<_> = nodes
+                    .iter()
+                    .map(|(host, port)| format!("{}:{port}", bracketed(host)))
+                    .collect();
+                let scheme = if self.tls.is_some() {
+                    "rediss+sentinel"
+                } else {
+                    "redis+sentinel"
+                };
+                format!(
+                    "{scheme}://{login}{}/{service}/{}",
+                    nodes.join(","),
+                    self.db
+                )
             }
             Endpoint::Embedded => "embedded".to_owned(),
         }
@@ -152,7 +205,10 @@ fn tcp(rest: &str, secure: bool) -> Result<RedisUrl> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, address) = credentials(authority)?;
     let (host, port) = host_port(address, 6379)?;
-    let mut url = RedisUrl::bare(if secure { "rediss" } else { "redis" }, Endpoint::Tcp { host, port });
+    let mut url = RedisUrl::bare(
+        if secure { "rediss" } else { "redis" },
+        Endpoint::Tcp { host, port },
+    );
     url.login = login;
     url.db = database(path)?;
     url.tls = secure.then(tls);
@@ -163,7 +219,9 @@ fn unix(rest: &str) -> Result<RedisUrl> {
     let slash = rest.find('/').unwrap_or(rest.len());
     let (login, path) = match rest[..slash].rfind('@') {
         Some(at) => (credentials(&rest[..=at])?.0, &rest[at + 1..]),
-        None if rest[..slash].contains(':') => return Err(wrong("of a unix:// URL the path comes after two slashes")),
+        None if rest[..slash].contains(':') => {
+            return Err(wrong("of a unix:// URL the path comes after two slashes"));
+        }
         None => (Login::default(), rest),
     };
     if path.is_empty() {
@@ -177,9 +235,16 @@ fn unix(rest: &str) -> Result<RedisUrl> {
 fn sentinel(rest: &str, secure: bool) -> Result<RedisUrl> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, addresses) = credentials(authority)?;
-    let nodes = addresses.split(',').map(|address| host_port(address, 26379)).collect::<Result<_>>()?;
+    let nodes = addresses
+        .split(',')
+        .map(|address| host_port(address, 26379))
+        .collect::<Result<_>>()?;
     let (service, db) = path.split_once('/').unwrap_or((path, ""));
-    let service = if service.is_empty() { "mymaster".to_owned() } else { decoded(service)? };
+    let service = if service.is_empty() {
+        "mymaster".to_owned()
+    } else {
+        decoded(service)?
+    };
     let mut url = RedisUrl::bare("sentinel", Endpoint::Sentinel { service, nodes });
     url.login = login;
     url.db = database(db)?;
@@ -188,25 +253,38 @@ fn sentinel(rest: &str, secure: bool) -> Result<RedisUrl> {
 }
 
 fn tls() -> Tls {
-    Tls { ca_certs: None, certfile: None, keyfile: None, verify: true, check_hostname: true }
+    Tls {
+        ca_certs: None,
+        certfile: None,
+        keyfile: None,
+        verify: true,
+        check_hostname: true,
+    }
 }
 
 /// Splits `user:password@address`. The last @ divides, so that one in a password does no harm.
 fn credentials(authority: &str) -> Result<(Login, &str)> {
-    let Some((login, address)) = authority.rsplit_once('@') else { return Ok((Login::default(), authority)) };
+    let Some((login, address)) = authority.rsplit_once('@') else {
+        return Ok((Login::default(), authority));
+    };
     let (username, password) = match login.split_once(':') {
         Some((username, password)) => (decoded(username)?, Some(decoded(password)?)),
         None => (decoded(login)?, None),
     };
     let filled = |text: &String| !text.is_empty();
-    let login = Login { username: Some(username).filter(filled), password: password.filter(filled) };
+    let login = Login {
+        username: Some(username).filter(filled),
+        password: password.filter(filled),
+    };
     Ok((login, address))
 }
 
 fn host_port(address: &str, default: u16) -> Result<(String, u16)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or_else(|| wrong("its IPv6 address lacks a bracket"))?;
+            let (host, port) = rest
+                .split_once(']')
+                .ok_or_else(|| wrong("its IPv6 address lacks a bracket"))?;
             (host, port.strip_prefix(':'))
         }
         None => match address.split_once(':') {
@@ -214,22 +292,32 @@ fn host_port(address: &str, default: u16) -> Result<(String, u16)> {
             None => (address, None),
         },
     };
-    let host = if host.is_empty() { "localhost".to_owned() } else { decoded(host)? };
-    let odd = host.chars().any(|c| c.is_whitespace() || c.is_control() || "@/#".contains(c));
+    let host = if host.is_empty() {
+        "localhost".to_owned()
+    } else {
+        decoded(host)?
+    };
+    let odd = host
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || "@/#".contains(c));
     let port = match port {
         Some(text) if !text.is_empty() => text.parse().ok().filter(|port| *port > 0),
         _ => Some(default),
     };
     match port {
         Some(port) if !odd => Ok((host, port)),
-        _ => Err(wrong("its host or port makes no sense; write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25")),
+        _ => Err(wrong(
+            "its host or port makes no sense; write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25",
+        )),
     }
 }
 
 fn database(text: &str) -> Result<u32> {
     match text.trim_end_matches('/') {
         "" => Ok(0),
-        digits => digits.parse().map_err(|_| wrong("its database is not a number; write / of a password as %2F")),
+        digits => digits
+            .parse()
+            .map_err(|_| wrong("its database is not a number; write / of a password as %2F")),
     }
 }
 
@@ -250,16 +338,28 @@ fn truth(text: &str) -> Result<bool> {
 }
 
 fn decoded(text: &str) -> Result<String> {
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| wrong("it is not UTF-8"))?;
-    if text.contains('\0') { Err(wrong("it holds a NUL")) } else { Ok(text.into_owned()) }
+    let text = percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| wrong("it is not UTF-8"))?;
+    if text.contains('\0') {
+        Err(wrong("it holds a NUL"))
+    } else {
+        Ok(text.into_owned())
+    }
 }
 
 fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
 }
 
 fn wrong(why: &str) -> Error {
-    Error::Config(format!("the Redis URL makes no sense: {why}; it should look like redis://user:password@host:6379/0"))
+    Error::Config(format!(
+        "the Redis URL makes no sense: {why}; it should look like redis://user:password@host:6379/0"
+    ))
 }
 
 #[cfg(test)]
@@ -272,17 +372,31 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let tcp = |host: &str, port| Endpoint::Tcp { host: host.into(), port };
+        let tcp = |host: &str, port| Endpoint::Tcp {
+            host: host.into(),
+            port,
+        };
         assert!(parse("redis://").endpoint == tcp("localhost", 6379));
         assert!(parse("redis://h").endpoint == tcp("h", 6379));
         assert!(parse("rediss://[::1]:7000/3").endpoint == tcp("::1", 7000));
-        assert_eq!(parse("rediss://[::1]:7000/3").safe(), "rediss://[::1]:7000/3");
+        assert_eq!(
+            parse("rediss://[::1]:7000/3").safe(),
+            "rediss://[::1]:7000/3"
+        );
         assert_eq!(parse("redis://h/2?db=5").db, 5);
-        assert!(parse("unix:///run/a%20b.sock?db=1").endpoint == Endpoint::Unix("/run/a b.sock".into()));
+        assert!(
+            parse("unix:///run/a%20b.sock?db=1").endpoint == Endpoint::Unix("/run/a b.sock".into())
+        );
         assert!(parse("unix://u:p@/run/x@y").endpoint == Endpoint::Unix("/run/x@y".into()));
         let sentinel = parse("redis+sentinel://:p@a,b:7/main/2");
         let nodes = vec![("a".to_owned(), 26379), ("b".to_owned(), 7)];
-        assert!(sentinel.endpoint == Endpoint::Sentinel { service: "main".into(), nodes });
+        assert!(
+            sentinel.endpoint
+                == Endpoint::Sentinel {
+                    service: "main".into(),
+                    nodes
+                }
+        );
         assert_eq!((sentinel.scheme, sentinel.db), ("sentinel", 2));
         assert_eq!(sentinel.safe(), "redis+sentinel://:***@a:26379,b:7/main/2");
         assert!(parse("embedded").endpoint == Endpoint::Embedded);
@@ -323,13 +437,19 @@ mod tests {
         ];
         for text in cases {
             let error = RedisUrl::parse(text).unwrap_err();
-            assert!(matches!(error, Error::Config(_)) && !error.to_string().contains("hunter"), "{text}: {error}");
+            assert!(
+                matches!(error, Error::Config(_)) && !error.to_string().contains("hunter"),
+                "{text}: {error}"
+            );
         }
     }
 
     #[test]
     fn tls_options() {
-        let tls = parse("rediss://h?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none&ssl_check_hostname=false").tls.unwrap();
+        let tls =
+            parse("rediss://h?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none&ssl_check_hostname=false")
+                .tls
+                .unwrap();
         assert!(!tls.verify && !tls.check_hostname && tls.ca_certs == Some("/ca.pem".into()));
         assert!(parse("rediss://h").tls.unwrap().verify);
         assert!(parse("redis://h").tls.is_none());

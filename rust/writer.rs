@@ -1,6 +1,7 @@
 //! Turns what became of jobs into script calls, keeps each call until Redis has answered it, and sends it again when the answer was
 //! lost: every one of them moves a job only if it removed it from its flight, so that a second time changes nothing.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -9,18 +10,23 @@ use crate::clock::now_us;
 use crate::events::{Event, INFO, WARNING};
 use crate::flight::{CONFIRMED, Claim, Job, REFUSED};
 use crate::keys;
+use crate::lua::{ACK, GIVE_BACK, SETTLE, script_call};
 use crate::outbox::{DELAY_US, Outcome, Settled, When};
 use crate::resp::Reply;
-use crate::scripts::{ACK, Call, GIVE_BACK, SETTLE};
+use crate::scripts::Call;
 use crate::shared::Core;
 
 /// What to do when a call's answer is there.
 enum After {
     /// Claims that are through, and jobs of blocking moves that are.
-    Acked { closed: Vec<u64>, moved: Vec<Arc<Job>> },
+    Acked {
+        closed: Vec<u64>,
+        moved: Vec<Arc<Job>>,
+    },
     Settled(Settled),
     GivenBack(Vec<Arc<Job>>),
-    Nothing,
+    /// A claim whose answer was lost: its jobs are back in their queue.
+    Disowned(Arc<Claim>),
 }
 
 /// Acked jobs of a claim that is not yet through: they wait 5 ms for the rest, since one `DEL` is cheaper than a `LREM` each.
@@ -35,13 +41,16 @@ pub struct Writer {
     calls: Vec<Call>,
     afters: Vec<After>,
     held: HashMap<u64, Held>,
+    /// Claims whose last job left by a call that Redis has answered. Only then may their list be deleted whole: were the `DEL` to
+    /// run before a retry's `LREM` (scripts unknown to the server run late), the retry would find nothing and the job be lost.
+    closed: Vec<Arc<Claim>>,
     /// Claims under our identity that have not been acked whole.
     pub open_claims: HashSet<u64>,
 }
 
 impl Writer {
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.held.is_empty()
+        self.calls.is_empty() && self.held.is_empty() && self.closed.is_empty()
     }
 
     pub fn has_calls(&self) -> bool {
@@ -50,56 +59,58 @@ impl Writer {
 
     /// When the next held acks must leave.
     pub fn due_us(&self) -> Option<u64> {
-        self.held.values().map(|held| held.since_us + DELAY_US).min()
+        self.held
+            .values()
+            .map(|held| held.since_us + DELAY_US)
+            .min()
     }
 
     /// Makes calls of what the outbox holds; with `all`, of the held acks too.
     pub fn gather(&mut self, core: &Core, all: bool) {
         let (acks, others) = core.outbox.take();
-        let mut closed = Vec::new();
-        self.settle(core, others, &mut closed);
-        self.ack(core, acks, closed, all);
+        self.settle(core, others);
+        self.ack(core, acks, all);
     }
 
     /// Jobs that nobody shall run here go back, the ones claimed first in front.
     pub fn give_back(&mut self, core: &Core, jobs: Vec<Arc<Job>>) {
-        let mut closed = Vec::new();
-        let settled =
-            jobs.into_iter().filter(|job| job.settle()).map(|job| Settled { job, outcome: Outcome::GiveBack { counted: false } });
-        self.settle(core, settled.collect(), &mut closed);
-        self.ack(core, Vec::new(), closed, false);
+        let settled = jobs
+            .into_iter()
+            .filter(|job| job.settle())
+            .map(|job| Settled {
+                job,
+                outcome: Outcome::GiveBack { counted: false },
+            });
+        self.settle(core, settled.collect());
     }
 
-    fn settle(&mut self, core: &Core, others: Vec<Settled>, closed: &mut Vec<Arc<Claim>>) {
-        let mut back: BTreeMap<(std::cmp::Reverse<u64>, bool), Vec<Arc<Job>>> = BTreeMap::new();
-        let mut latest = others.iter().map(|settled| settled.job.order).max().unwrap_or(0);
-        let mut singles = Vec::new();
+    fn settle(&mut self, core: &Core, others: Vec<Settled>) {
+        let mut back: BTreeMap<(Reverse<u64>, bool), Vec<Arc<Job>>> = BTreeMap::new();
         for settled in others {
             if let Outcome::GiveBack { counted } = settled.outcome {
-                // Jobs of one claim go in one call; with blocking moves and basic fetch each job is a claim of its own.
-                let claim = settled.job.claim.as_ref().filter(|claim| claim.is_own_list()).map_or(settled.job.order, |claim| claim.number << 1);
-                back.entry((std::cmp::Reverse(claim), counted)).or_default().push(settled.job);
+                // Jobs of one claim go in one call, and those claimed last go first.
+                let group = settled
+                    .job
+                    .claim
+                    .as_ref()
+                    .filter(|claim| claim.is_own_list())
+                    .map_or(settled.job.order, |claim| claim.first_order);
+                back.entry((Reverse(group), counted))
+                    .or_default()
+                    .push(settled.job);
             } else {
-                singles.push(settled);
+                self.push(settle_call(core, &settled), After::Settled(settled));
             }
-        }
-        for settled in singles {
-            latest = latest.max(settled.job.order);
-            close(&settled.job, closed);
-            self.push(settle_call(core, &settled), After::Settled(settled));
         }
         for ((_, counted), mut jobs) in back {
-            jobs.sort_by_key(|job| std::cmp::Reverse(job.order));
-            for job in &jobs {
-                close(job, closed);
-            }
+            jobs.sort_by_key(|job| Reverse(job.order));
             if let Some(call) = give_back_call(core, &jobs, counted) {
                 self.push(call, After::GivenBack(jobs));
             }
         }
     }
 
-    fn ack(&mut self, core: &Core, acks: Vec<Arc<Job>>, mut closed: Vec<Arc<Claim>>, all: bool) {
+    fn ack(&mut self, core: &Core, acks: Vec<Arc<Job>>, all: bool) {
         let now = now_us();
         let mut loose = 0_usize;
         let mut moved: Vec<Arc<Job>> = Vec::new();
@@ -108,24 +119,31 @@ impl Writer {
             if job.mark.is_some() {
                 suspects.push(job.suspect_field());
             }
-            close(&job, &mut closed);
+            self.close(&job);
             match job.claim.clone() {
                 None => loose += 1,
                 Some(claim) if claim.is_own_list() => {
-                    let held = self.held.entry(claim.number).or_insert_with(|| Held { claim, jobs: Vec::new(), since_us: now });
+                    let held = self.held.entry(claim.number).or_insert_with(|| Held {
+                        claim,
+                        jobs: Vec::new(),
+                        since_us: now,
+                    });
                     held.jobs.push(job);
                 }
                 Some(_) => moved.push(job),
             }
         }
         let mut lists: Vec<(Arc<Claim>, Option<Vec<Arc<Job>>>)> = Vec::new();
-        for claim in closed {
+        for claim in std::mem::take(&mut self.closed) {
             if claim.is_own_list() {
                 self.held.remove(&claim.number);
                 lists.push((claim, None));
             }
         }
-        for (_, held) in self.held.extract_if(|_, held| all || held.since_us + DELAY_US <= now) {
+        for (_, held) in self
+            .held
+            .extract_if(|_, held| all || held.since_us + DELAY_US <= now)
+        {
             lists.push((held.claim, Some(held.jobs)));
         }
         for job in &moved {
@@ -139,15 +157,33 @@ impl Writer {
         // One call an identity: after a lapse the acks of the old one still go to its own keys.
         let mut by_epoch: BTreeMap<u64, Vec<(Arc<Claim>, Option<Vec<Arc<Job>>>)>> = BTreeMap::new();
         for list in lists {
-            by_epoch.entry(list.0.identity.epoch).or_default().push(list);
+            by_epoch
+                .entry(list.0.identity.epoch)
+                .or_default()
+                .push(list);
         }
         if by_epoch.is_empty() {
             by_epoch.insert(0, Vec::new());
         }
         for (_, lists) in by_epoch {
-            let closed = lists.iter().filter(|(_, jobs)| jobs.is_none()).map(|(claim, _)| claim.number).collect();
-            let call = ack_call(core, std::mem::take(&mut loose), &std::mem::take(&mut suspects), &lists);
-            self.push(call, After::Acked { closed, moved: std::mem::take(&mut moved) });
+            let closed = lists
+                .iter()
+                .filter(|(_, jobs)| jobs.is_none())
+                .map(|(claim, _)| claim.number)
+                .collect();
+            let call = ack_call(
+                core,
+                std::mem::take(&mut loose),
+                &std::mem::take(&mut suspects),
+                &lists,
+            );
+            self.push(
+                call,
+                After::Acked {
+                    closed,
+                    moved: std::mem::take(&mut moved),
+                },
+            );
         }
     }
 
@@ -164,7 +200,11 @@ impl Writer {
     }
 
     /// Replies to `calls`: what was refused stays for another time; the replies to the extra calls are handed back.
-    pub fn answered(&mut self, core: &Core, mut replies: Vec<Reply>) -> (Vec<Reply>, Option<Reply>) {
+    pub fn answered(
+        &mut self,
+        core: &Core,
+        mut replies: Vec<Reply>,
+    ) -> (Vec<Reply>, Option<Reply>) {
         let own = self.afters.len();
         let extra = replies.split_off(own.min(replies.len()));
         self.calls.truncate(own);
@@ -193,42 +233,79 @@ impl Writer {
                 }
             }
             After::Settled(settled) => {
+                self.close(&settled.job);
                 forget_moved(core, &settled.job);
                 report(core, &settled, reply.as_int() == Some(1));
             }
             After::GivenBack(jobs) => {
                 for job in jobs {
+                    self.close(&job);
                     forget_moved(core, &job);
                 }
             }
-            After::Nothing => {}
+            After::Disowned(claim) => self.closed.push(claim),
+        }
+    }
+
+    fn close(&mut self, job: &Job) {
+        if let Some(claim) = &job.claim
+            && claim.open.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            self.closed.push(claim.clone());
         }
     }
 
     /// Puts jobs that lie in one of our lists though we never heard of them back to the front of their queue.
-    pub fn give_back_unknown(&mut self, core: &Core, flight: Vec<u8>, member: &str, queue: usize, jobs: &[Vec<u8>]) {
-        let Some(name) = core.options.queues.get(queue).map(|queue| queue.name.clone()) else { return };
-        core.events.log(WARNING, format!("{} jobs whose claim's answer was lost go back to queue {name}", jobs.len()));
-        let mut args = vec![name.clone().into_bytes(), b"0".to_vec(), keys::DAILY_TTL.to_vec(), b"0".to_vec()];
+    pub fn give_back_unknown(
+        &mut self,
+        core: &Core,
+        flight: Vec<u8>,
+        member: &str,
+        queue: usize,
+        jobs: &[Vec<u8>],
+    ) {
+        let Some(name) = core
+            .options
+            .queues
+            .get(queue)
+            .map(|queue| queue.name.clone())
+        else {
+            return;
+        };
+        core.events.log(
+            WARNING,
+            format!(
+                "{} jobs whose claim's answer was lost go back to queue {name}",
+                jobs.len()
+            ),
+        );
+        let mut args = vec![
+            name.clone().into_bytes(),
+            b"0".to_vec(),
+            keys::DAILY_TTL.to_vec(),
+            b"0".to_vec(),
+        ];
         for job in jobs {
             args.push(job.clone());
             args.push(Vec::new());
         }
-        let number = member.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-        self.push(Call::script(&GIVE_BACK, give_back_keys(core, flight.clone(), &name), args), After::Nothing);
-        if number > 0 {
-            let claim = Arc::new(Claim::new(&core.identity(), queue, &name, number, 0));
-            let call = ack_call(core, 0, &[], &[(claim, None)]);
-            self.push(call, After::Acked { closed: vec![number], moved: Vec::new() });
-        }
-    }
-}
-
-fn close(job: &Job, closed: &mut Vec<Arc<Claim>>) {
-    if let Some(claim) = &job.claim
-        && claim.open.fetch_sub(1, Ordering::AcqRel) == 1
-    {
-        closed.push(claim.clone());
+        let number = member
+            .rsplit(':')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(0);
+        let call = script_call(&GIVE_BACK, give_back_keys(core, flight, &name), args);
+        self.push(
+            call,
+            After::Disowned(Arc::new(Claim::new(
+                &core.identity(),
+                queue,
+                &name,
+                number,
+                0,
+                0,
+            ))),
+        );
     }
 }
 
@@ -247,12 +324,25 @@ fn forget_moved(core: &Core, job: &Job) {
 fn report(core: &Core, settled: &Settled, found: bool) {
     let Settled { job, outcome } = settled;
     if matches!(outcome, Outcome::Bad) {
-        let queue = core.options.queues.get(job.queue).map(|queue| queue.name.clone()).unwrap_or_default();
-        core.events.push(Event::Bad { reason: job.envelope.class.clone(), queue, raw: job.bytes.clone() });
+        let queue = core
+            .options
+            .queues
+            .get(job.queue)
+            .map(|queue| queue.name.clone())
+            .unwrap_or_default();
+        core.events.push(Event::Bad {
+            reason: job.envelope.class.clone(),
+            queue,
+            raw: job.bytes.clone(),
+        });
         return;
     }
     job.confirm(if found { CONFIRMED } else { REFUSED });
-    drop(core.confirming.lock().unwrap_or_else(PoisonError::into_inner));
+    drop(
+        core.confirming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
     core.confirmed.notify_all();
     if !found && job.claim.is_some() {
         let jid = &job.envelope.jid;
@@ -278,16 +368,34 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
     let job = &settled.job;
     let (set, payload, mode, when, count): (&[u8], &[u8], &str, f64, i8) = match &settled.outcome {
         Outcome::Drop { failed } => (keys::DEAD, b"", "drop", 0.0, i8::from(*failed)),
-        Outcome::Retry { payload, when: When::In(seconds), failed } => (keys::RETRY, payload, "in", *seconds, i8::from(*failed)),
-        Outcome::Retry { payload, when: When::At(time), failed } => (keys::RETRY, payload, "at", *time, i8::from(*failed)),
-        Outcome::Schedule { payload, when: When::In(seconds) } => (keys::SCHEDULE, payload, "in", *seconds, 0),
-        Outcome::Schedule { payload, when: When::At(time) } => (keys::SCHEDULE, payload, "at", *time, 0),
+        Outcome::Retry {
+            payload,
+            when: When::In(seconds),
+            failed,
+        } => (keys::RETRY, payload, "in", *seconds, i8::from(*failed)),
+        Outcome::Retry {
+            payload,
+            when: When::At(time),
+            failed,
+        } => (keys::RETRY, payload, "at", *time, i8::from(*failed)),
+        Outcome::Schedule {
+            payload,
+            when: When::In(seconds),
+        } => (keys::SCHEDULE, payload, "in", *seconds, 0),
+        Outcome::Schedule {
+            payload,
+            when: When::At(time),
+        } => (keys::SCHEDULE, payload, "at", *time, 0),
         Outcome::Dead { payload } => (keys::DEAD, payload, "dead", 0.0, 1),
         Outcome::Bad | Outcome::GiveBack { .. } => (keys::DEAD, &job.bytes, "dead", 0.0, -1),
     };
     let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
-    let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
-    Call::script(
+    let suspect = if job.mark.is_some() {
+        job.suspect_field()
+    } else {
+        String::new()
+    };
+    script_call(
         &SETTLE,
         vec![
             job.flight_key().to_vec(),
@@ -314,7 +422,12 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
 }
 
 fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {
-    let mut all = vec![flight, keys::queue(queue), keys::QUEUES.to_vec(), keys::SUSPECTS.to_vec()];
+    let mut all = vec![
+        flight,
+        keys::queue(queue),
+        keys::QUEUES.to_vec(),
+        keys::SUSPECTS.to_vec(),
+    ];
     all.extend(stat_keys(core));
     all
 }
@@ -323,23 +436,52 @@ fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {
 fn give_back_call(core: &Core, jobs: &[Arc<Job>], counted: bool) -> Option<Call> {
     let first = jobs.first()?;
     let name = &core.options.queues.get(first.queue)?.name;
-    let mut args = vec![text(name), text(u8::from(counted)), keys::DAILY_TTL.to_vec(), text(u8::from(first.claim.is_none()))];
+    let mut args = vec![
+        text(name),
+        text(u8::from(counted)),
+        keys::DAILY_TTL.to_vec(),
+        text(u8::from(first.claim.is_none())),
+    ];
     for job in jobs {
         args.push(job.bytes.clone());
-        args.push(if job.mark.is_some() { job.suspect_field().into_bytes() } else { Vec::new() });
+        args.push(if job.mark.is_some() {
+            job.suspect_field().into_bytes()
+        } else {
+            Vec::new()
+        });
     }
-    Some(Call::script(&GIVE_BACK, give_back_keys(core, first.flight_key().to_vec(), name), args))
+    Some(script_call(
+        &GIVE_BACK,
+        give_back_keys(core, first.flight_key().to_vec(), name),
+        args,
+    ))
 }
 
-fn ack_call(core: &Core, loose: usize, suspects: &[String], lists: &[(Arc<Claim>, Option<Vec<Arc<Job>>>)]) -> Call {
+fn ack_call(
+    core: &Core,
+    loose: usize,
+    suspects: &[String],
+    lists: &[(Arc<Claim>, Option<Vec<Arc<Job>>>)],
+) -> Call {
     let [processed, processed_daily, ..] = stat_keys(core);
-    let identity = lists.first().map_or_else(|| core.identity(), |(claim, _)| claim.identity.clone());
-    let mut all = vec![keys::SUSPECTS.to_vec(), processed, processed_daily, keys::flights(&identity.name)];
+    let identity = lists
+        .first()
+        .map_or_else(|| core.identity(), |(claim, _)| claim.identity.clone());
+    let mut all = vec![
+        keys::SUSPECTS.to_vec(),
+        processed,
+        processed_daily,
+        keys::flights(&identity.name),
+    ];
     let mut args = vec![keys::DAILY_TTL.to_vec(), text(loose), text(suspects.len())];
     args.extend(suspects.iter().map(text));
     for (claim, jobs) in lists {
         all.push(claim.key.clone());
-        let name = core.options.queues.get(claim.queue).map_or("", |queue| &queue.name);
+        let name = core
+            .options
+            .queues
+            .get(claim.queue)
+            .map_or("", |queue| &queue.name);
         args.push(keys::flight_member(name, claim.number).into_bytes());
         match jobs {
             None => args.push(b"-1".to_vec()),
@@ -349,5 +491,5 @@ fn ack_call(core: &Core, loose: usize, suspects: &[String], lists: &[(Arc<Claim>
             }
         }
     }
-    Call::script(&ACK, all, args)
+    script_call(&ACK, all, args)
 }

@@ -1,0 +1,209 @@
+//! How many jobs to claim, from which queues, in which order.
+
+use std::sync::atomic::Ordering;
+
+use crate::clock::now_us;
+use crate::ready::State;
+use crate::shared::{Core, micros};
+
+/// The most jobs of one claim: what the flight's cost per job levels off at.
+pub const MOST: usize = 500;
+/// The most jobs that wait here, however short they are.
+const MOST_WAITING: usize = 1_000;
+/// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from.
+const KIND_MEMORY_US: u64 = 60_000_000;
+const HORIZON_US: u64 = 5_000;
+
+/// Room for one queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub queue: usize,
+    pub most: usize,
+}
+
+/// A small generator for the order of weighted queues (xorshift64*): nothing secret depends on it.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new() -> Self {
+        let mut seed = [0u8; 8];
+        // Without the system's random numbers the clock is as good here.
+        let seed = if getrandom::fill(&mut seed).is_ok() {
+            u64::from_ne_bytes(seed)
+        } else {
+            now_us()
+        };
+        Self(seed | 1)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit.max(1)
+    }
+}
+
+/// Strict: as configured. Weighted: drawn without replacement, each queue by its weight, anew at each claim.
+pub fn order(weights: &[u32], dice: &mut Dice) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..weights.len()).collect();
+    if weights.iter().all(|weight| *weight == 0) {
+        return left;
+    }
+    let weight = |queue: usize| u64::from(weights[queue].max(1));
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let mut ball = dice.below(left.iter().map(|queue| weight(*queue)).sum());
+        let at = left.iter().position(|queue| {
+            let hit = ball < weight(*queue);
+            ball = ball.saturating_sub(weight(*queue));
+            hit
+        });
+        order.push(left.remove(at.unwrap_or(0)));
+    }
+    order
+}
+
+/// When each kind of job, sync and async, was last claimed from each queue.
+pub struct Kinds {
+    seen_us: Vec<[u64; 2]>,
+}
+
+impl Kinds {
+    pub fn new(queues: usize) -> Self {
+        Self {
+            seen_us: vec![[0; 2]; queues],
+        }
+    }
+
+    pub fn saw(&mut self, queue: usize, is_async: bool, now: u64) {
+        if let Some(seen) = self.seen_us.get_mut(queue) {
+            seen[usize::from(is_async)] = now;
+        }
+    }
+
+    /// Room for whatever the queue may hold: all kinds lately seen in it must have some.
+    fn room(&self, queue: usize, rooms: [usize; 2], now: u64) -> usize {
+        let lately = |kind: usize| {
+            let seen = self.seen_us.get(queue).map_or(0, |seen| seen[kind]);
+            seen > 0 && now.saturating_sub(seen) < KIND_MEMORY_US
+        };
+        match (lately(0), lately(1)) {
+            (true, true) => rooms[0].min(rooms[1]),
+            (true, false) => rooms[0],
+            (false, true) => rooms[1],
+            (false, false) => rooms[0].max(rooms[1]),
+        }
+    }
+}
+
+/// How many jobs of `queue` may wait here. Free threads are always filled; short jobs are prefetched for 5 ms or two round trips.
+fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
+    let (most, running) = if is_async {
+        (core.options.async_concurrency, state.running_async)
+    } else {
+        (core.options.concurrency, state.running_sync)
+    };
+    let free = most.saturating_sub(running);
+    let duration = core
+        .durations
+        .get(queue)
+        .map_or(0, |duration| duration.load(Ordering::Relaxed));
+    let horizon = HORIZON_US
+        .max(2 * core.trip_us.load(Ordering::Relaxed))
+        .min(micros(core.options.lease) / 4);
+    let prefetch = if duration == 0 {
+        0
+    } else {
+        horizon * running.max(1) as u64 / duration
+    };
+    free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING))
+        .min(MOST_WAITING)
+}
+
+/// More is asked for only when half of the target is used up.
+fn want(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
+    let target = target(core, state, queue, is_async);
+    let waiting = state.waiting(is_async);
+    if waiting > target / 2 {
+        0
+    } else {
+        target - waiting
+    }
+}
+
+/// Tells those who take jobs at how few waiting ones to wake the fetcher.
+pub fn publish_low_water(core: &Core) {
+    let state = core.ready.lock();
+    for (kind, low_water) in core.low_water.iter().enumerate() {
+        let least = (0..core.options.queues.len())
+            .map(|queue| target(core, &state, queue, kind == 1) / 2)
+            .min();
+        low_water.store(least.unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// The queues that have room, with how much.
+pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
+    let now = now_us();
+    let state = core.ready.lock();
+    (0..core.options.queues.len())
+        .map(|queue| {
+            let rooms = [
+                want(core, &state, queue, false),
+                if core.has_async {
+                    want(core, &state, queue, true)
+                } else {
+                    0
+                },
+            ];
+            let most = if core.has_async {
+                kinds.room(queue, rooms, now)
+            } else {
+                rooms[0]
+            };
+            Share {
+                queue,
+                most: most.min(MOST),
+            }
+        })
+        .filter(|share| share.most > 0)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strict_order_is_the_configured_one() {
+        assert_eq!(order(&[0, 0, 0], &mut Dice::new()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn weights_decide_who_comes_first() {
+        let mut dice = Dice(42);
+        let mut first = [0_u32; 3];
+        for _ in 0..30_000 {
+            let order = order(&[6, 3, 1], &mut dice);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2]);
+            first[order[0]] += 1;
+        }
+        for (hits, expected) in first.iter().zip([18_000_i64, 9_000, 3_000]) {
+            assert!((i64::from(*hits) - expected).abs() < 600, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_has_room_only_for_all_kinds_lately_seen_in_it() {
+        let mut kinds = Kinds::new(1);
+        assert_eq!(kinds.room(0, [3, 7], 1_000), 7);
+        kinds.saw(0, true, 1_000);
+        assert_eq!(kinds.room(0, [3, 0], 2_000), 0);
+        kinds.saw(0, false, 2_000);
+        assert_eq!(kinds.room(0, [3, 7], 3_000), 3);
+        assert_eq!(kinds.room(0, [3, 7], 3_000 + KIND_MEMORY_US), 7);
+    }
+}

@@ -1,0 +1,556 @@
+//! The fetcher thread: writes what became of jobs, claims new ones where there is room, and lets waiters wait when there are none.
+//!
+//! 1. Writes acks within 5 ms, all else at once, in the same trip as the next claim.
+//! 2. Claims batches while there is room and the last claim found something.
+//! 3. Arms a waiter for each queue when nothing is left to claim.
+//! 4. Gives back what nobody has begun 50 ms after its claim, and everything when it is told to be quiet.
+//! 5. After a lost connection, looks for jobs that it claimed without hearing of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::claims::{self, Dice, Kinds, Share};
+use crate::clock::now_us;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::events::WARNING;
+use crate::flight::{Claim, Identity};
+use crate::intake;
+use crate::keys;
+use crate::lua::{CLAIM, command, script_call};
+use crate::resp::Reply;
+use crate::scripts::{Call, run_pipeline};
+use crate::shared::{Core, Phase, micros, unpark};
+use crate::threads::Backoff;
+use crate::waiter::{Post, Waiter, kill_predecessor, wants_reconnect};
+use crate::writer::Writer;
+
+/// What has not begun so long after its claim goes back to the front of its queue.
+const HOARD_US: u64 = 50_000;
+/// Queues past the 16th have no waiter: they are looked at this often.
+const POLL_US: u64 = 1_000_000;
+/// How often our lists in Redis are compared with what we know, when nothing went wrong.
+const CHECK_US: u64 = 60_000_000;
+/// And how soon again after something did: a command delayed on a dead connection may still land.
+const RECHECK_US: u64 = 3_000_000;
+
+pub struct Fetcher<'a> {
+    core: &'a Core,
+    waiters: &'a [Arc<Waiter>],
+    connection: Option<Connection>,
+    client: i64,
+    writer: Writer,
+    kinds: Kinds,
+    dice: Dice,
+    number: u64,
+    epoch: u64,
+    /// The identity that Redis no longer knows.
+    fenced: Option<u64>,
+    complained: HashMap<String, u64>,
+    /// The last look found something, or something has changed since: look again.
+    hot: bool,
+    paused: HashSet<String>,
+    poll_us: u64,
+    check_us: u64,
+    rechecks: u8,
+    strangers: HashMap<Vec<u8>, u64>,
+    unblock_us: u64,
+    refused_us: u64,
+    backoff: Backoff,
+}
+
+impl<'a> Fetcher<'a> {
+    pub fn new(core: &'a Core, waiters: &'a [Arc<Waiter>]) -> Self {
+        Self {
+            core,
+            waiters,
+            connection: None,
+            client: 0,
+            writer: Writer::default(),
+            kinds: Kinds::new(core.options.queues.len()),
+            dice: Dice::new(),
+            number: 0,
+            epoch: 0,
+            fenced: None,
+            complained: HashMap::new(),
+            hot: true,
+            paused: HashSet::new(),
+            poll_us: 0,
+            check_us: if core.options.reliable {
+                now_us() + CHECK_US
+            } else {
+                u64::MAX
+            },
+            rechecks: 0,
+            strangers: HashMap::new(),
+            unblock_us: 0,
+            refused_us: 0,
+            backoff: Backoff::new(),
+        }
+    }
+
+    pub fn run(&mut self) {
+        loop {
+            let phase = self.core.phase();
+            if self.step(phase) {
+                return;
+            }
+        }
+    }
+
+    /// One round; true when all is written and the server stops.
+    fn step(&mut self, phase: Phase) -> bool {
+        let core = self.core;
+        let now = now_us();
+        self.notice_changes(now);
+        self.take_back(phase, now);
+        core.written.store(false, Ordering::Release);
+        self.writer.gather(core, phase != Phase::Running);
+        core.written
+            .store(self.writer.is_empty(), Ordering::Release);
+        let shares = if self.may_claim(phase) {
+            claims::shares(core, &self.kinds)
+        } else {
+            Vec::new()
+        };
+        let full = shares.is_empty();
+        let unblock = self.place_waiters(phase, &shares, now);
+        let shares = if self.hot && core.options.reliable {
+            shares
+        } else {
+            Vec::new()
+        };
+        let check = phase == Phase::Running && now >= self.check_us;
+        if self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check {
+            if now >= self.refused_us {
+                self.trip(&shares, &unblock);
+                return false;
+            }
+        } else if phase != Phase::Running
+            && self.writer.is_empty()
+            && core.outbox.due_us().is_none()
+        {
+            let calm = !self.waiters.iter().any(|waiter| waiter.is_blocked());
+            core.calm.store(calm, Ordering::Release);
+            if core.outbox.due_us().is_some() {
+                core.calm.store(false, Ordering::Release); // settled while we looked
+                return false;
+            }
+            if calm && phase == Phase::Stopped {
+                return true;
+            }
+        }
+        if phase == Phase::Stopped && now >= core.stop_by_us.load(Ordering::Acquire) {
+            self.warn_left();
+            return true;
+        }
+        self.park(phase, full);
+        false
+    }
+
+    fn may_claim(&self, phase: Phase) -> bool {
+        phase == Phase::Running
+            && self.core.lease_holds()
+            && self.fenced != Some(self.core.identity().epoch)
+    }
+
+    fn notice_changes(&mut self, now: u64) {
+        let identity = self.core.identity();
+        if identity.epoch != self.epoch {
+            self.epoch = identity.epoch;
+            self.writer.open_claims.clear();
+            self.strangers.clear();
+            self.hot = true;
+        }
+        let paused = self
+            .core
+            .paused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *paused != self.paused {
+            self.paused.clone_from(&paused);
+            self.hot = true;
+        }
+        drop(paused);
+        if now >= self.poll_us && self.core.options.queues.len() > self.waiters.len() {
+            self.poll_us = now + POLL_US;
+            self.hot = true;
+        }
+        // A waiter that came back with a job: there may be more.
+        self.hot |= self.core.came_back.swap(false, Ordering::AcqRel);
+        if self.core.doubt.swap(false, Ordering::AcqRel) {
+            self.doubt();
+        }
+    }
+
+    fn doubt(&mut self) {
+        if self.core.options.reliable {
+            self.rechecks = 3;
+            self.check_us = 0;
+        }
+    }
+
+    fn take_back(&mut self, phase: Phase, now: u64) {
+        let jobs = match phase {
+            Phase::Running => self.core.ready.withdraw(Some(now.saturating_sub(HOARD_US))),
+            _ => self.core.ready.withdraw(None),
+        };
+        if phase == Phase::Running {
+            // They waited for longer than a prefetch should take: the estimate was wrong.
+            for job in &jobs {
+                self.core.observe_duration(job.queue, HOARD_US);
+            }
+        }
+        self.writer.give_back(self.core, jobs);
+    }
+
+    /// Arms the waiters of queues that have room and nothing to claim, and calls the others back. Answers whom to unblock.
+    fn place_waiters(&mut self, phase: Phase, shares: &[Share], now: u64) -> Vec<i64> {
+        let mut unblock = Vec::new();
+        let mut stubborn = false;
+        for waiter in self.waiters {
+            let wanted = match waiter.post {
+                Post::Move(queue) => {
+                    let name = self
+                        .core
+                        .options
+                        .queues
+                        .get(queue)
+                        .map_or("", |queue| &queue.name);
+                    shares.iter().any(|share| share.queue == queue) && !self.paused.contains(name)
+                }
+                Post::Pop => !shares.is_empty(),
+            };
+            if wanted && phase == Phase::Running {
+                if !self.hot || !self.core.options.reliable {
+                    waiter.arm();
+                }
+            } else if waiter.is_armed() || waiter.is_blocked() {
+                stubborn = true;
+                if now >= self.unblock_us {
+                    unblock.extend(waiter.disarm());
+                    waiter.wake();
+                }
+            }
+        }
+        if stubborn && now >= self.unblock_us {
+            // One that was about to block when it was called is called again.
+            self.unblock_us = now + 20_000;
+        }
+        unblock
+    }
+
+    fn trip(&mut self, shares: &[Share], unblock: &[i64]) {
+        let Err(error) = self.try_trip(shares, unblock) else {
+            self.backoff.reset();
+            return;
+        };
+        if error.is_connection() {
+            self.connection = None;
+            self.doubt();
+        }
+        match error.code() {
+            Some(code) => self.complain(code, &error),
+            // One broken connection is no outage: that shows when the next one cannot be made.
+            None if matches!(error, Error::Lost(_)) => {}
+            None => self.core.lost(&error),
+        }
+        self.refused_us = now_us() + micros(self.backoff.pause());
+    }
+
+    /// Once a minute for each kind of refusal.
+    fn complain(&mut self, code: &str, error: &Error) {
+        let now = now_us();
+        let last = self.complained.entry(code.to_owned()).or_default();
+        if *last == 0 || now - *last > 60_000_000 {
+            *last = now;
+            self.core.events.log(
+                WARNING,
+                format!("Redis refuses: {error}. Nothing is lost; trying again."),
+            );
+        }
+    }
+
+    fn try_trip(&mut self, shares: &[Share], unblock: &[i64]) -> Result<()> {
+        self.connect()?;
+        let now = now_us();
+        if now >= self.check_us && self.core.options.reliable {
+            self.check_lists()?;
+            self.rechecks = self.rechecks.saturating_sub(1);
+            self.check_us = now
+                + if self.rechecks > 0 || !self.strangers.is_empty() {
+                    RECHECK_US
+                } else {
+                    CHECK_US
+                };
+        }
+        let identity = self.core.identity();
+        let claim = (!shares.is_empty()).then(|| self.claim_call(&identity, shares));
+        let claims = claim.is_some();
+        let mut extra: Vec<Call> = unblock
+            .iter()
+            .map(|client| command(&[b"CLIENT", b"UNBLOCK", client.to_string().as_bytes()]))
+            .collect();
+        let (claim_call, claimed) =
+            claim.map_or((None, Vec::new()), |(call, claimed)| (Some(call), claimed));
+        extra.extend(claim_call);
+        let Some(connection) = self.connection.as_mut() else {
+            return Ok(());
+        };
+        let sent = now_us();
+        let replies = run_pipeline(connection, self.writer.calls(extra))?;
+        let trip = now_us().saturating_sub(sent);
+        self.core.trip_us.store(
+            (self.core.trip_us.load(Ordering::Relaxed) * 7 + trip) / 8,
+            Ordering::Relaxed,
+        );
+        let (mut extra, refusal) = self.writer.answered(self.core, replies);
+        if claims && let Some(reply) = extra.pop() {
+            self.claimed(&identity, claimed, reply)?;
+        }
+        refusal.map_or(Ok(()), |reply| self.refused(reply))
+    }
+
+    /// A script was refused: said once an outage, tried again after a pause. Nothing is lost, since nothing was removed.
+    fn refused(&mut self, reply: Reply) -> Result<()> {
+        if wants_reconnect(&reply) {
+            self.connection = None;
+        }
+        reply.into_result().map(|_| ())
+    }
+
+    fn connect(&mut self) -> Result<()> {
+        if self.connection.is_none() {
+            let mut connection = self.core.connect()?;
+            kill_predecessor(&mut connection, std::mem::take(&mut self.client));
+            self.client = connection.client_id()?;
+            self.connection = Some(connection);
+        }
+        Ok(())
+    }
+
+    /// Queue, name and list of each claim in the call.
+    fn claim_call(
+        &mut self,
+        identity: &Arc<Identity>,
+        shares: &[Share],
+    ) -> (Call, Vec<(usize, u64)>) {
+        let weights: Vec<u32> = shares
+            .iter()
+            .map(|share| {
+                self.core
+                    .options
+                    .queues
+                    .get(share.queue)
+                    .map_or(0, |queue| queue.weight)
+            })
+            .collect();
+        let mut all = vec![
+            keys::ALIVE.to_vec(),
+            keys::PAUSED.to_vec(),
+            keys::SUSPECTS.to_vec(),
+            keys::flights(&identity.name),
+        ];
+        let most = shares.iter().map(|share| share.most).max().unwrap_or(0);
+        let mut args = vec![
+            identity.name.clone().into_bytes(),
+            most.to_string().into_bytes(),
+        ];
+        let mut claimed = Vec::with_capacity(shares.len());
+        for at in claims::order(&weights, &mut self.dice) {
+            let (Some(share), number) = (shares.get(at), self.number + 1) else {
+                continue;
+            };
+            let Some(queue) = self.core.options.queues.get(share.queue) else {
+                continue;
+            };
+            self.number = number;
+            all.push(keys::queue(&queue.name));
+            all.push(keys::flight(&identity.name, &queue.name, number));
+            args.push(keys::flight_member(&queue.name, number).into_bytes());
+            args.push(share.most.to_string().into_bytes());
+            claimed.push((share.queue, number));
+        }
+        (script_call(&CLAIM, all, args), claimed)
+    }
+
+    fn claimed(
+        &mut self,
+        identity: &Arc<Identity>,
+        claimed: Vec<(usize, u64)>,
+        reply: Reply,
+    ) -> Result<()> {
+        if wants_reconnect(&reply) {
+            self.connection = None;
+        }
+        let reply = reply.into_result()?;
+        if reply.as_str() == Some("FENCED") {
+            // The heartbeat finds out the same and takes a new name; until then nothing is claimed.
+            self.fenced = Some(identity.epoch);
+            unpark(&self.core.threads.heartbeat);
+            return Ok(());
+        }
+        let mut batches = reply.array().unwrap_or_default().into_iter();
+        let suspects = batches
+            .next()
+            .is_some_and(|reply| reply.as_int() != Some(0));
+        self.hot = false;
+        for batch in batches {
+            let mut items = batch.array().unwrap_or_default().into_iter();
+            let index = items
+                .next()
+                .and_then(|index| index.as_int())
+                .and_then(|index| usize::try_from(index).ok());
+            let Some((queue, number)) = index.and_then(|index| claimed.get(index).copied()) else {
+                continue;
+            };
+            let payloads = intake::byte_strings(items);
+            self.hot = true;
+            self.writer.open_claims.insert(number);
+            let marks = match self.connection.as_mut() {
+                Some(connection) if suspects => intake::marks(self.core, connection, &payloads)?,
+                _ => Vec::new(),
+            };
+            let name = self
+                .core
+                .options
+                .queues
+                .get(queue)
+                .map_or("", |queue| &queue.name);
+            let order = self.core.order.load(Ordering::Relaxed);
+            let claim = Arc::new(Claim::new(
+                identity,
+                queue,
+                name,
+                number,
+                order,
+                payloads.len(),
+            ));
+            let jobs = intake::jobs(self.core, payloads, queue, Some(&claim), marks);
+            let now = now_us();
+            for job in &jobs {
+                self.kinds.saw(queue, job.is_async, now);
+            }
+            self.core.deliver(jobs);
+        }
+        Ok(())
+    }
+
+    /// Compares our lists in Redis with what we know. A claim nobody heard of goes back at once; a job in a list of blocking moves
+    /// only when it was there at two looks, since its answer may be on the way.
+    fn check_lists(&mut self) -> Result<()> {
+        let core = self.core;
+        let identity = core.identity();
+        let now = now_us();
+        let Some(connection) = self.connection.as_mut() else {
+            return Ok(());
+        };
+        let members = connection
+            .command(&[b"SMEMBERS", &keys::flights(&identity.name)])?
+            .array()
+            .unwrap_or_default();
+        for member in intake::byte_strings(members) {
+            let member = String::from_utf8_lossy(&member).into_owned();
+            let Some((name, number)) = member.rsplit_once(':') else {
+                continue;
+            };
+            let (Some(queue), Ok(number)) = (core.options.queue_index(name), number.parse::<u64>())
+            else {
+                continue;
+            };
+            if self.writer.open_claims.contains(&number) {
+                continue;
+            }
+            let flight = keys::flight(&identity.name, name, number);
+            let jobs = intake::byte_strings(
+                connection
+                    .command(&[b"LRANGE", &flight, b"0", b"-1"])?
+                    .array()
+                    .unwrap_or_default(),
+            );
+            self.writer.open_claims.insert(number);
+            self.writer
+                .give_back_unknown(core, flight, &member, queue, &jobs);
+        }
+        let mut seen = HashMap::new();
+        for queue in 0..core.options.queues.len() {
+            let name = &core.options.queues[queue].name;
+            let flight = keys::flight(&identity.name, name, 0);
+            let jobs = intake::byte_strings(
+                connection
+                    .command(&[b"LRANGE", &flight, b"0", b"-1"])?
+                    .array()
+                    .unwrap_or_default(),
+            );
+            let known = core
+                .moved
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            for job in jobs.into_iter().filter(|job| !known.contains_key(job)) {
+                let first = self.strangers.get(&job).copied().unwrap_or(now);
+                if now.saturating_sub(first) >= RECHECK_US / 2 {
+                    let member = keys::flight_member(name, 0);
+                    self.writer.give_back_unknown(
+                        core,
+                        flight.clone(),
+                        &member,
+                        queue,
+                        std::slice::from_ref(&job),
+                    );
+                } else {
+                    seen.insert(job, first);
+                }
+            }
+        }
+        self.strangers = seen;
+        Ok(())
+    }
+
+    /// Sleeps until somebody calls or something is due.
+    fn park(&mut self, phase: Phase, no_room: bool) {
+        let core = self.core;
+        let now = now_us();
+        let mut until = now + 60_000_000;
+        for due in [core.outbox.due_us(), self.writer.due_us()]
+            .into_iter()
+            .flatten()
+        {
+            until = until.min(due);
+        }
+        if let Some(oldest) = core.ready.lock().oldest_us() {
+            until = until.min(oldest + HOARD_US);
+        }
+        if phase == Phase::Running {
+            until = until.min(self.check_us);
+            if core.options.queues.len() > self.waiters.len() {
+                until = until.min(self.poll_us);
+            }
+        }
+        if self.unblock_us > now {
+            until = until.min(self.unblock_us);
+        }
+        until = until.min(core.stop_by_us.load(Ordering::Acquire));
+        until = until.max(self.refused_us.min(now + 1_000_000));
+        if no_room {
+            claims::publish_low_water(core);
+            core.wants_room.store(true, Ordering::Release);
+        }
+        if until > now {
+            thread::park_timeout(Duration::from_micros(until - now));
+        }
+        core.wants_room.store(false, Ordering::Release);
+    }
+
+    fn warn_left(&self) {
+        if !self.writer.is_empty() {
+            self.core.events.log(
+                WARNING,
+                "stopped before all acks were written: these jobs run again elsewhere",
+            );
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! From the bytes that Redis handed over to jobs that a thread can take.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::clock::now_us;
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::flight::{Claim, Job};
+use crate::keys;
+use crate::outbox::Outcome;
+use crate::payload::{Envelope, scan};
+use crate::poison::{Mark, field};
+use crate::resp::Reply;
+use crate::shared::{Core, unpark};
+
+/// Makes jobs of payloads. What no job can be made of goes to the dead set byte for byte, and the rest goes on.
+pub fn jobs(
+    core: &Core,
+    payloads: Vec<Vec<u8>>,
+    queue: usize,
+    claim: Option<&Arc<Claim>>,
+    marks: Vec<Option<Mark>>,
+) -> Vec<Arc<Job>> {
+    let now = now_us();
+    let mut marks = marks.into_iter();
+    let mut good = Vec::with_capacity(payloads.len());
+    for bytes in payloads {
+        let order = core.order.fetch_add(1, Ordering::Relaxed);
+        let mark = marks.next().flatten();
+        match scan(&bytes, core.options.max_bytes) {
+            Ok(envelope) => {
+                let worker = core.workers.get(&envelope.class).copied();
+                let is_async = worker.is_some_and(|(_, is_async)| is_async);
+                let worker = (worker.map(|(index, _)| index), is_async);
+                good.push(Arc::new(Job::new(
+                    bytes,
+                    envelope,
+                    queue,
+                    claim.cloned(),
+                    worker,
+                    now,
+                    order,
+                    mark,
+                )));
+            }
+            Err(flaw) => {
+                let envelope = nothing_but(flaw.to_string());
+                let job = Arc::new(Job::new(
+                    bytes,
+                    envelope,
+                    queue,
+                    claim.cloned(),
+                    (None, false),
+                    now,
+                    order,
+                    mark,
+                ));
+                job.settle();
+                core.outbox.put(job, Outcome::Bad);
+                unpark(&core.threads.fetcher);
+            }
+        }
+    }
+    good
+}
+
+/// Of what is not a job only the flaw is known: it travels in place of the class that is not there.
+fn nothing_but(flaw: String) -> Envelope {
+    Envelope {
+        class: flaw,
+        jid: String::new(),
+        queue: None,
+        args: 0..0,
+        enqueued_at: None,
+        created_at: None,
+        failed_at: None,
+    }
+}
+
+/// Reads the marks of claimed jobs; asked only while some job is suspect.
+pub fn marks(
+    core: &Core,
+    connection: &mut Connection,
+    payloads: &[Vec<u8>],
+) -> Result<Vec<Option<Mark>>> {
+    let fields: Vec<String> = payloads
+        .iter()
+        .map(|bytes| {
+            field(
+                scan(bytes, core.options.max_bytes)
+                    .map_or(String::new(), |envelope| envelope.jid)
+                    .as_str(),
+                bytes,
+            )
+        })
+        .collect();
+    let mut words: Vec<&[u8]> = vec![b"HMGET", keys::SUSPECTS];
+    words.extend(fields.iter().map(String::as_bytes));
+    let now = core.clock.now_s();
+    let marks = connection.command(&words)?.array().unwrap_or_default();
+    Ok(marks
+        .iter()
+        .map(|reply| {
+            reply
+                .as_str()
+                .and_then(Mark::parse)
+                .filter(|mark| !mark.expired(now))
+        })
+        .collect())
+}
+
+/// A job that a blocking move put into the shared list: remembered, so that the list can be checked for strangers.
+pub fn remember_moved(core: &Core, bytes: &[u8]) {
+    *core
+        .moved
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(bytes.to_vec())
+        .or_default() += 1;
+}
+
+/// The items of a reply that are strings.
+pub fn byte_strings(replies: impl IntoIterator<Item = Reply>) -> Vec<Vec<u8>> {
+    replies.into_iter().filter_map(Reply::bytes).collect()
+}

@@ -1,0 +1,12 @@
+-- Looks at what is due by Redis's clock; changes nothing.
+-- KEYS[1] schedule   KEYS[2] retry   ARGV[1] most members of each
+-- Answers {seconds, microseconds, due of schedule, due of retry, next score of schedule or "", next score of retry or ""}.
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+local answer = { tonumber(time[1]), tonumber(time[2]) }
+for i = 1, 2 do
+  answer[2 + i] = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, ARGV[1])
+  local later = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  answer[4 + i] = later[2] or ''
+end
+return answer

@@ -1,0 +1,31 @@
+-- Puts jobs from a flight back to the front of their queue.
+-- KEYS[1] flight   KEYS[2] queue:<name>   KEYS[3] queues   KEYS[4] fastkiq:suspects
+-- KEYS[5..8] stat:processed, stat:processed:<date>, stat:failed, stat:failed:<date>
+-- ARGV[1] queue name   ARGV[2] 1 = count them as processed and failed   ARGV[3] seconds to keep the daily counts
+-- ARGV[4] 1 = the jobs lie in no flight (basic fetch)   then pairs: job, its suspect field or ""
+-- Given newest first: the last one pushed is the next one fetched. Answers how many were moved.
+local moved = 0
+for i = 5, #ARGV, 2 do
+  if ARGV[4] == '1' or redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
+    moved = moved + 1
+    if ARGV[i + 1] ~= '' then
+      local mark = redis.call('HGET', KEYS[4], ARGV[i + 1])
+      if mark then -- "<deaths>:<started>:<time>": a stop that gives a job back is no death
+        redis.call('HSET', KEYS[4], ARGV[i + 1], (string.gsub(mark, '^(%d+):1:', '%1:0:')))
+      end
+    end
+    redis.call('RPUSH', KEYS[2], ARGV[i])
+  end
+end
+if moved > 0 then
+  redis.call('SADD', KEYS[3], ARGV[1])
+  if ARGV[2] == '1' then
+    for i = 5, 7, 2 do
+      redis.call('INCRBY', KEYS[i], moved)
+      if redis.call('INCRBY', KEYS[i + 1], moved) == moved then
+        redis.call('EXPIRE', KEYS[i + 1], ARGV[3])
+      end
+    end
+  end
+end
+return moved

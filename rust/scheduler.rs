@@ -1,0 +1,233 @@
+//! Moves what is due from `schedule` and `retry` to the queues, each job exactly once whoever else tries.
+//!
+//! It looks once a second at most and sleeps until the next job is due; a push that falls due sooner is announced on a channel.
+//! With Sidekiq's own interval configured it looks at that random pace instead.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::claims::Dice;
+use crate::clock::now_us;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::events::WARNING;
+use crate::intake::byte_strings;
+use crate::keys;
+use crate::lua::{DUE, MOVE, command, script_call};
+use crate::payload::{scan, splice};
+use crate::resp::Reply;
+use crate::scripts::run_pipeline;
+use crate::shared::{Core, Phase};
+use crate::threads::Backoff;
+
+/// Members of each set that one look takes: a backlog of retries leaves the schedule its share.
+const BATCH: &[u8] = b"100";
+const LOOK: Duration = Duration::from_secs(1);
+
+pub fn run(core: &Arc<Core>) {
+    let _ = core.threads.scheduler.set(std::thread::current());
+    let mut connection = None;
+    let mut channel = None;
+    let mut backoff = Backoff::new();
+    let mut dice = Dice::new();
+    while core.phase() == Phase::Running {
+        match round(core, &mut connection, &mut channel, &mut dice) {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                if error.is_connection() {
+                    (connection, channel) = (None, None);
+                }
+                if matches!(error, Error::Unreachable(_)) {
+                    core.lost(&error);
+                }
+                sleep(core, backoff.pause());
+            }
+        }
+    }
+}
+
+fn round(
+    core: &Core,
+    connection: &mut Option<Connection>,
+    channel: &mut Option<Connection>,
+    dice: &mut Dice,
+) -> Result<()> {
+    if connection.is_none() {
+        *connection = Some(core.connect()?);
+    }
+    let Some(open) = connection.as_mut() else {
+        return Ok(());
+    };
+    let wait = look(core, open)?;
+    if let Some(average) = core.options.poll_interval {
+        sleep(core, polled(average, open, dice)?);
+        return Ok(());
+    }
+    if wait > Duration::ZERO {
+        listen(core, channel, wait.min(LOOK))?;
+    }
+    Ok(())
+}
+
+/// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now.
+fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
+    let reply = DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH])?;
+    let parts = reply.array().unwrap_or_default();
+    let [seconds, micros, schedule, retry, later @ ..] = parts.as_slice() else {
+        return Err(Error::Protocol(
+            "the look for due jobs was answered with something else".into(),
+        ));
+    };
+    let now = seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0);
+    core.clock.observe(now);
+    let mut moved = 0;
+    for (set, due) in [(keys::SCHEDULE, schedule), (keys::RETRY, retry)] {
+        if let Reply::Array(due) = due {
+            moved += move_due(core, connection, set, byte_strings(due.iter().cloned()))?;
+        }
+    }
+    if moved > 0 {
+        return Ok(Duration::ZERO);
+    }
+    let next = later
+        .iter()
+        .filter_map(|score| score.as_str()?.parse::<f64>().ok())
+        .fold(f64::INFINITY, f64::min);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds since 1970 fit into 53 bits until 2255"
+    )]
+    let wait = next - now as f64 / 1e6;
+    // A millisecond more, since Redis must have passed the score when it looks.
+    Ok(Duration::try_from_secs_f64(wait + 0.001)
+        .unwrap_or(LOOK)
+        .min(LOOK))
+}
+
+fn move_due(
+    core: &Core,
+    connection: &mut Connection,
+    set: &[u8],
+    due: Vec<Vec<u8>>,
+) -> Result<usize> {
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let count = due.len();
+    let mut all = vec![set.to_vec(), keys::DEAD.to_vec(), keys::QUEUES.to_vec()];
+    let mut args = vec![core.options.dead_max.to_string().into_bytes()];
+    let mut names: Vec<String> = Vec::new();
+    let enqueued_at = core.clock.now_ms().to_string().into_bytes();
+    for job in due {
+        match queued(core, &job, &enqueued_at) {
+            Ok((payload, name)) => {
+                let at = names
+                    .iter()
+                    .position(|known| *known == name)
+                    .unwrap_or_else(|| {
+                        all.push(keys::queue(&name));
+                        names.push(name.clone());
+                        names.len() - 1
+                    });
+                args.extend([
+                    job,
+                    payload,
+                    (at + 4).to_string().into_bytes(),
+                    name.into_bytes(),
+                ]);
+            }
+            Err(flaw) => {
+                let set = String::from_utf8_lossy(set);
+                core.events.log(
+                    WARNING,
+                    format!(
+                        "an entry of {set} is no job, {flaw}: it goes to the dead set as it is"
+                    ),
+                );
+                args.extend([job, Vec::new(), b"0".to_vec(), Vec::new()]);
+            }
+        }
+    }
+    let replies = run_pipeline(connection, &[script_call(&MOVE, all, args)])?;
+    for reply in replies {
+        reply.into_result()?;
+    }
+    Ok(count)
+}
+
+/// The job as its queue takes it: `enqueued_at` is new, all else is as stored.
+fn queued(
+    core: &Core,
+    job: &[u8],
+    enqueued_at: &[u8],
+) -> std::result::Result<(Vec<u8>, String), String> {
+    let envelope = scan(job, core.options.max_bytes).map_err(|flaw| flaw.to_string())?;
+    let name = envelope
+        .queue
+        .filter(|name| !name.is_empty() && name.len() <= 1_024)
+        .ok_or("it names no queue")?;
+    let payload =
+        splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
+    Ok((payload, name))
+}
+
+/// Sidekiq's pace: the average, or 5 s (as configured) for each process, spread by half; by all from ten processes on.
+fn polled(average: Duration, connection: &mut Connection, dice: &mut Dice) -> Result<Duration> {
+    let replies = run_pipeline(connection, &[command(&[b"SCARD", keys::PROCESSES])])?;
+    let processes = replies.first().and_then(Reply::as_int).unwrap_or(1).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "a draw of a million steps")]
+    let draw = dice.below(1_000_000) as f64 / 1e6;
+    let spread = if processes < 10 {
+        0.5 + draw
+    } else {
+        2.0 * draw
+    };
+    Ok(average.mul_f64(spread))
+}
+
+/// Waits for an announcement, `limit` at most. Without a channel it just sleeps: an announced job is then up to a second late.
+fn listen(core: &Core, channel: &mut Option<Connection>, limit: Duration) -> Result<()> {
+    if channel.is_none() {
+        let mut fresh = core.connect()?;
+        if fresh
+            .command(&[b"SUBSCRIBE", keys::SCHEDULED_CHANNEL])
+            .is_err()
+        {
+            sleep(core, limit);
+            return Ok(());
+        }
+        *core.channel.lock().unwrap_or_else(PoisonError::into_inner) = fresh.shutdown_handle().ok();
+        *channel = Some(fresh);
+        // What was announced before we listened is found by a look.
+        return Ok(());
+    }
+    let Some(open) = channel.as_mut() else {
+        return Ok(());
+    };
+    if core.phase() != Phase::Running {
+        return Ok(());
+    }
+    match open.receive_within(limit) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            *channel = None;
+            if core.phase() == Phase::Running {
+                Err(error)
+            } else {
+                Ok(())
+            }
+        }
+    }
+}
+
+fn sleep(core: &Core, limit: Duration) {
+    let until = now_us() + crate::shared::micros(limit);
+    while core.phase() == Phase::Running {
+        let left = until.saturating_sub(now_us());
+        if left == 0 {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_micros(left.min(1_000_000)));
+    }
+}

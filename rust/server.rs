@@ -1,0 +1,357 @@
+//! The server as Python sees it: starts the threads, passes on their events, stops them.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyTuple};
+
+use crate::clock::now_us;
+use crate::error::{Error, Result};
+use crate::events::{Event, WARNING};
+use crate::fetcher::Fetcher;
+use crate::fork;
+use crate::heartbeat::Heartbeat;
+use crate::inspect;
+use crate::options::Options;
+use crate::outbox::Outcome;
+use crate::scheduler;
+use crate::shared::{Core, Phase, micros};
+use crate::threads;
+use crate::unit::{Face, Processor, Unit, next_async};
+use crate::url::RedisUrl;
+use crate::waiter::{Post, Waiter};
+use crate::waker;
+
+/// Each queue up to this many has a connection that waits for it; those beyond are looked at once a second.
+const WAITERS: usize = 16;
+/// How long `quiet` waits for Redis to take back what has not begun.
+const QUIET: Duration = Duration::from_secs(5);
+/// How long `stop` goes on trying to write acks when Redis does not answer.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Fetcher, scheduler, heartbeat and recovery: Rust threads that never attach to the interpreter.
+#[pyclass(frozen, module = "fastkiq._core")]
+pub struct Server {
+    face: Arc<Face>,
+    heartbeat: Arc<Mutex<Heartbeat>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Server {
+    fn core(&self) -> &Arc<Core> {
+        &self.face.core
+    }
+
+    fn start_threads(&self) -> Result<()> {
+        let core = self.core();
+        let waiters: Vec<Arc<Waiter>> = if core.options.reliable {
+            (0..core.options.queues.len().min(WAITERS))
+                .map(|queue| Arc::new(Waiter::new(Post::Move(queue))))
+                .collect()
+        } else {
+            vec![Arc::new(Waiter::new(Post::Pop))]
+        };
+        let mut started = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, waiter) in waiters.iter().cloned().enumerate() {
+            started.push(threads::start(
+                core,
+                format!("fastkiq-wait-{number}"),
+                move |core| waiter.run(core),
+            )?);
+        }
+        let beat = self.heartbeat.clone();
+        started.push(threads::start(core, "fastkiq-beat".into(), move |core| {
+            let _ = core.threads.heartbeat.set(std::thread::current());
+            beat.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .run(core);
+        })?);
+        started.push(threads::start(core, "fastkiq-wake".into(), |core| {
+            let _ = core.threads.waker.set(std::thread::current());
+            waker::run(core);
+        })?);
+        started.push(threads::start(
+            core,
+            "fastkiq-sched".into(),
+            scheduler::run,
+        )?);
+        started.push(threads::start(core, "fastkiq-fetch".into(), move |core| {
+            let _ = core.threads.fetcher.set(std::thread::current());
+            Fetcher::new(core, &waiters).run();
+        })?);
+        Ok(())
+    }
+
+    /// Waits until the fetcher has written all and holds nothing; false when `limit` came first.
+    fn wait_calm(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        while !self.core().calm.load(Ordering::Acquire) {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (url, workers, options, /))]
+    fn new(
+        url: &str,
+        workers: &Bound<'_, PyMapping>,
+        options: &Bound<'_, PyMapping>,
+    ) -> Result<Self> {
+        let url = RedisUrl::parse(url)?;
+        let options = Options::extract(options)?;
+        let mut objects = Vec::new();
+        let mut table = HashMap::new();
+        for item in workers.items()?.iter() {
+            let (name, (object, is_async)): (String, (Py<PyAny>, bool)) = item.extract()?;
+            table.insert(name, (objects.len(), is_async));
+            objects.push(object);
+        }
+        let core = Arc::new(Core::new(url, options, table)?);
+        let heartbeat = Arc::new(Mutex::new(Heartbeat::new(&core)));
+        let face = Face {
+            core,
+            workers: objects,
+            generation: fork::generation(),
+            side: Mutex::new(None),
+        };
+        Ok(Self {
+            face: Arc::new(face),
+            heartbeat,
+            threads: Mutex::default(),
+        })
+    }
+
+    #[getter]
+    fn identity(&self) -> String {
+        self.core().identity().name.clone()
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        self.core().url.safe()
+    }
+
+    #[getter]
+    fn event_fd(&self) -> i32 {
+        self.core().events.fd()
+    }
+
+    #[getter]
+    fn async_fd(&self) -> i32 {
+        self.core().async_bell.fd()
+    }
+
+    fn start(&self, py: Python<'_>) -> Result<()> {
+        self.face.same_process()?;
+        if !self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+        {
+            return Err(Error::Config(
+                "this server has been started before: make a new one".into(),
+            ));
+        }
+        py.detach(|| {
+            self.heartbeat
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .begin(self.core())?;
+            self.start_threads()
+        })
+    }
+
+    #[pyo3(signature = (name, /))]
+    fn processor(&self, name: &str) -> Result<Processor> {
+        self.face.same_process()?;
+        Ok(Processor::new(&self.face, name))
+    }
+
+    fn next_async(&self, py: Python<'_>) -> Result<Option<Unit>> {
+        // Cleared before the look: a push in between rings again.
+        let unit = next_async(&self.face, py)?;
+        if unit.is_some() {
+            return Ok(unit);
+        }
+        self.core().async_bell.clear();
+        next_async(&self.face, py)
+    }
+
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let events = PyList::empty(py);
+        for event in self.core().events.drain() {
+            events.append(tuple(py, event)?)?;
+        }
+        Ok(events)
+    }
+
+    fn quiet(&self, py: Python<'_>) -> Result<()> {
+        self.face.same_process()?;
+        self.core().advance(Phase::Quiet);
+        if self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+        {
+            return Ok(());
+        }
+        py.detach(|| {
+            if !self.wait_calm(QUIET) {
+                self.core().events.log(WARNING, "Redis does not take back what has not begun: it will be recovered after this process ends");
+            }
+        });
+        Ok(())
+    }
+
+    #[pyo3(signature = (seconds, /))]
+    fn wait_idle(&self, py: Python<'_>, seconds: f64) -> bool {
+        let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
+        py.detach(|| self.core().ready.wait_idle(limit))
+    }
+
+    fn give_back_running(&self, py: Python<'_>) -> Result<usize> {
+        self.face.same_process()?;
+        let core = self.core();
+        let given = core
+            .running()
+            .iter()
+            .filter(|running| core.settle(&running.job, Outcome::GiveBack { counted: true }))
+            .count();
+        // Redis has them before anybody is told to stop: it is worse to lose a job than to run it twice.
+        py.detach(|| self.wait_calm(Duration::from_secs(1)));
+        Ok(given)
+    }
+
+    fn running(&self) -> Vec<(String, String, String, f64)> {
+        let now = now_us();
+        let line = |running: crate::shared::Running| {
+            let seconds =
+                Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
+            let envelope = &running.job.envelope;
+            (
+                running.thread.to_string(),
+                envelope.class.clone(),
+                envelope.jid.clone(),
+                seconds,
+            )
+        };
+        self.core().running().into_iter().map(line).collect()
+    }
+
+    #[getter]
+    fn busy(&self) -> usize {
+        self.core().ready.lock().busy()
+    }
+
+    #[getter]
+    fn processed(&self) -> u64 {
+        self.core().processed.load(Ordering::Relaxed)
+    }
+
+    #[getter]
+    fn failed(&self) -> u64 {
+        self.core().failed.load(Ordering::Relaxed)
+    }
+
+    #[getter]
+    fn rtt(&self) -> f64 {
+        Duration::from_micros(self.core().rtt_us.load(Ordering::Relaxed)).as_secs_f64()
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyDict>> {
+        self.face.same_process()?;
+        let facts = py.detach(|| self.face.aside(inspect::info))?;
+        let answer = PyDict::new(py);
+        for (name, value) in facts {
+            answer.set_item(name, value)?;
+        }
+        Ok(answer)
+    }
+
+    #[pyo3(signature = (horizon, /))]
+    fn pending(&self, py: Python<'_>, horizon: f64) -> Result<(u64, u64, u64)> {
+        self.face.same_process()?;
+        py.detach(|| {
+            self.face
+                .aside(|connection| inspect::pending(self.core(), connection, horizon))
+        })
+    }
+
+    fn stop(&self, py: Python<'_>) -> Result<()> {
+        self.face.same_process()?;
+        let core = self.core();
+        core.stop_by_us
+            .fetch_min(now_us() + micros(FLUSH), Ordering::AcqRel);
+        core.advance(Phase::Stopped);
+        let started =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        if started.is_empty() {
+            return Ok(());
+        }
+        py.detach(|| {
+            for thread in started {
+                if thread.join().is_err() {
+                    core.events
+                        .log(WARNING, "a thread of the core ended in a panic");
+                }
+            }
+            if let Err(error) = self
+                .heartbeat
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .leave(core)
+            {
+                core.events.log(
+                    WARNING,
+                    format!(
+                        "this process could not take its leave: {error}. Its lease will run out."
+                    ),
+                );
+            }
+        });
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<fastkiq server {} on {}>",
+            self.core().identity().name,
+            self.core().url.safe()
+        )
+    }
+}
+
+fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
+    match event {
+        Event::Spawn => ("spawn",).into_pyobject(py),
+        Event::Signal(name) => ("signal", name).into_pyobject(py),
+        Event::Beat => ("beat",).into_pyobject(py),
+        Event::Heartbeat => ("heartbeat",).into_pyobject(py),
+        Event::Log(level, message) => ("log", level, message).into_pyobject(py),
+        Event::Bad { reason, queue, raw } => {
+            ("bad", reason, queue, PyBytes::new(py, &raw)).into_pyobject(py)
+        }
+        Event::Poison { class, jid, raw } => {
+            ("poison", class, jid, PyBytes::new(py, &raw)).into_pyobject(py)
+        }
+        Event::Recovered { identity, jobs } => ("recovered", identity, jobs).into_pyobject(py),
+        Event::Summary {
+            processed,
+            failed,
+            seconds,
+        } => ("summary", processed, failed, seconds).into_pyobject(py),
+    }
+}

@@ -1,0 +1,277 @@
+//! Waits for one queue to get a job, on a connection of its own, when there is nothing to claim. Redis wakes exactly one waiter a job.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::claims::{self, Dice, Kinds};
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::flight::{Claim, Identity};
+use crate::intake;
+use crate::keys;
+use crate::resp::{Pipeline, Reply};
+use crate::shared::{Core, Phase, unpark};
+use crate::threads::Backoff;
+
+/// The longest one blocking command waits in Redis; with a short lease a sixth of it.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What a waiter waits for.
+pub enum Post {
+    /// `BLMOVE` of one queue into our flight list 0.
+    Move(usize),
+    /// Sidekiq's `BRPOP` over all queues: for basic fetch.
+    Pop,
+}
+
+pub struct Waiter {
+    pub post: Post,
+    /// The fetcher wants it to wait.
+    wanted: AtomicBool,
+    /// It is inside a blocking command, or about to be.
+    blocked: AtomicBool,
+    /// Its client's id, for `CLIENT UNBLOCK` and for killing what is left of a broken connection.
+    client: AtomicI64,
+    thread: OnceLock<Thread>,
+}
+
+impl Waiter {
+    pub fn new(post: Post) -> Self {
+        Self {
+            post,
+            wanted: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            client: AtomicI64::new(0),
+            thread: OnceLock::new(),
+        }
+    }
+
+    pub fn arm(&self) {
+        if !self.wanted.swap(true, Ordering::AcqRel) {
+            unpark(&self.thread);
+        }
+    }
+
+    pub fn is_armed(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Wants it to come back; the client to unblock when it is still inside.
+    pub fn disarm(&self) -> Option<i64> {
+        self.wanted.store(false, Ordering::Release);
+        self.blocked
+            .load(Ordering::Acquire)
+            .then(|| self.client.load(Ordering::Acquire))
+            .filter(|client| *client > 0)
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
+    }
+
+    pub fn wake(&self) {
+        unpark(&self.thread);
+    }
+
+    /// The thread's body.
+    pub fn run(&self, core: &Core) {
+        let _ = self.thread.set(thread::current());
+        let mut connection = None;
+        let mut backoff = Backoff::new();
+        let mut dice = Dice::new();
+        while core.phase() != Phase::Stopped {
+            if !self.is_armed() {
+                thread::park();
+                continue;
+            }
+            let result = self.wait(core, &mut connection, &mut dice);
+            self.blocked.store(false, Ordering::Release);
+            match result {
+                Ok(()) => backoff.reset(),
+                Err(error) => {
+                    if error.is_connection() {
+                        connection = None;
+                    }
+                    if connection.is_some() || matches!(error, Error::Unreachable(_)) {
+                        core.lost(&error);
+                    }
+                    // The fetcher looks for jobs whose move was not answered.
+                    core.doubt.store(true, Ordering::Release);
+                    unpark(&core.threads.fetcher);
+                    thread::park_timeout(backoff.pause());
+                }
+            }
+        }
+    }
+
+    fn wait(&self, core: &Core, slot: &mut Option<Connection>, dice: &mut Dice) -> Result<()> {
+        if slot.is_none() {
+            let mut fresh = core.connect()?;
+            kill_predecessor(&mut fresh, self.client.swap(0, Ordering::AcqRel));
+            self.client.store(fresh.client_id()?, Ordering::Release);
+            *slot = Some(fresh);
+        }
+        let Some(connection) = slot.as_mut() else {
+            return Ok(());
+        };
+        let identity = core.identity();
+        let longest = LONGEST.min(core.options.lease / 6);
+        let pipeline = self.pipeline(core, &identity, longest, dice);
+        self.blocked.store(true, Ordering::Release);
+        if !self.is_armed() || core.phase() != Phase::Running {
+            return Ok(());
+        }
+        connection.send(pipeline.bytes())?;
+        let late = longest + core.options.timeout;
+        let Some(answer) = connection.receive_within(late)? else {
+            return Err(Error::Lost(format!(
+                "no answer to a blocking command within {} s",
+                late.as_secs_f64()
+            )));
+        };
+        self.blocked.store(false, Ordering::Release);
+        match self.post {
+            Post::Move(queue) => {
+                let suspects = connection.receive()?;
+                let Some(bytes) = answer.into_result()?.bytes() else {
+                    return Ok(());
+                };
+                self.moved(
+                    core,
+                    connection,
+                    queue,
+                    &identity,
+                    bytes,
+                    suspects.as_int() != Some(0),
+                )
+            }
+            Post::Pop => {
+                let Some(pair) = answer.into_result()?.array() else {
+                    return Ok(());
+                };
+                self.popped(core, intake::byte_strings(pair));
+                Ok(())
+            }
+        }
+    }
+
+    fn pipeline(
+        &self,
+        core: &Core,
+        identity: &Identity,
+        longest: Duration,
+        dice: &mut Dice,
+    ) -> Pipeline {
+        let seconds = format!("{:.3}", longest.as_secs_f64());
+        let mut pipeline = Pipeline::new();
+        match self.post {
+            Post::Move(queue) => {
+                let name = core
+                    .options
+                    .queues
+                    .get(queue)
+                    .map_or("", |queue| &queue.name);
+                let flight = keys::flight(&identity.name, name, 0);
+                pipeline.command(&[
+                    b"BLMOVE",
+                    &keys::queue(name),
+                    &flight,
+                    b"RIGHT",
+                    b"LEFT",
+                    seconds.as_bytes(),
+                ]);
+                // Runs as soon as the move is through: it tells at no further trip whether the job may be a suspect.
+                pipeline.command(&[b"EXISTS", keys::SUSPECTS]);
+            }
+            Post::Pop => {
+                let weights: Vec<u32> = core
+                    .options
+                    .queues
+                    .iter()
+                    .map(|queue| queue.weight)
+                    .collect();
+                let queues: Vec<Vec<u8>> = claims::order(&weights, dice)
+                    .into_iter()
+                    .map(|queue| keys::queue(&core.options.queues[queue].name))
+                    .collect();
+                let mut words: Vec<&[u8]> = vec![b"BRPOP"];
+                words.extend(queues.iter().map(Vec::as_slice));
+                words.push(b"2");
+                pipeline.command(&words);
+            }
+        }
+        pipeline
+    }
+
+    fn moved(
+        &self,
+        core: &Core,
+        connection: &mut Connection,
+        queue: usize,
+        identity: &Arc<Identity>,
+        bytes: Vec<u8>,
+        suspects: bool,
+    ) -> Result<()> {
+        // After a lapse the list belongs to a name that is dead: whoever buried it puts the job back.
+        if core.identity().epoch != identity.epoch {
+            return Ok(());
+        }
+        intake::remember_moved(core, &bytes);
+        let payloads = vec![bytes];
+        let marks = if suspects {
+            intake::marks(core, connection, &payloads)?
+        } else {
+            Vec::new()
+        };
+        let name = core
+            .options
+            .queues
+            .get(queue)
+            .map_or("", |queue| &queue.name);
+        let order = core.order.load(Ordering::Relaxed);
+        let claim = Arc::new(Claim::new(identity, queue, name, 0, order, 1));
+        self.hand_over(
+            core,
+            intake::jobs(core, payloads, queue, Some(&claim), marks),
+        );
+        Ok(())
+    }
+
+    fn popped(&self, core: &Core, mut pair: Vec<Vec<u8>>) {
+        let (Some(bytes), Some(key)) = (pair.pop(), pair.pop()) else {
+            return;
+        };
+        let name =
+            String::from_utf8_lossy(key.strip_prefix(b"queue:").unwrap_or(&key)).into_owned();
+        let Some(queue) = core.options.queue_index(&name) else {
+            return;
+        };
+        core.deliver(intake::jobs(core, vec![bytes], queue, None, Vec::new()));
+        if claims::shares(core, &Kinds::new(core.options.queues.len())).is_empty() {
+            self.wanted.store(false, Ordering::Release);
+            unpark(&core.threads.fetcher);
+        }
+    }
+
+    fn hand_over(&self, core: &Core, jobs: Vec<Arc<crate::flight::Job>>) {
+        self.wanted.store(false, Ordering::Release);
+        core.came_back.store(true, Ordering::Release);
+        core.deliver(jobs);
+        unpark(&core.threads.fetcher);
+    }
+}
+
+/// Ends what may still run under a connection that broke on our side: a command delayed on its way must not claim for nobody.
+/// Where the server forbids it, the regular check of our lists finds such jobs.
+pub fn kill_predecessor(connection: &mut Connection, client: i64) {
+    if client > 0 {
+        let _ = connection.command(&[b"CLIENT", b"KILL", b"ID", client.to_string().as_bytes()]);
+    }
+}
+
+/// Whether a reply says that this server cannot take writes now, so that another connection may lead elsewhere.
+pub fn wants_reconnect(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error { code, .. } if matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+}
