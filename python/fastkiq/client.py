@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastkiq import _core, options, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
-from fastkiq.errors import ArgumentError, RedisConnectionError
+from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -293,11 +293,16 @@ def _unknown(name: str) -> "Bound[...]":
 def _flush_at_exit(core: _core.Client) -> None:
     """One try to send what an outage has left in memory. Only in the process that owns the buffer."""
     import atexit
+    import logging
 
     owner = os.getpid()
 
     def flush() -> None:
-        if os.getpid() == owner and core.buffered:
+        if os.getpid() != owner or not core.buffered:
+            return
+        try:
             core.flush_buffer()
+        except RedisError as error:
+            logging.getLogger("fastkiq").error("%d jobs of the outage buffer are lost: %s", core.buffered, error)
 
     atexit.register(flush)
