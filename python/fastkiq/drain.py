@@ -11,7 +11,7 @@ _LOOKS: Final = 3
 
 
 class Drain:
-    """Done when the served queues are empty, nothing runs here, and nothing falls due for them within `horizon` seconds.
+    """Done when the served queues are empty, nothing runs here, nothing falls due for them within `horizon` seconds.
 
     Said after three looks that saw the same, since a job on its way from one place to the next is in neither.
     """

@@ -23,11 +23,12 @@ def load(target: str) -> None:
     A file outside a package goes by its stem, in `sys.modules` and on the wire. LoadError says what went wrong.
     """
     path = Path(target)
-    if path.is_dir():
+    if target and path.is_dir():
         _load_folder(path)
     elif target.endswith(".py") or "/" in target:
         if not path.is_file():
-            raise LoadError(f"no such file or folder: {target}")
+            hint = f"; did you mean {target}.py?" if Path(f"{target}.py").is_file() else ""
+            raise LoadError(f"no such file or folder: {target}{hint}")
         _load_file(path.resolve())
     else:
         _load_module(target)
@@ -41,8 +42,7 @@ def _load_module(name: str) -> None:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            hint = f"; did you mean {name}.py?" if Path(f"{name}.py").exists() else f" in {Path.cwd()} or on sys.path"
-            raise LoadError(f"no module named {error.name!r}{hint}") from None
+            raise LoadError(f"no module named {error.name!r} in {Path.cwd()} or on sys.path") from None
         raise _broken(name, error) from error
     except (Exception, SystemExit) as error:
         raise _broken(name, error) from error

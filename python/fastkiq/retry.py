@@ -1,6 +1,5 @@
 """When a failed job runs again: the terms its payload sets, range-checked, and the delays."""
 
-import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ def asked_delay(value: object) -> float | None:
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"retry_in answers seconds, a timedelta, None, DISCARD or KILL, not {type(value).__name__}")
-    if math.isnan(value):
+    if value != value:
         raise ValueError("retry_in answered NaN")
     return min(float(min(value, LONGEST_DELAY)), LONGEST_DELAY) if value > 0 else None
 

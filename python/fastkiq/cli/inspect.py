@@ -36,8 +36,9 @@ class Inspector:
 
     def _server(self) -> Row:
         info = dict(line.split(":", 1) for line in _text(self._core.command("INFO")).splitlines() if ":" in line)
+        version = info.get("valkey_version") or info.get("redis_version", "?")
         return {
-            "server": f"{info.get('server_name', 'redis')} {info.get('valkey_version') or info.get('redis_version', '?')}",
+            "server": f"{info.get('server_name', 'redis')} {version}",
             "memory": info.get("used_memory_human", "?"),
             "clients": _number(info.get("connected_clients")),
             "uptime_days": _number(info.get("uptime_in_days")),

@@ -1,0 +1,196 @@
+"""The command line: help, mistakes, and listings of hostile contents."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from children import clean_environment, fastkiq
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMANDS = ["process", "push", "stats", "queues", "busy", "retries", "scheduled", "dead", "completion"]
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Run:
+    def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            fastkiq(*arguments),
+            cwd=tmp_path,
+            env=clean_environment(environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def one_line(answer: subprocess.CompletedProcess[str], code: int) -> str:
+    assert answer.returncode == code, answer
+    assert answer.stdout == ""
+    lines = answer.stderr.splitlines()
+    assert len(lines) == 1, answer.stderr
+    assert lines[0].startswith("fastkiq: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(call: Run, command: str) -> None:
+    answer = call(command, "--help")
+    assert answer.returncode == 0
+    assert "Usage: fastkiq" in answer.stdout
+    assert command in call("--help").stdout
+
+
+def test_version_and_no_arguments(call: Run) -> None:
+    assert re.fullmatch(r"fastkiq \d+\.\d+\.\d+\S*\n", call("--version").stdout)
+    assert "Commands:" in call().stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["proces"], "proces"),
+        (["process", "--concurency", "5", "x.py"], "--concurency"),
+        (["process"], "nothing to load"),
+        (["process", "missing.py"], "missing.py"),
+        (["process", "no.such.module"], "'no'"),
+        (["process", "x.py", "-c", "many"], "many"),
+        (["process", "x.py", "-c", "0"], "concurrency"),
+        (["process", "x.py", "-t", "-1"], "timeout"),
+        (["process", "x.py", "-q", "a b"], "queues"),
+        (["process", "x.py", "-q", "a,x"], "queues"),
+        (["process", "x.py", "--fetch", "magic"], "fetch"),
+        (["process", "x.py", "--drain=-1"], "--drain"),
+        (["process", "x.py", "--redis", "gopher://x"], "--redis"),
+        (["process", "x.py", "-C", "nowhere.toml"], "nowhere.toml"),
+        (["stats", "-C", "nowhere.toml"], "nowhere.toml"),
+        (["push", "app.Hard", "bob"], "argument 1"),
+        (["push", "app.Hard", "--at", "tomorrow"], "--at"),
+        (["push", "a b"], "a b"),
+        (["push", "app.Hard", "1", "--bulk", "-"], "--bulk"),
+        (["completion", "tcsh"], "tcsh"),
+    ],
+)
+def test_mistakes_take_one_line_and_exit_2(call: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
+    (tmp_path / "x.py").write_text("import fastkiq\n")
+    assert says in one_line(call(*arguments), 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("concurrency = 0\n", "concurrency"),
+        ("concurency = 5\n", "concurency"),
+        ("concurrency = \n", "fastkiq.toml"),
+        ("[production]\ntimeout = 'x'\n", "production"),
+    ],
+)
+def test_a_broken_configuration_file_names_file_and_key(call: Run, tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "x.py").write_text("import fastkiq\n")
+    (tmp_path / "fastkiq.toml").write_text(content)
+    line = one_line(call("process", "x.py"), 2)
+    assert "fastkiq.toml" in line
+    assert says in line
+
+
+def test_a_module_that_raises_shows_the_users_traceback(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("\n1 / 0\n")
+    answer = call("process", "x.py")
+    assert answer.returncode == 1
+    assert 'x.py", line 2' in answer.stderr
+    assert "ZeroDivisionError" in answer.stderr
+    assert "fastkiq/" not in answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith("fastkiq: ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(call: Run, shell: str) -> None:
+    answer = call("completion", shell)
+    assert "_FASTKIQ_COMPLETE" in answer.stdout
+    assert answer.returncode == 0
+
+
+def test_completion_completes(call: Run) -> None:
+    answer = call(_FASTKIQ_COMPLETE="bash_complete", COMP_WORDS="fastkiq pro", COMP_CWORD="1")
+    assert "process" in answer.stdout
+
+
+def test_redis_unreachable_is_a_clear_message(call: Run) -> None:
+    answer = call("stats", "--redis", "redis://:hunter2@127.0.0.1:1/0")
+    assert answer.returncode == 1
+    assert "--redis embedded" in answer.stderr
+    assert "hunter2" not in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "FASTKIQ_REDIS_URL" in answer.stderr
+
+
+def test_a_broken_pipe_is_no_error(tmp_path: Path, redis_url: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+    answer = subprocess.run(
+        fastkiq("stats"), stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=30, check=False, cwd=tmp_path
+    )
+    os.close(writer)
+    assert answer.stderr == b""
+
+
+def test_the_tool_is_the_same_as_a_module_and_as_a_script(call: Run) -> None:
+    script = Path(sys.executable).with_name("fastkiq")
+    assert script.exists()
+    answer = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, timeout=30)
+    assert answer.stdout == call("--version").stdout
+
+
+def test_push_stats_and_listings(call: Run, redis_url: str, redis: object) -> None:
+    def ask(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return call(*arguments, stdin=stdin, FASTKIQ_REDIS_URL=redis_url)
+
+    jid = ask("push", "app.Hard", '"bob"', "5", '{"a": [1]}', "-q", "mail").stdout.strip()
+    assert re.fullmatch("[0-9a-f]{24}", jid)
+    assert ask("push", "app.Later", "--in", "600").returncode == 0
+    assert ask("push", "app.Later", "--at", "2099-01-01T00:00:00Z").returncode == 0
+    assert ask("push", "app.Count", "--bulk", "-", stdin="[1]\n\n[2]\n").stdout == "2 jobs enqueued\n"
+    assert json.loads(ask("stats", "--json").stdout)["enqueued"] == 3
+    queues = {row["queue"]: row for row in json.loads(ask("queues", "--json").stdout)}
+    assert {name: row["size"] for name, row in queues.items()} == {"mail": 1, "default": 2}
+    scheduled = json.loads(ask("scheduled", "--json").stdout)
+    assert [row["class"] for row in scheduled] == ["app.Later", "app.Later"]
+    assert scheduled[1]["at"] == 4_070_908_800
+    assert "mail" in ask("queues").stdout
+    assert ask("retries").stderr == "no retries\n"
+    assert ask("busy").returncode == 0
+    assert "line 1 is no JSON list" in ask("push", "app.Count", "--bulk", "-", stdin="5\n").stderr
+
+
+def test_hostile_contents_reach_no_terminal(call: Run, redis_url: str, redis: object) -> None:
+    hostile = "\x1b[2J[red]x[/red]\r\n\u202e"
+    payload = {
+        "class": hostile,
+        "args": [hostile],
+        "jid": hostile,
+        "queue": "q",
+        "error_class": hostile,
+        "retry_count": 1,
+    }
+    redis.zadd("retry", {json.dumps(payload): 5, b"\xff not json": 6, b'{"args":5,"class":[]}': 7})  # type: ignore[attr-defined]
+    redis.sadd("queues", "odd\x1b[1m", "plain")  # type: ignore[attr-defined]
+    redis.lpush("queue:plain", b"\xff", b"[]", b'{"enqueued_at":"soon"}')  # type: ignore[attr-defined]
+    redis.sadd("processes", "ghost", "odd")  # type: ignore[attr-defined]
+    redis.hset("odd", mapping={"info": "[1]", "busy": "x"})  # type: ignore[attr-defined]
+    for command in ("retries", "queues", "busy", "stats"):
+        for form in ([], ["--json"]):
+            answer = call(command, *form, FASTKIQ_REDIS_URL=redis_url)
+            assert answer.returncode == 0, answer
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", answer.stdout), (command, form)
+    assert "[red]" in call("retries", FASTKIQ_REDIS_URL=redis_url).stdout

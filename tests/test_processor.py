@@ -1,0 +1,323 @@
+"""Threads and the event loop: every job is run once, settled once, and none of them ends its runner."""
+
+import asyncio
+import contextvars
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import fastkiq
+from fakes import FakeServer, FakeUnit
+from fastkiq import context, processor, registry
+from fastkiq.aio import AsyncProcessor
+from fastkiq.config import Config
+from fastkiq.policy import RetryPolicy
+from fastkiq.processor import Processor
+from servers import wait_until
+
+
+@pytest.fixture(autouse=True)
+def own_registry() -> Iterator[None]:
+    names = registry.snapshot()
+    yield
+    registry.restore(names)
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config()
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    made = FakeServer()
+    yield made
+    made.close()
+
+
+def define(perform: Callable[..., Any], **options: Any) -> registry.Entry:
+    made: Any = type("Hard", (fastkiq.Worker,), {"perform": perform}, **options)  # type: ignore[call-overload]
+    entry: registry.Entry = made.__fastkiq__
+    return entry
+
+
+@pytest.fixture
+def work(server: FakeServer, config: Config) -> Callable[..., None]:
+    """Runs units on one worker thread, to the end."""
+
+    def run(*units: FakeUnit, verbose: bool = False) -> None:
+        for unit in units:
+            server.units.put(unit)
+        server.units.put(None)
+        policy = RetryPolicy(config)
+        thread = Processor(server, "fastkiq-default-1", policy, config.server_middleware, verbose=verbose)  # type: ignore[arg-type]
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    return run
+
+
+def outcomes(*units: FakeUnit) -> list[str]:
+    return [unit.outcome[0] if unit.outcome else "none" for unit in units]
+
+
+def test_a_job_runs_with_its_arguments_and_context(work: Callable[..., None]) -> None:
+    seen: list[Any] = []
+
+    def perform(self: Any, *args: Any) -> None:
+        job = fastkiq.current_job()
+        assert job is not None
+        seen.append((threading.current_thread().name, self.jid, job.jid, args, context.current.get() is self))
+
+    unit = FakeUnit(define(perform), args=["bob", {"a": [1]}])
+    work(unit)
+    assert seen == [("fastkiq-default-1", "b" * 24, "b" * 24, ("bob", {"a": [1]}), True)]
+    assert outcomes(unit) == ["done"]
+
+
+def test_a_function_is_a_worker_too(work: Callable[..., None]) -> None:
+    seen: list[str] = []
+
+    def send(to: str) -> None:
+        seen.append(to)
+
+    unit = FakeUnit(fastkiq.job(queue="mail")(send).worker.__fastkiq__, args=["a@example.org"])
+    work(unit)
+    assert (seen, outcomes(unit)) == (["a@example.org"], ["done"])
+
+
+class Unprintable(BaseException):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), SystemExit(2), KeyboardInterrupt(), Unprintable(), fastkiq.Shutdown()]
+)
+def test_no_exception_ends_the_thread(work: Callable[..., None], error: BaseException) -> None:
+    def perform(self: Any, fails: bool) -> None:
+        if fails:
+            raise error
+
+    entry = define(perform)
+    units = [FakeUnit(entry, args=[fails]) for fails in (True, False, True, False)]
+    work(*units)
+    assert outcomes(*units) == ["retry", "done", "retry", "done"]
+
+
+def test_arguments_that_do_not_fit_are_a_failure(work: Callable[..., None]) -> None:
+    unit = FakeUnit(define(lambda self: None), args=[1, 2, 3])
+    work(unit)
+    assert unit.fields["error_class"] == "TypeError"
+
+
+def test_unknown_and_abstract_workers(work: Callable[..., None]) -> None:
+    class Abstract(fastkiq.Worker):
+        pass
+
+    gone, abstract = FakeUnit(None), FakeUnit(Abstract.__fastkiq__)
+    work(gone, abstract)
+    assert outcomes(gone, abstract) == ["retry", "retry"]
+    assert gone.fields["error_class"] == "fastkiq.UnknownWorker"
+
+
+def test_at_most_once_runs_only_when_the_ack_was_confirmed(work: Callable[..., None]) -> None:
+    ran: list[str] = []
+    entry = define(lambda self, name: ran.append(name), ack="start")
+    confirmed, lost = FakeUnit(entry, args=["confirmed"]), FakeUnit(entry, args=["lost"], begins=False)
+    work(confirmed, lost)
+    assert ran == ["confirmed"]
+    assert outcomes(confirmed, lost) == ["done", "none"]
+
+
+def test_middleware_surrounds_skips_and_forgives(work: Callable[..., None], config: Config) -> None:
+    seen: list[Any] = []
+
+    def around(worker: Any, job: fastkiq.Job) -> Iterator[None]:
+        seen.append(("before", job.args))
+        if job.args == ["skipped"]:
+            return
+        try:
+            yield
+        except KeyError:
+            seen.append("forgiven")
+
+    def perform(self: Any, what: str) -> None:
+        seen.append(("ran", what))
+        if what == "fails":
+            raise KeyError(what)
+
+    config.server_middleware.add(around)
+    units = [FakeUnit(define(perform), args=[what]) for what in ("skipped", "fails", "fine")]
+    work(*units)
+    assert outcomes(*units) == ["done"] * 3
+    assert ("ran", "skipped") not in seen
+    assert "forgiven" in seen
+    assert seen[-2:] == [("before", ["fine"]), ("ran", "fine")]
+
+
+def test_the_context_is_empty_between_jobs(work: Callable[..., None], config: Config) -> None:
+    left: list[Any] = []
+    entry = define(lambda self: None)
+    unit = FakeUnit(entry)
+    after = FakeUnit(entry)
+    after.begin = lambda: left.append(context.current.get()) or True  # type: ignore[method-assign,func-returns-value]
+    after.worker = define(lambda self: None, ack="start", name="other")
+    work(unit, after)
+    assert left == [None]
+
+
+def test_slow_jobs_are_told_quick_ones_are_not(
+    work: Callable[..., None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "SLOW", -1.0)
+    with caplog.at_level(logging.INFO, "fastkiq"):
+        work(FakeUnit(define(lambda self: None)))
+        assert [record.getMessage()[:10] for record in caplog.records] == ["done after"]
+        caplog.clear()
+        monkeypatch.setattr(processor, "SLOW", 10.0)
+        work(FakeUnit(define(lambda self: None)))
+        assert caplog.records == []
+
+
+def test_verbose_tells_start_and_end(work: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "fastkiq"):
+        work(FakeUnit(define(lambda self: None)), verbose=True)
+    assert [record.getMessage() for record in caplog.records] == ["start", "end"]
+    facts = caplog.records[1].fastkiq  # type: ignore[attr-defined]
+    assert (facts["class"], facts["jid"], facts["queue"]) == ("app.Job", "b" * 24, "default")
+    assert facts["elapsed"] >= 0
+
+
+def test_a_child_forked_by_a_job_ends_as_a_script_would(work: Callable[..., None]) -> None:
+    codes: list[int] = []
+
+    def perform(self: Any) -> None:
+        pid = os.fork()
+        if pid == 0:
+            raise SystemExit(7)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    unit = FakeUnit(define(perform))
+    work(unit)
+    assert codes == [7]
+    assert outcomes(unit) == ["done"]
+
+
+@pytest.fixture
+def loop(server: FakeServer, config: Config) -> Iterator[AsyncProcessor]:
+    made = AsyncProcessor(server, RetryPolicy(config), config.server_middleware, verbose=False)  # type: ignore[arg-type]
+    yield made
+    made.finish()
+    if made.ident is not None:
+        made.join(10)
+        assert not made.is_alive()
+
+
+def settled(*units: FakeUnit) -> list[str]:
+    wait_until(lambda: all(unit.outcome for unit in units), 10, "every unit to be settled")
+    return outcomes(*units)
+
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="clean")
+
+
+def test_coroutines_run_side_by_side_each_in_its_own_context(loop: AsyncProcessor, server: FakeServer) -> None:
+    seen: list[str] = []
+    together = asyncio.Barrier(3)
+
+    async def perform(self: Any, name: str) -> None:
+        seen.append(variable.get())
+        variable.set(name)
+        await asyncio.wait_for(together.wait(), 10)
+        assert variable.get() == name
+        assert context.current.get() is self
+
+    entry = define(perform)
+    units = [server.push_async(FakeUnit(entry, args=[name])) for name in "abc"]
+    loop.start()
+    assert settled(*units) == ["done"] * 3
+    assert seen == ["clean"] * 3
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(2), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_no_exception_ends_the_loop(loop: AsyncProcessor, server: FakeServer, error: BaseException) -> None:
+    async def perform(self: Any, fails: bool) -> None:
+        await asyncio.sleep(0)
+        if fails:
+            raise error
+
+    entry = define(perform)
+    loop.start()
+    for fails, outcome in ((True, "retry"), (False, "done")):
+        assert settled(server.push_async(FakeUnit(entry, args=[fails]))) == [outcome]
+
+
+def test_sync_and_async_middleware_around_coroutines(loop: AsyncProcessor, server: FakeServer, config: Config) -> None:
+    seen: list[str] = []
+
+    def plain(worker: Any, job: fastkiq.Job) -> Iterator[None]:
+        seen.append("plain in")
+        yield
+        seen.append("plain out")
+
+    async def perform(self: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append("ran")
+
+    config.server_middleware.add(plain)
+    own = AsyncProcessor(server, RetryPolicy(config), config.server_middleware, verbose=True)  # type: ignore[arg-type]
+    own.start()
+    assert settled(server.push_async(FakeUnit(define(perform)))) == ["done"]
+    own.finish()
+    own.join(10)
+    assert seen == ["plain in", "ran", "plain out"]
+
+
+def test_cancelled_at_the_deadline_is_given_back(server: FakeServer, config: Config) -> None:
+    policy = RetryPolicy(config)
+    runner = AsyncProcessor(server, policy, config.server_middleware, verbose=False)  # type: ignore[arg-type]
+    started = threading.Event()
+
+    async def perform(self: Any) -> None:
+        started.set()
+        await asyncio.sleep(3600)
+
+    unit = server.push_async(FakeUnit(define(perform)))
+    runner.start()
+    assert started.wait(10)
+    policy.stopping = True
+    runner.cancel()
+    assert settled(unit) == ["give_back"]
+    runner.finish()
+    runner.join(10)
+    assert not runner.is_alive()
+
+
+def test_a_loop_told_to_finish_before_it_began_ends(server: FakeServer, config: Config) -> None:
+    runner = AsyncProcessor(server, RetryPolicy(config), config.server_middleware, verbose=False)  # type: ignore[arg-type]
+    runner.finish()
+    runner.start()
+    runner.join(10)
+    assert not runner.is_alive()
+
+
+def test_at_most_once_coroutines_do_not_block_the_loop(loop: AsyncProcessor, server: FakeServer) -> None:
+    async def perform(self: Any) -> None:
+        return None
+
+    unit = FakeUnit(define(perform, ack="start"))
+    other = FakeUnit(define(perform, name="other"))
+    release = threading.Event()
+    unit.begin = lambda: release.wait(10)  # type: ignore[method-assign]
+    server.push_async(unit)
+    server.push_async(other)
+    loop.start()
+    assert settled(other) == ["done"], "while the first one waits for its ack"
+    release.set()
+    assert settled(unit) == ["done"]
