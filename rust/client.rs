@@ -121,16 +121,24 @@ impl Client {
         })
     }
 
-    #[pyo3(signature = (payload, /))]
+    #[pyo3(signature = (payload, delay = None, /))]
     fn push_payload<'py>(
         &self,
         py: Python<'py>,
         payload: &Bound<'py, PyAny>,
+        delay: Option<f64>,
     ) -> PyResult<Bound<'py, PyString>> {
+        let asked = Instant::now();
         let mut batch = Batch::default();
         self.add_payload(&mut batch, payload, jids::random(1)?[0], &|| {
             "payload".into()
         })?;
+        let place = &mut batch.parcels[0].place;
+        if let (Place::At(_), Some(seconds)) = (&place, delay)
+            && seconds > 0.0
+        {
+            *place = Place::In { seconds, asked };
+        }
         self.ship_one(py, &batch)
     }
 

@@ -96,6 +96,7 @@ impl<'a> Fetcher<'a> {
         loop {
             let phase = self.core.phase();
             if self.step(phase) {
+                self.waiters.iter().for_each(|waiter| waiter.end());
                 return;
             }
         }

@@ -1,12 +1,12 @@
 //! Waits for one queue to get a job, on a connection of its own, when there is nothing to claim. Redis wakes exactly one waiter a job.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::claims::{self, Dice, Kinds};
-use crate::connection::Connection;
+use crate::connection::{Connection, ShutdownHandle};
 use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
 use crate::intake;
@@ -35,6 +35,7 @@ pub struct Waiter {
     /// Its client's id, for `CLIENT UNBLOCK` and for killing what is left of a broken connection.
     client: AtomicI64,
     thread: OnceLock<Thread>,
+    socket: Mutex<Option<ShutdownHandle>>,
 }
 
 impl Waiter {
@@ -45,6 +46,7 @@ impl Waiter {
             blocked: AtomicBool::new(false),
             client: AtomicI64::new(0),
             thread: OnceLock::new(),
+            socket: Mutex::new(None),
         }
     }
 
@@ -73,6 +75,16 @@ impl Waiter {
 
     pub fn wake(&self) {
         unpark(&self.thread);
+    }
+
+    /// Ends the thread, also when Redis does not answer it: the phase has been set before.
+    pub fn end(&self) {
+        if self.is_blocked()
+            && let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+        {
+            socket.shutdown();
+        }
+        self.wake();
     }
 
     /// The thread's body.
@@ -111,6 +123,7 @@ impl Waiter {
             let mut fresh = core.connect()?;
             kill_predecessor(&mut fresh, self.client.swap(0, Ordering::AcqRel));
             self.client.store(fresh.client_id()?, Ordering::Release);
+            *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = fresh.shutdown_handle().ok();
             *slot = Some(fresh);
         }
         let Some(connection) = slot.as_mut() else {
