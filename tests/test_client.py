@@ -279,6 +279,21 @@ def test_client_middleware_gets_the_times_of_a_bulk_push(config: Config, redis: 
         Hard.perform_bulk([("a",), ("b",)], at=[4e9])
 
 
+def test_middleware_may_choose_another_time(config: Config, redis: Redis) -> None:
+    def later(worker: Any, payload: dict[str, Any]) -> Generator[None, Any, None]:
+        if payload["args"][0] == "now":
+            del payload["at"]
+        else:
+            payload["at"] = 4e9
+        yield
+
+    config.client_middleware.add(later)
+    Hard.perform_in(60, "now")
+    Hard.perform_in(60, "later")
+    assert [each["args"] for each in queued(redis)] == [["now"]]
+    assert [score for _, score in scheduled(redis)] == [4e9]
+
+
 def test_a_middleware_that_breaks_the_queue_is_found_out(config: Config) -> None:
     def broken(worker: Any, payload: dict[str, Any]) -> Generator[None, Any, None]:
         payload["queue"] = ""
@@ -369,8 +384,27 @@ def test_a_push_to_nowhere_is_a_connection_error(config: Config) -> None:
 def test_the_largest_payload_is_a_setting(config: Config, redis: Redis) -> None:
     config.max_payload_bytes = 2_000
     Nested.perform_async("x" * 1_000)
-    with pytest.raises(ArgumentError, match=r"2,?000"):
-        Nested.perform_async("x" * 2_000)
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match=r"2,?000"):
+            Nested.perform_async("x" * 2_000)
+        config.client_middleware.add(tag)
+
+
+def test_a_large_payload_warns(redis: Redis) -> None:
+    with pytest.warns(UserWarning, match="pass an id or a path"):
+        Nested.perform_async("x" * 200_000)
+
+
+def test_what_waits_in_the_outage_buffer_is_sent_when_redis_is_back(start_server: Any, config: Config) -> None:
+    server = start_server()
+    config.update({"redis_url": server.url, "outage_buffer": 10}, source="test")
+    server.stop()
+    assert Hard.perform_async("during") is not None
+    assert client.default().buffered == 1
+    server.start()
+    assert client.default().flush_buffer() == 1
+    with server.client() as redis:
+        assert [each["args"][0] for each in queued(redis)] == ["during"]
 
 
 def test_what_waits_in_the_outage_buffer_is_sent_at_exit(redis: Redis, redis_url: str) -> None:

@@ -40,8 +40,18 @@ class Client:
     """A pool of connections to one Redis, safe for threads, reopened in a forked child, lazily connected."""
 
     def __new__(
-        cls, url: str, *, pool_size: int = 16, connect_timeout: float = 3.0, timeout: float = 5.0, buffer: int = 0
-    ) -> Client: ...
+        cls,
+        url: str,
+        *,
+        pool_size: int = 16,
+        connect_timeout: float = 3.0,
+        timeout: float = 5.0,
+        buffer: int = 0,
+        max_bytes: int = 8_388_608,
+    ) -> Client:
+        """`buffer`: jobs kept in memory while Redis is away. `max_bytes`: the limit of `push_payload`; templates have
+        their own."""
+
     @property
     def url(self) -> str:
         """The URL without its secrets."""
@@ -62,9 +72,10 @@ class Client:
     ) -> Jids:
         """Each row is one job's args. Lazily, `batch` jobs (or 4 MiB) a round trip."""
 
-    def push_payload(self, payload: dict[str, Any], /) -> str:
+    def push_payload(self, payload: dict[str, Any], delay: float | None = None, /) -> str:
         """A whole payload (after client middleware). Fills in `jid`, `created_at`; `at` (epoch seconds) is stripped and
-        decides the set; `queue`, `class`, `args`, `retry` must be there."""
+        decides the set; `queue`, `class`, `args`, `retry` must be there. With `delay` the time of one that has `at` is
+        that many seconds from now by Redis's clock, in place of `at`."""
 
     def push_payloads(self, payloads: Iterable[dict[str, Any]], /) -> Jids:
         """`push_payload` for many, 1,000 a round trip. All to queues or all to `schedule`, or mixed."""

@@ -104,15 +104,18 @@ class Client:
                 if not self._revivable(core):
                     raise
                 return self._open().push(template, args, delay, at)
-        payload = self.prepare(target, args, time.time() + delay if delay is not None else at)
+        asked = time.time() + delay if delay is not None else at
+        payload = self.prepare(target, args, asked)
         if payload is None:
             return None
+        if payload.get("at") != asked:
+            delay = None  # middleware has chosen another time
         try:
-            return core.push_payload(payload)
+            return core.push_payload(payload, delay)
         except RedisConnectionError:
             if not self._revivable(core):
                 raise
-            return self._open().push_payload(payload)
+            return self._open().push_payload(payload, delay)
 
     def enqueue_bulk(
         self, target: "Bound[...]", rows: Iterable[Sequence[Any]], at: Iterable[When] | When | None = None
@@ -179,6 +182,7 @@ class Client:
                 connect_timeout=config.connect_timeout,
                 timeout=config.redis_timeout,
                 buffer=config.outage_buffer,
+                max_bytes=config.max_payload_bytes,
             )
             if config.outage_buffer:
                 _flush_at_exit(self._core)

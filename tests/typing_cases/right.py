@@ -7,7 +7,9 @@ from typing import assert_type
 import fastkiq
 
 
-class HardWorker(fastkiq.Worker, queue="critical", retry=5, tags=["a"], ack="start", name="hard", aliases=("old.Hard",)):
+class HardWorker(
+    fastkiq.Worker, queue="critical", retry=5, tags=["a"], ack="start", name="hard", aliases=("old.Hard",)
+):
     def perform(self, name: str, count: int = 1) -> None:
         self.logger.info("%s %s %s", self.jid, self.job.attempt, self.interrupted)
         assert_type(self.perform_async("again"), str | None)
