@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -424,15 +423,20 @@ def test_what_waits_in_the_outage_buffer_is_sent_at_exit(redis: Redis, redis_url
     assert "2 jobs" in done.stderr  # they are lost with the process, and it says so
 
 
-def test_a_forked_child_enqueues_on_connections_of_its_own(redis: Redis) -> None:
-    Hard.perform_async("parent")
-    child = os.fork()
-    if child == 0:
-        try:
-            Hard.perform_async("child")
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    Hard.perform_async("parent again")
-    assert sorted(each["args"][0] for each in queued(redis)) == ["child", "parent", "parent again"]
+def test_a_forked_child_enqueues_on_connections_of_its_own(redis: Redis, redis_url: str) -> None:
+    script = f"""if True:
+        import os, fastkiq
+        here = fastkiq.Client({redis_url!r})
+        here.push("Parent", queue="low")
+        child = os.fork()
+        if child == 0:
+            try:
+                here.push("Child", queue="low")
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        here.push("ParentAgain", queue="low")
+    """
+    subprocess.run([sys.executable, "-c", script], timeout=30, check=True)
+    assert [each["class"] for each in queued(redis)] == ["Parent", "Child", "ParentAgain"]

@@ -6,6 +6,23 @@ Errors raised here are the classes of `fastkiq.errors`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, final, overload
 
+__all__ = [
+    "Client",
+    "Jids",
+    "Processor",
+    "Server",
+    "Template",
+    "Unit",
+    "__version__",
+    "blank_title",
+    "debug_build",
+    "decode",
+    "encode",
+    "parse_url",
+    "raise_in_thread",
+    "splice",
+]
+
 __version__: Final[str]
 debug_build: Final[bool]
 
