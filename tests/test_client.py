@@ -440,3 +440,16 @@ def test_a_forked_child_enqueues_on_connections_of_its_own(redis: Redis, redis_u
     """
     subprocess.run([sys.executable, "-c", script], timeout=30, check=True)
     assert [each["class"] for each in queued(redis)] == ["Parent", "Child", "ParentAgain"]
+
+
+def test_the_embedded_server_is_started_by_name_and_anew_when_it_has_gone(
+    config: Config, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = iter([redis_url, "redis://127.0.0.1:1", redis_url])
+    monkeypatch.setattr("fastkiq.embedded.ensure", lambda **_: next(urls))
+    config.redis_url = "embedded"
+    Hard.perform_async("a")
+    client.default().close()
+    Hard.perform_async("b")  # meets a server that has just gone
+    assert len(queued(redis)) == 2
+    assert next(urls, None) is None

@@ -1,7 +1,6 @@
 """The way of a job from a call to Redis: options, client middleware, encoding, one round trip."""
 
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -138,7 +137,7 @@ class Client:
             **target.options,
             "args": list(args),
             "class": target.name,
-            "jid": secrets.token_hex(12),
+            "jid": os.urandom(12).hex(),
             "created_at": time.time_ns() // 1_000_000,
         }
         if at is not None:
