@@ -107,7 +107,7 @@ def test_the_lock_holds_every_declared_dependency_with_hashes() -> None:
 def test_the_wheel_runs_a_job_in_an_empty_environment_without_rust(tmp_path: Path, server: Server) -> None:
     make = shutil.which("gmake") or shutil.which("make")
     assert make is not None
-    subprocess.run([make, "--no-print-directory", "wheel"], cwd=ROOT, check=True, timeout=500, capture_output=True)
+    subprocess.run([make, "--no-print-directory", "wheel"], cwd=ROOT, check=True, timeout=500)
     (wheel,) = (ROOT / "dist").glob("fastkiq-*.whl")
 
     home = tmp_path / "empty"
