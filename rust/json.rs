@@ -7,6 +7,8 @@ use crate::payload::Flaw;
 
 /// How deep arrays and objects may nest, as in Ruby.
 pub const MAX_DEPTH: usize = 100;
+/// How long a number's whole part may be. Python reads no longer integers, and a job that cannot be read is no job.
+const MAX_DIGITS: usize = 4300;
 
 /// Reads `text` from left to right.
 pub struct Walker<'a> {
@@ -107,8 +109,8 @@ impl<'a> Walker<'a> {
         }
         if self.text.get(self.position) == Some(&b'0') {
             self.position += 1;
-        } else {
-            self.digits()?;
+        } else if self.digits()? > MAX_DIGITS {
+            return Err(self.wrong("a number of more than 4,300 digits"));
         }
         if self.text.get(self.position) == Some(&b'.') {
             self.position += 1;
@@ -124,14 +126,14 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), Flaw> {
+    fn digits(&mut self) -> Result<usize, Flaw> {
         let count = self.text[self.position..]
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
             .count();
         self.position += count;
         if count > 0 {
-            Ok(())
+            Ok(count)
         } else {
             Err(self.wrong("expected a digit"))
         }
