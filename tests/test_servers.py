@@ -36,6 +36,12 @@ def test_a_server_of_ones_own_can_be_killed_and_restarted(start_server: Callable
         assert client.get("k") == b"v"
 
 
+def test_a_server_with_a_password_counts_as_started(start_server: Callable[..., Server]) -> None:
+    own = start_server("requirepass secret")
+    with own.client(password="secret") as client:
+        assert client.ping()
+
+
 def test_the_proxy_loses_a_reply_but_not_the_request(proxy: Proxy, redis: redis_py.Redis) -> None:
     with redis_py.Redis(port=proxy.port, retry=None) as client:
         client.ping()
