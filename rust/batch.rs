@@ -137,9 +137,9 @@ impl Batch {
             pipeline.begin(2 + queues.len());
             pipeline.word(b"SADD");
             pipeline.word(QUEUES);
-            queues
-                .iter()
-                .for_each(|name| pipeline.word(name.as_bytes()));
+            for name in &queues {
+                pipeline.word(name.as_bytes());
+            }
         }
         let mut announced: Option<f64> = None;
         for group in &groups {
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn scores_have_no_exponent() {
         assert_eq!(format_score(1_795_305_991.0), "1795305991");
-        assert_eq!(format_score(1_795_305_991.439_716_1), "1795305991.439716");
+        assert_eq!(format_score(1_795_305_991.439_716), "1795305991.439716");
         assert_eq!(format_score(1e17), "100000000000000000");
         assert_eq!(format_score(0.000_000_1), "0");
     }

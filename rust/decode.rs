@@ -9,7 +9,7 @@ use crate::json::hex4;
 
 /// Strict JSON to Python objects. Integers are whole up to 4,300 digits; of a key that an inner object repeats the last
 /// value stands, as in Ruby. A surrogate escape without its partner, which Ruby lets pass and UTF-8 cannot hold,
-/// becomes U+FFFD: a job is worth more than such a letter. Raises ValueError.
+/// becomes `U+FFFD`: a job is worth more than such a letter. Raises `ValueError`.
 pub fn value<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let parser = PythonParse {
         allow_inf_nan: false,

@@ -61,7 +61,9 @@ impl<'a> Walker<'a> {
         let first = self.peek();
         let start = self.position;
         match first {
-            Some(b'"') => drop(self.string()?),
+            Some(b'"') => {
+                self.string()?;
+            }
             Some(b'{') => self.object(depth + 1)?,
             Some(b'[') => self.array(depth + 1)?,
             Some(b'-' | b'0'..=b'9') => self.number()?,
@@ -96,7 +98,7 @@ impl<'a> Walker<'a> {
         match rest.first() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.position += 2,
             Some(b'u') if rest.len() >= 5 && rest[1..5].iter().all(u8::is_ascii_hexdigit) => {
-                self.position += 6
+                self.position += 6;
             }
             _ => return Err(self.wrong("an unknown escape")),
         }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::events::{Event, INFO, WARNING};
+use crate::events::{Event, WARNING};
 use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::{FENCE, RESCUE};
@@ -151,10 +151,6 @@ impl Recovery {
             }
         }
         if moved > 0 {
-            core.events.log(
-                INFO,
-                format!("process {id} has died: {moved} jobs it held are back in their queues"),
-            );
             core.events.push(Event::Recovered {
                 identity: id.to_owned(),
                 jobs: moved,

@@ -1,6 +1,6 @@
 //! What other users of the machine may see of this process, and what one thread may do to another.
 
-use std::os::raw::{c_long, c_ulong};
+use std::os::raw::c_long;
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
