@@ -33,7 +33,13 @@ class InProcess:
 
     def start(self) -> None:
         """Raises RedisError when Redis cannot be used, BootError when it should not be."""
-        self._launcher.start()
+        try:
+            self._launcher.start()
+        except BaseException:
+            self._ended = True
+            self._reader.close()
+            self._close()
+            raise
         self._manager.start()
         atexit.register(self._at_exit)
 
@@ -64,8 +70,12 @@ class InProcess:
         while not self._launcher.wait(min(0.1, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
             continue
         self._launcher.stop()
-        self._stopped.set()
+        self._close()
         atexit.unregister(self._at_exit)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._stopped.set()
 
     def __enter__(self) -> "InProcess":
         return self
@@ -76,7 +86,7 @@ class InProcess:
         self.stop()
 
     def _manage(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with self._reader, selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
             selector.register(self._launcher.server.event_fd, selectors.EVENT_READ)
             while self._reader not in [key.fileobj for key, _ in selector.select()]:

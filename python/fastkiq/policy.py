@@ -219,7 +219,7 @@ class _Failure:
         """Not kept anywhere; death handlers hear of it."""
         if stamp is not None:
             self.fields[stamp] = int(self.now * 1000)
-        if self.unit.fail():
+        if self.unit.fail() or self.entry.ack_start:  # at most once: acked before it began
             self._log(WARNING, f"{how}; dropped")
             self._report(self.error, "Job raised exception")
             events.died(self._config, self.job(), self.error)
