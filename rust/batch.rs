@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::connection::{ClockReading, Connection};
 use crate::error::{Error, Result};
-use crate::jids::Jid;
+use crate::jids::{Jid, Jids};
 use crate::keys::{QUEUES, SCHEDULE, SCHEDULED_CHANNEL, queue};
 use crate::pool::Pool;
 use crate::resp::{Pipeline, Reply};
@@ -100,11 +100,7 @@ impl Batch {
     /// Sends it in one round trip. A refusal that a fresh connection may cure (a failover has made the server a
     /// replica, say) is tried once more, if nothing at all was accepted; so is a connection that was dead already.
     pub fn ship(&self, pool: &Pool) -> std::result::Result<(), Failure> {
-        let unsent = |error| Failure {
-            error,
-            fates: vec![Fate::Refused; self.len()],
-        };
-        let mut lease = pool.lend().map_err(unsent)?;
+        let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
         let Err(first) = self.send(&mut lease) else {
             return Ok(());
         };
@@ -113,17 +109,30 @@ impl Batch {
         }
         lease.discard();
         pool.close_idle();
-        let mut lease = pool.lend().map_err(unsent)?;
+        let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
         self.send(&mut lease)
     }
 
-    fn send(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
-        let refused = |error| Failure {
+    /// Nothing of it has been sent.
+    pub fn unsent(&self, error: Error) -> Failure {
+        Failure {
             error,
             fates: vec![Fate::Refused; self.len()],
-        };
+        }
+    }
+
+    /// Adds those of its jobs that have this fate.
+    pub fn collect(&self, jids: &mut Jids, failure: &Failure, fate: Fate) {
+        for (parcel, own) in self.parcels.iter().zip(&failure.fates) {
+            if *own == fate {
+                jids.add(&parcel.jid);
+            }
+        }
+    }
+
+    fn send(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
         let clock = if self.needs_clock() {
-            current_clock(connection).map_err(refused)?
+            current_clock(connection).map_err(|error| self.unsent(error))?
         } else {
             None
         };

@@ -61,7 +61,7 @@ impl Buffer {
 
     /// Sends what waits, in order; answers how many jobs left. On a failure the rest goes on waiting, but those whose
     /// reply was lost do not: they are never sent twice, and the failure names them.
-    pub fn empty(&self, pool: &Pool) -> Result<usize, (Batch, Failure)> {
+    pub fn empty(&self, pool: &Pool) -> Result<usize, Box<(Batch, Failure)>> {
         let _one_at_a_time = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = 0;
         while let Some(batch) = self.next() {
@@ -72,7 +72,7 @@ impl Buffer {
                 }
                 Err(failure) => {
                     self.put_back(&batch, &failure);
-                    return Err((batch, failure));
+                    return Err(Box::new((batch, failure)));
                 }
             }
         }

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
 
 use crate::batch::{Batch, Fate};
-use crate::client::{Client, Trouble, buffered_error, jids_of, warn_of_size};
+use crate::client::{Client, Trouble, buffered_error, warn_of_size};
 use crate::error::{self, Error, Result};
 use crate::item;
 use crate::jids::{self, Jids};
@@ -19,9 +19,20 @@ enum Times<'py> {
     Each(Bound<'py, PyIterator>),
 }
 
+impl<'py> Times<'py> {
+    fn new(at: &Bound<'py, PyAny>) -> Result<Self> {
+        if let Ok(times) = at.try_iter() {
+            return Ok(Self::Each(times));
+        }
+        let hint = "pass epoch seconds, or as many of them as there are rows";
+        item::time(at).map_err(|found| Error::argument("at", found, hint))?;
+        Ok(Self::One(at.clone()))
+    }
+}
+
 /// The caller's rows, and those of them that are not yet in Redis.
 pub struct Rows<'py> {
-    rows: Bound<'py, PyIterator>,
+    source: Bound<'py, PyIterator>,
     times: Times<'py>,
     size: usize,
     index: usize,
@@ -40,35 +51,11 @@ impl<'py> Rows<'py> {
         size: usize,
     ) -> Result<Self> {
         if size == 0 {
-            let (found, hint) = ("0".to_owned(), "at least 1".to_owned());
-            return Err(Error::Argument {
-                path: "batch".to_owned(),
-                found,
-                hint,
-            });
+            return Err(Error::argument("batch", "0", "at least 1"));
         }
-        let times = match at {
-            None => Times::None,
-            Some(at) => match at.try_iter() {
-                Ok(times) => Times::Each(times),
-                Err(_) => match item::time(at) {
-                    Ok(_) => Times::One(at.clone()),
-                    Err(found) => {
-                        let hint =
-                            "pass epoch seconds, or as many of them as there are rows".to_owned();
-                        return Err(Error::Argument {
-                            path: "at".to_owned(),
-                            found,
-                            hint,
-                        });
-                    }
-                },
-            },
-        };
-        let rows = rows.try_iter()?;
         Ok(Self {
-            rows,
-            times,
+            times: at.map_or(Ok(Times::None), Times::new)?,
+            source: rows.try_iter()?,
             size,
             index: 0,
             unsent: Vec::new(),
@@ -77,7 +64,7 @@ impl<'py> Rows<'py> {
     }
 
     fn next(&mut self) -> PyResult<Option<Row<'py>>> {
-        let Some(row) = self.rows.next() else {
+        let Some(row) = self.source.next() else {
             return Ok(None);
         };
         let row = row?;
@@ -86,14 +73,8 @@ impl<'py> Rows<'py> {
             Times::None => None,
             Times::One(time) => Some(time.clone()),
             Times::Each(times) => {
-                let short = || {
-                    let found = format!("only {} of them", self.index);
-                    Error::Argument {
-                        path: "at".to_owned(),
-                        found,
-                        hint: "pass one for each row".to_owned(),
-                    }
-                };
+                let found = format!("only {} of them", self.index);
+                let short = || Error::argument("at", found, "pass one for each row");
                 let time = times.next().ok_or_else(short)??;
                 self.unsent_times.push(time.clone());
                 Some(time)
@@ -135,7 +116,7 @@ impl<'py> Rows<'py> {
             }
             value.setattr(
                 "rest",
-                chain.call1((PyList::new(py, self.unsent)?, self.rows))?,
+                chain.call1((PyList::new(py, self.unsent)?, self.source))?,
             )?;
             if let Times::Each(times) = self.times {
                 value.setattr(
@@ -230,46 +211,28 @@ fn failed<'py>(
     mut pushed: Jids,
     trouble: Trouble,
 ) -> PyErr {
-    match trouble {
+    let mut uncertain = Jids::default();
+    let error = match trouble {
         Trouble::Failed(failure) => {
-            batch
-                .parcels
-                .iter()
-                .zip(&failure.fates)
-                .filter(|(_, fate)| **fate == Fate::Pushed)
-                .for_each(|(parcel, _)| {
-                    pushed.add(&parcel.jid);
-                });
-            let uncertain = jids_of(batch, &failure, Fate::Uncertain);
+            batch.collect(&mut pushed, &failure, Fate::Pushed);
+            batch.collect(&mut uncertain, &failure, Fate::Uncertain);
             rows.keep(&failure.fates);
-            let error = if uncertain.count() > 0 {
-                let message = format!(
-                    "{}; {} jobs may be enqueued or not (.uncertain)",
-                    failure.error,
-                    uncertain.count()
-                );
-                error::raise("PushUncertain", message)
-            } else {
-                failure.error.into()
-            };
-            rows.account(py, error, pushed, Some(uncertain))
+            match (uncertain.count(), failure.error) {
+                (0, error) => error.into(),
+                (count, error) => {
+                    let message =
+                        format!("{error}; {count} jobs may be enqueued or not (.uncertain)");
+                    error::raise("PushUncertain", message)
+                }
+            }
         }
-        Trouble::BufferFull(failure) => rows.account(py, client.full(&failure), pushed, None),
-        Trouble::Buffered(held, failure) => {
-            held.parcels
-                .iter()
-                .zip(&failure.fates)
-                .filter(|(_, fate)| **fate == Fate::Pushed)
-                .for_each(|(parcel, _)| {
-                    pushed.add(&parcel.jid);
-                });
-            let uncertain = jids_of(&held, &failure, Fate::Uncertain);
-            rows.account(
-                py,
-                buffered_error(py, &held, failure),
-                pushed,
-                Some(uncertain),
-            )
+        Trouble::BufferFull(failure) => client.full(&failure),
+        Trouble::Buffered(trouble) => {
+            let (held, failure) = &*trouble;
+            held.collect(&mut pushed, failure, Fate::Pushed);
+            held.collect(&mut uncertain, failure, Fate::Uncertain);
+            buffered_error(py, *trouble)
         }
-    }
+    };
+    rows.account(py, error, pushed, Some(uncertain))
 }

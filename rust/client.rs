@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
 use crate::batch::{Batch, Failure, Fate, Place, local_time};
 use crate::bulk::{self, Rows};
+use crate::convert;
 use crate::error::{self, Error, Result};
 use crate::item;
 use crate::jids::{self, Jid, Jids};
@@ -33,7 +34,7 @@ pub enum Trouble {
     Failed(Failure),
     BufferFull(Failure),
     /// Older jobs, which had waited in the buffer, went wrong; the batch itself was not tried.
-    Buffered(Batch, Failure),
+    Buffered(Box<(Batch, Failure)>),
 }
 
 #[pymethods]
@@ -159,15 +160,10 @@ impl Client {
         let mut pipeline = Pipeline::new();
         pipeline.begin(words.len());
         for (index, value) in words.iter().enumerate() {
-            pipeline.word(&word(&value, index)?);
+            pipeline.word(&convert::word(&value, index)?);
         }
         if words.is_empty() {
-            return Err(Error::Argument {
-                path: "words".into(),
-                found: "empty".into(),
-                hint: "name a command".into(),
-            }
-            .into());
+            return Err(Error::argument("words", "empty", "name a command").into());
         }
         let reply = py.detach(|| {
             let mut lease = self.pool.lend()?;
@@ -175,7 +171,7 @@ impl Client {
                 .run(&pipeline)
                 .map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
         })?;
-        python_reply(py, reply.into_result()?)
+        convert::reply(py, reply.into_result()?)
     }
 
     #[getter]
@@ -185,7 +181,7 @@ impl Client {
 
     fn flush_buffer(&self, py: Python<'_>) -> PyResult<usize> {
         let flushed = py.detach(|| self.pool.slot().buffer.empty(&self.pool));
-        flushed.map_err(|(batch, failure)| buffered_error(py, &batch, failure))
+        flushed.map_err(|trouble| buffered_error(py, *trouble))
     }
 
     fn close(&self, py: Python<'_>) {
@@ -226,7 +222,7 @@ impl Client {
             }
             Err(Trouble::Failed(failure)) => Err(failure.error.into()),
             Err(Trouble::BufferFull(failure)) => Err(self.full(&failure)),
-            Err(Trouble::Buffered(held, failure)) => Err(buffered_error(py, &held, failure)),
+            Err(Trouble::Buffered(trouble)) => Err(buffered_error(py, *trouble)),
         }
     }
 
@@ -238,31 +234,16 @@ impl Client {
         let buffer = &self.pool.slot().buffer;
         if buffer.len() > 0 {
             if buffer.is_pausing() {
-                let error = Error::Unreachable(format!(
-                    "{} was not to be reached a moment ago",
-                    self.pool.url.safe()
-                ));
-                return self.hold(
-                    batch,
-                    Failure {
-                        error,
-                        fates: vec![Fate::Refused; batch.len()],
-                    },
-                );
+                let name = self.pool.url.safe();
+                let error = format!("{name} was not to be reached a moment ago");
+                return self.hold(batch, batch.unsent(Error::Unreachable(error)));
             }
             match buffer.empty(&self.pool) {
                 Ok(_) => {}
-                Err((_, failure)) if failure.is_outage() => {
-                    let fates = vec![Fate::Refused; batch.len()];
-                    return self.hold(
-                        batch,
-                        Failure {
-                            error: failure.error,
-                            fates,
-                        },
-                    );
+                Err(trouble) if trouble.1.is_outage() => {
+                    return self.hold(batch, batch.unsent(trouble.1.error));
                 }
-                Err((held, failure)) => return Err(Trouble::Buffered(held, failure)),
+                Err(trouble) => return Err(Trouble::Buffered(trouble)),
             }
         }
         match batch.ship(&self.pool) {
@@ -291,38 +272,23 @@ impl Client {
     }
 }
 
-/// The jobs of `batch` with this fate.
-pub fn jids_of(batch: &Batch, failure: &Failure, fate: Fate) -> Jids {
-    let mut jids = Jids::default();
-    let pairs = batch.parcels.iter().zip(&failure.fates);
-    pairs
-        .filter(|(_, own)| **own == fate)
-        .for_each(|(parcel, _)| jids.add(&parcel.jid));
-    jids
-}
-
 /// Older jobs of the buffer failed. What was pushed now has not been tried.
-pub fn buffered_error(py: Python<'_>, held: &Batch, failure: Failure) -> PyErr {
-    let (pushed, uncertain) = (
-        jids_of(held, &failure, Fate::Pushed),
-        jids_of(held, &failure, Fate::Uncertain),
-    );
+pub fn buffered_error(py: Python<'_>, (held, failure): (Batch, Failure)) -> PyErr {
     if !failure.fates.contains(&Fate::Uncertain) {
         return failure.error.into();
     }
-    let message = format!(
-        "{}; jobs of the outage buffer may be enqueued or not (.uncertain); nothing else was sent",
-        failure.error
-    );
+    let (mut pushed, mut uncertain) = (Jids::default(), Jids::default());
+    held.collect(&mut pushed, &failure, Fate::Pushed);
+    held.collect(&mut uncertain, &failure, Fate::Uncertain);
+    let (cause, what) = (failure.error, "jobs of the outage buffer");
+    let message =
+        format!("{cause}; {what} may be enqueued or not (.uncertain); nothing else was sent");
     let error = error::raise("PushUncertain", message);
     let value = error.value(py);
-    match value
+    let said = value
         .setattr("pushed", pushed)
-        .and_then(|()| value.setattr("uncertain", uncertain))
-    {
-        Ok(()) => error,
-        Err(other) => other,
-    }
+        .and_then(|()| value.setattr("uncertain", uncertain));
+    said.err().unwrap_or(error)
 }
 
 /// Warns of a payload that is large, though allowed.
@@ -343,43 +309,33 @@ fn place(
     at: Option<&Bound<'_, PyAny>>,
     now: f64,
 ) -> Result<Place> {
-    let number = |name: &str, value: &Bound<'_, PyAny>| {
-        let hint = if name == "at" {
-            "pass epoch seconds"
-        } else {
-            "pass seconds"
-        };
-        item::time(value).map_err(|found| Error::Argument {
-            path: name.to_owned(),
-            found,
-            hint: hint.to_owned(),
-        })
+    let number = |name: &str, value: &Bound<'_, PyAny>, hint: &str| {
+        item::time(value).map_err(|found| Error::argument(name, found, hint))
     };
     match (delay, at) {
         (Some(_), Some(_)) => {
-            let (found, hint) = (
-                "given beside delay".to_owned(),
-                "pass one of them".to_owned(),
-            );
-            Err(Error::Argument {
-                path: "at".to_owned(),
-                found,
-                hint,
-            })
+            return Err(Error::argument(
+                "at",
+                "given beside delay",
+                "pass one of them",
+            ));
         }
-        (Some(delay), None) => match number("delay", delay)? {
-            seconds if seconds > 0.0 => Ok(Place::In {
-                seconds,
-                asked: Instant::now(),
-            }),
-            _ => Ok(Place::Queue(template.queue_name.clone())),
-        },
-        (None, Some(at)) => match number("at", at)? {
-            at if at > now => Ok(Place::At(at)),
-            _ => Ok(Place::Queue(template.queue_name.clone())),
-        },
-        (None, None) => Ok(Place::Queue(template.queue_name.clone())),
+        (Some(delay), None) => {
+            let seconds = number("delay", delay, "pass seconds")?;
+            if seconds > 0.0 {
+                let asked = Instant::now();
+                return Ok(Place::In { seconds, asked });
+            }
+        }
+        (None, Some(at)) => {
+            let at = number("at", at, "pass epoch seconds")?;
+            if at > now {
+                return Ok(Place::At(at));
+            }
+        }
+        (None, None) => {}
     }
+    Ok(Place::Queue(template.queue_name.clone()))
 }
 
 fn seconds(name: &str, value: f64) -> Result<Duration> {
@@ -389,83 +345,4 @@ fn seconds(name: &str, value: f64) -> Result<Duration> {
     Err(Error::Config(format!(
         "{name}: must be more than 0 and at most 86,400 seconds, not {value}"
     )))
-}
-
-fn word(value: &Bound<'_, PyAny>, index: usize) -> Result<Vec<u8>> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        Ok(bytes.as_bytes().to_vec())
-    } else if let Ok(text) = value.cast::<PyString>() {
-        Ok(text.to_str()?.as_bytes().to_vec())
-    } else if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
-        Ok(value.str()?.to_str()?.as_bytes().to_vec())
-    } else {
-        let found = crate::hints::type_name(value);
-        Err(Error::Argument {
-            path: format!("words[{index}]"),
-            found,
-            hint: "pass str, bytes, int or float".to_owned(),
-        })
-    }
-}
-
-/// A reply as Python sees it; an error inside a list is an exception there, not raised.
-fn python_reply(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
-    Ok(match reply {
-        Reply::Nil => py.None().into_bound(py),
-        Reply::Status(text) => PyString::new(py, &text).into_any(),
-        Reply::Int(number) => number.into_pyobject(py)?.into_any(),
-        Reply::Bulk(bytes) => PyBytes::new(py, &bytes).into_any(),
-        Reply::Array(items) => {
-            let items = items
-                .into_iter()
-                .map(|item| python_reply(py, item))
-                .collect::<PyResult<Vec<_>>>()?;
-            PyList::new(py, items)?.into_any()
-        }
-        Reply::Error { code, message } => PyErr::from(Error::Reply { code, message })
-            .into_value(py)
-            .into_bound(py)
-            .into_any(),
-    })
-}
-
-/// The parts of a URL for redis-py; see the stub.
-pub fn url_parts<'py>(py: Python<'py>, url: &RedisUrl) -> PyResult<Bound<'py, PyDict>> {
-    use crate::url::Endpoint;
-    let parts = PyDict::new(py);
-    let (host, port, path, service, nodes) = match &url.endpoint {
-        Endpoint::Tcp { host, port } => (Some(host), Some(*port), None, None, None),
-        Endpoint::Unix(path) => (None, None, Some(path.display().to_string()), None, None),
-        Endpoint::Sentinel { service, nodes } => {
-            (None, None, None, Some(service), Some(nodes.clone()))
-        }
-        Endpoint::Embedded => (None, None, None, None, None),
-    };
-    let tls = url.tls.as_ref();
-    let file = |path: Option<&std::path::PathBuf>| path.map(|path| path.display().to_string());
-    parts.set_item("scheme", url.scheme)?;
-    parts.set_item("host", host)?;
-    parts.set_item("port", port)?;
-    parts.set_item("path", path)?;
-    parts.set_item("username", &url.login.username)?;
-    parts.set_item("password", &url.login.password)?;
-    parts.set_item("db", url.db)?;
-    parts.set_item("service", service)?;
-    parts.set_item("sentinels", nodes)?;
-    parts.set_item("sentinel_username", &url.sentinel_login.username)?;
-    parts.set_item("sentinel_password", &url.sentinel_login.password)?;
-    parts.set_item("tls", tls.is_some())?;
-    parts.set_item("ca_certs", file(tls.and_then(|tls| tls.ca_certs.as_ref())))?;
-    parts.set_item("certfile", file(tls.and_then(|tls| tls.certfile.as_ref())))?;
-    parts.set_item("keyfile", file(tls.and_then(|tls| tls.keyfile.as_ref())))?;
-    parts.set_item(
-        "cert_reqs",
-        tls.map(|tls| if tls.verify { "required" } else { "none" }),
-    )?;
-    parts.set_item(
-        "check_hostname",
-        tls.map(|tls| tls.verify && tls.check_hostname),
-    )?;
-    parts.set_item("safe", url.safe())?;
-    Ok(parts)
 }

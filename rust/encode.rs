@@ -60,18 +60,16 @@ pub fn fields(mapping: &Bound<'_, PyMapping>) -> Result<Vec<(String, Option<Vec<
 
 fn field(name: &str, value: &Bound<'_, PyAny>) -> Result<Vec<u8>> {
     let mut out = Vec::new();
-    match value.cast::<PyString>() {
-        Ok(text) => match text.to_str() {
-            Ok(text) => write_string(&mut out, text),
-            Err(_) => {
-                let bytes = text.call_method1("encode", ("utf-8", "replace"))?;
-                write_string(
-                    &mut out,
-                    &String::from_utf8_lossy(bytes.extract::<&[u8]>().unwrap_or_default()),
-                );
-            }
-        },
-        Err(_) => write(&mut out, value, 1, name)?,
+    let Ok(text) = value.cast::<PyString>() else {
+        write(&mut out, value, 1, name)?;
+        return Ok(out);
+    };
+    if let Ok(text) = text.to_str() {
+        write_string(&mut out, text);
+    } else {
+        let bytes = text.call_method1("encode", ("utf-8", "replace"))?;
+        let bytes = bytes.extract::<&[u8]>().unwrap_or_default();
+        write_string(&mut out, &String::from_utf8_lossy(bytes));
     }
     Ok(out)
 }

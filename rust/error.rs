@@ -35,6 +35,19 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// A value that cannot be what it is given for: where, what it is, what to pass instead.
+    pub fn argument(
+        path: impl Into<String>,
+        found: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::Argument {
+            path: path.into(),
+            found: found.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// Whether the connection, not the command, failed.
     pub fn is_connection(&self) -> bool {
         matches!(

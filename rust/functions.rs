@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
 
 use crate::url::RedisUrl;
-use crate::{client, payload, title};
+use crate::{convert, payload, title};
 
 /// Parses a Redis URL; the keys are said in the stub.
 #[pyfunction]
 #[pyo3(signature = (url, /))]
 pub fn parse_url<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, PyDict>> {
-    client::url_parts(py, &RedisUrl::parse(url)?)
+    convert::url_parts(py, &RedisUrl::parse(url)?)
 }
 
 /// Plain JSON in the bytes of Ruby's `JSON.generate`.

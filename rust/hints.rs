@@ -47,14 +47,20 @@ fn for_base(name: &str) -> Option<&'static str> {
         "datetime.datetime" => "pass .isoformat() or .timestamp()",
         "datetime.date" | "datetime.time" => "pass .isoformat()",
         "datetime.timedelta" => "pass .total_seconds()",
-        "decimal.Decimal" | "uuid.UUID" | "fractions.Fraction" => "pass str(...)",
-        // Python 3.13 has it in a module of its own.
-        "pathlib.PurePath" | "pathlib._local.PurePath" => "pass str(...)",
+        // Python 3.13 has paths in a module of their own.
+        "decimal.Decimal"
+        | "uuid.UUID"
+        | "fractions.Fraction"
+        | "pathlib.PurePath"
+        | "pathlib._local.PurePath" => "pass str(...)",
         "enum.Enum" => "pass .value",
-        "builtins.tuple" | "builtins.set" | "builtins.frozenset" => "pass list(...)",
-        "builtins.range" | "builtins.dict_keys" | "builtins.dict_values" | "builtins.generator" => {
-            "pass list(...)"
-        }
+        "builtins.tuple"
+        | "builtins.set"
+        | "builtins.frozenset"
+        | "builtins.range"
+        | "builtins.dict_keys"
+        | "builtins.dict_values"
+        | "builtins.generator" => "pass list(...)",
         "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" => {
             "pass text: .decode(), or base64.b64encode(...).decode()"
         }

@@ -9,6 +9,7 @@ mod claims;
 mod client;
 mod clock;
 mod connection;
+mod convert;
 mod decode;
 mod encode;
 mod error;

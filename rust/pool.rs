@@ -85,7 +85,10 @@ impl Pool {
         };
         // The design asks for this look after a second's rest. It costs 0.3 us, and so each use can afford it: a
         // server that went away a moment ago is noticed before anything is sent.
-        let usable = lease.connection.as_mut().is_some_and(|idle| !idle.peek_closed());
+        let usable = lease
+            .connection
+            .as_mut()
+            .is_some_and(|idle| !idle.peek_closed());
         if !usable {
             lease.connection = None;
             lease.connection = Some(Connection::open(

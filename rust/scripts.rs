@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::resp::{Pipeline, Reply};
 
 /// One Lua script.
@@ -50,12 +50,24 @@ impl Script {
         connection.send(pipeline.bytes())?;
         let reply = connection.receive()?;
         if !is_unknown(&reply) {
-            return reply.into_result();
+            return self.named(reply);
         }
         pipeline.clear();
         self.add_whole_to(&mut pipeline, keys, args);
         connection.send(pipeline.bytes())?;
-        connection.receive()?.into_result()
+        let reply = connection.receive()?;
+        self.named(reply)
+    }
+
+    /// An error says which script it came from.
+    fn named(&self, reply: Reply) -> Result<Reply> {
+        reply.into_result().map_err(|error| match error {
+            Error::Reply { code, message } => Error::Reply {
+                code,
+                message: format!("{message} (script {})", self.name),
+            },
+            other => other,
+        })
     }
 }
 
@@ -93,7 +105,7 @@ impl Call {
                 script.add_whole_to(pipeline, &borrowed(keys), &borrowed(args));
             }
             Self::Script { script, keys, args } => {
-                script.add_to(pipeline, &borrowed(keys), &borrowed(args))
+                script.add_to(pipeline, &borrowed(keys), &borrowed(args));
             }
         }
     }

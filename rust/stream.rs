@@ -45,13 +45,6 @@ impl Socket {
             Self::Unix(socket) => socket.as_raw_fd(),
         }
     }
-
-    fn duplicate(&self) -> io::Result<OwnedFd> {
-        match self {
-            Self::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
-            Self::Unix(socket) => socket.as_fd().try_clone_to_owned(),
-        }
-    }
 }
 
 impl Read for Socket {
@@ -238,8 +231,12 @@ impl Stream {
         self.socket.fd()
     }
 
+    /// A second descriptor of the same socket.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
-        self.socket.duplicate()
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            Socket::Unix(socket) => socket.as_fd().try_clone_to_owned(),
+        }
     }
 }
 

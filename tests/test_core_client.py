@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -142,7 +144,7 @@ def test_payloads_have_a_limit_and_large_ones_a_warning(client: _core.Client, re
     client.push(small, ["x" * 50])
     with pytest.raises(ArgumentError, match=r"^args: a payload of \d+ bytes; the limit is 200"):
         client.push(small, ["x" * 200])
-    with pytest.warns(UserWarning, match="payload of 1311"):
+    with pytest.warns(UserWarning, match=r"payload of 1311"):
         client.push(HARD, ["x" * 131_000])
     with pytest.raises(ArgumentError, match=r"^payload: a payload of"):
         client.push_payload({"class": "A", "queue": "q", "retry": 1, "args": ["x" * 8_388_608]})
@@ -218,7 +220,7 @@ def test_an_iterable_that_fails_says_what_came_before(client: _core.Client, redi
         yield from ([1], [2], [3])
         raise LookupError("the source is dry")
 
-    with pytest.raises(LookupError, match="dry") as caught:
+    with pytest.raises(LookupError, match=r"dry") as caught:
         client.push_bulk(HARD, rows(), None, 2)
     error: Any = caught.value
     assert args_of(redis) == [[1], [2]]
@@ -226,7 +228,7 @@ def test_an_iterable_that_fails_says_what_came_before(client: _core.Client, redi
 
 
 def test_too_few_times(client: _core.Client, redis: redis_py.Redis) -> None:
-    with pytest.raises(ArgumentError, match="^at: only 1 of them") as caught:
+    with pytest.raises(ArgumentError, match=r"^at: only 1 of them") as caught:
         client.push_bulk(HARD, [[1], [2]], [time.time() + 5])
     error: Any = caught.value
     assert list(error.rest) == [[1], [2]]
@@ -294,9 +296,9 @@ def test_commands(client: _core.Client) -> None:
     assert client.command("INCRBYFLOAT", "k", 0.5) == b"5.5"
     assert client.command("GET", "absent") is None
     assert client.command("EVAL", "return {1, {'a'}, false}", 0) == [1, [b"a"], None]
-    with pytest.raises(RedisReplyError, match="^ERR unknown command"):
+    with pytest.raises(RedisReplyError, match=r"^ERR unknown command"):
         client.command("NONSENSE")
-    with pytest.raises(RedisReplyError, match="^WRONGTYPE"):
+    with pytest.raises(RedisReplyError, match=r"^WRONGTYPE"):
         client.command("LPUSH", "k", 1)
     with pytest.raises(ArgumentError, match=r"^words\[1\]: list"):
         client.command("GET", [])
@@ -348,14 +350,16 @@ def test_a_master_by_sentinel(sentinel_url: str, redis: redis_py.Redis) -> None:
     _core.Client(sentinel_url).push(HARD, [1])
     assert args_of(redis) == [[1]]
     unknown = sentinel_url.replace("fastkiq-test", "nobody")
-    with pytest.raises(RedisConnectionError, match="knows no master named nobody"):
+    with pytest.raises(RedisConnectionError, match=r"knows no master named nobody"):
         _core.Client(unknown).push(HARD, [1])
 
 
 def test_passwords(start_server: Callable[..., Server]) -> None:
     server = start_server()
     with server.client() as admin:
-        admin.execute_command(*"ACL SETUSER ann on >hunter3 ~queue:* ~queues +@all -time -select".split())
+        admin.execute_command(
+            "ACL", "SETUSER", "ann", "on", ">hunter3", "~queue:*", "~queues", "+@all", "-time", "-select"
+        )
         admin.config_set("requirepass", "hunter2")
     port = server.port
     try:
@@ -370,14 +374,14 @@ def test_passwords(start_server: Callable[..., Server]) -> None:
             with pytest.raises(RedisAuthError, match=f"^{code}") as caught:
                 client.push(HARD, [1])
             assert "hunter" not in f"{caught.value!r}{client!r}{client.url}"
-        with pytest.raises(RedisAuthError, match="^NOPERM"):
+        with pytest.raises(RedisAuthError, match=r"^NOPERM"):
             _core.Client(f"redis://ann:hunter3@127.0.0.1:{port}").push(HARD, [1], 5)
     finally:
         _core.Client(f"redis://:hunter2@127.0.0.1:{port}").command("CONFIG", "SET", "requirepass", "")
 
 
 def test_a_password_nobody_asked_for(redis_url: str) -> None:
-    with pytest.raises(RedisAuthError, match="without any password configured") as caught:
+    with pytest.raises(RedisAuthError, match=r"without any password configured") as caught:
         _core.Client(redis_url.replace("redis://", "redis://:hunter2@")).push(HARD, [1])
     assert "hunter" not in str(caught.value)
 
@@ -390,7 +394,7 @@ def test_no_server() -> None:
         _core.Client(f"redis://:secret@127.0.0.1:{port}".replace(":secret@", "")).push(HARD, [1])
     with pytest.raises(RedisConnectionError, match=r"^cannot connect to unix:///nonexistent"):
         _core.Client("unix:///nonexistent/sock").push(HARD, [1])
-    with pytest.raises(ConfigError, match="embedded has to be resolved"):
+    with pytest.raises(ConfigError, match=r"embedded has to be resolved"):
         _core.Client("embedded").push(HARD, [1])
 
 
@@ -406,7 +410,7 @@ def test_what_is_no_redis() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(RedisConnectionError, match="not a Redis server"):
+        with pytest.raises(RedisConnectionError, match=r"not a Redis server"):
             _core.Client(f"redis://127.0.0.1:{listener.getsockname()[1]}").push(HARD, [1])
         thread.join(5)
 
@@ -416,9 +420,9 @@ def test_bad_settings() -> None:
         with pytest.raises(ConfigError) as caught:
             _core.Client(url)
         assert "hunter" not in str(caught.value)
-    with pytest.raises(ConfigError, match="timeout"):
+    with pytest.raises(ConfigError, match=r"timeout"):
         _core.Client("redis://h", timeout=0)
-    with pytest.raises(ConfigError, match="pool_size"):
+    with pytest.raises(ConfigError, match=r"pool_size"):
         _core.Client("redis://h", pool_size=0)
 
 
@@ -498,7 +502,7 @@ def test_an_idle_connection_that_was_cut_is_noticed(proxied: _core.Client, proxy
 def test_a_lost_reply_is_said_and_never_repeated(proxied: _core.Client, proxy: Proxy, redis: redis_py.Redis) -> None:
     proxied.push(HARD, [1])
     proxy.lose_replies()
-    with pytest.raises(PushUncertain, match="may be enqueued or not") as caught:
+    with pytest.raises(PushUncertain, match=r"may be enqueued or not") as caught:
         proxied.push(HARD, [2])
     proxy.lose_replies(False)
     wait_until(lambda: redis.llen("queue:critical") == 2, 5)
@@ -512,7 +516,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_long(proxied: _core.Client
     proxied.push(HARD, [1])
     proxy.stall()
     begun = time.monotonic()
-    with pytest.raises(PushUncertain, match="no reply within 1s"):
+    with pytest.raises(PushUncertain, match=r"no reply within 1s"):
         proxied.push(HARD, [2])
     assert time.monotonic() - begun < 4
     proxy.stall(False)
@@ -552,7 +556,7 @@ def test_bulk_while_away(proxied: _core.Client, proxy: Proxy, redis: redis_py.Re
 def test_a_replica_refuses(start_server: Callable[..., Server], redis_url: str) -> None:
     replica = start_server(f"replicaof 127.0.0.1 {free_port()}")
     client = _core.Client(replica.url)
-    with pytest.raises(RedisReadOnlyError, match="^READONLY"):
+    with pytest.raises(RedisReadOnlyError, match=r"^READONLY"):
         client.push(HARD, [1])
     with replica.client() as admin:
         admin.replicaof("NO", "ONE")
@@ -562,7 +566,7 @@ def test_a_replica_refuses(start_server: Callable[..., Server], redis_url: str) 
 def test_a_full_server_refuses(start_server: Callable[..., Server]) -> None:
     full = start_server("maxmemory 1", "maxmemory-policy noeviction")
     client = _core.Client(full.url)
-    with pytest.raises(RedisOutOfMemoryError, match="^OOM") as caught:
+    with pytest.raises(RedisOutOfMemoryError, match=r"^OOM") as caught:
         client.push_bulk(HARD, [[1], [2], [3]], None, 2)
     assert list(caught.value.rest) == [[1], [2], [3]]
     with full.client() as admin:
@@ -575,7 +579,7 @@ def test_half_a_refusal(client: _core.Client, redis: redis_py.Redis) -> None:
     """SADD is fine, one of the pushes is not."""
     redis.set("queue:b", "not a list")
     payloads = [{"retry": 1, "queue": queue, "args": [], "class": "A"} for queue in ("a", "b", "a")]
-    with pytest.raises(RedisReplyError, match="^WRONGTYPE") as caught:
+    with pytest.raises(RedisReplyError, match=r"^WRONGTYPE") as caught:
         client.push_payloads(payloads)
     assert [payload["jid"] for payload in stored(redis, "a")] == list(caught.value.pushed)
     assert list(caught.value.rest) == [payloads[1]]
@@ -585,7 +589,7 @@ def test_half_a_refusal(client: _core.Client, redis: redis_py.Redis) -> None:
 
 def test_a_refused_schedule_leaves_the_connection_in_step(client: _core.Client, redis: redis_py.Redis) -> None:
     redis.set("schedule", "not a set")
-    with pytest.raises(RedisReplyError, match="^WRONGTYPE"):
+    with pytest.raises(RedisReplyError, match=r"^WRONGTYPE"):
         client.push(HARD, [1], 0.5)
     assert client.command("ECHO", "x") == b"x"
 
@@ -672,7 +676,7 @@ def test_buffered_jobs_whose_reply_was_lost_are_named(
         proxy.refuse(False)
         # The handshake has to pass, the push's reply must not: the server is paused for writes alone.
         admin.execute_command("CLIENT", "PAUSE", 20_000, "WRITE")
-        with pytest.raises(PushUncertain, match="outage buffer") as caught:
+        with pytest.raises(PushUncertain, match=r"outage buffer") as caught:
             client.flush_buffer()
         assert (list(caught.value.uncertain), client.buffered) == ([jid], 0)
         admin.execute_command("CLIENT", "UNPAUSE")
@@ -712,3 +716,19 @@ def test_raise_in_thread() -> None:
     thread.join(5)
     assert caught.is_set()
     assert not _core.raise_in_thread(1, Stop)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the command line elsewhere")
+def test_blank_title() -> None:
+    program = """
+import pathlib, sys
+from fastkiq import _core
+shown = lambda: pathlib.Path("/proc/self/cmdline").read_bytes()
+assert b"hunter2" in shown()
+assert _core.blank_title("hunter2")
+assert b"hunter2" not in shown() and b"redis://:*******@h" in shown(), shown()
+assert sys.argv[1] == "redis://:hunter2@h"
+assert not _core.blank_title("hunter2")
+assert not _core.blank_title("")
+"""
+    subprocess.run([sys.executable, "-c", program, "redis://:hunter2@h"], check=True, timeout=30)
