@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fastkiq import context
 from fastkiq import logging as fastkiq_logging
 from fastkiq.backtrace import as_text, compressed, lines
-from fastkiq.logging import JsonFormatter, PlainFormatter, PrettyFormatter, about, logger, setup, stacks
+from fastkiq.logging import JsonFormatter, PlainFormatter, PrettyFormatter, about, job_logger, logger, setup, stacks
 from fastkiq.printable import printable, printable_lines
 
 HOSTILE = "a\x1b[31mred\r\nforged\x00\x9b\u202e\ud800"
@@ -187,3 +187,17 @@ def catch() -> Callable[..., BaseException]:
             return one
 
     return caught
+
+
+def test_a_jobs_log_level_applies_to_that_job(caplog: pytest.LogCaptureFixture) -> None:
+    logger.setLevel(logging.INFO)
+    usual = job_logger("app.Hard", {"queue": "x"}, {})
+    assert usual.name == "fastkiq.jobs.app.Hard"
+    assert not usual.isEnabledFor(logging.DEBUG)
+    assert job_logger("app.Hard", {"log_level": "error"}, {}).level == logging.ERROR
+    assert job_logger("app.Hard", {"log_level": "error"}, {"log_level": "debug"}).isEnabledFor(logging.DEBUG)
+    for nonsense in ("\x1b[31mloud", 5, ["debug"], {}):
+        caplog.clear()
+        assert job_logger("app.Hard", {}, {"log_level": nonsense}) is usual
+        assert "makes no sense" in caplog.text
+        assert "\x1b" not in caplog.text

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, Final
 
@@ -20,6 +21,7 @@ from fastkiq.printable import printable, printable_lines
 logger: Final = logging.getLogger("fastkiq")
 
 _COLOURS: Final = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+_LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}  # Sidekiq's words
 _Thrown = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -37,8 +39,8 @@ class _Formatter(logging.Formatter):
         instance = context.current.get()
         if instance is None:
             return {}
-        unit = instance._unit
-        return {"class": unit.class_name, "jid": unit.jid, "queue": unit.queue} if unit is not None else {}
+        of = instance._unit or instance._job
+        return {"class": of.class_name, "jid": of.jid, "queue": of.queue} if of is not None else {}
 
     def trouble(self, record: logging.LogRecord) -> str:
         """The traceback and stack of a record, or an empty text."""
@@ -115,6 +117,7 @@ def setup(log_format: str | None, level: str | int, stream: IO[str] | None = Non
     handler.setFormatter(FORMATS[log_format or ("pretty" if colourful(stream) else "plain")]())
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.INFO)  # `-v` is about jobs, not about the event loop
 
 
 def colourful(stream: IO[str]) -> bool:
@@ -128,6 +131,25 @@ def about(class_name: str, jid: str, queue: str, elapsed: float | None = None) -
     if elapsed is not None:
         facts["elapsed"] = round(elapsed, 3)
     return {"fastkiq": facts}
+
+
+def job_logger(name: str, options: Mapping[str, Any], payload: Mapping[str, Any]) -> logging.Logger:
+    """The logger of a worker's jobs. A `log_level` in the payload, else in the options, is the least that it lets by.
+
+    Each level has a child logger of its own: only so can one job log more, or less, than its neighbours.
+    """
+    base = f"fastkiq.jobs.{name}"
+    for source in (payload, options):
+        word = source.get("log_level")
+        if word is None:
+            continue
+        level = _LEVELS.get(word) if isinstance(word, str) else None
+        if level is not None:
+            child = logging.getLogger(f"{base}.{word}")
+            child.setLevel(level)
+            return child
+        logger.warning("a log_level that makes no sense is ignored: %s", printable(repr(word), 60))
+    return logging.getLogger(base)
 
 
 def stacks() -> str:

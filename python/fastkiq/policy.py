@@ -160,14 +160,16 @@ class _Failure:
         self.terms = terms(payload, entry.options, now, config.max_retries, backtrace)
         self._config = config
         self.fields = self._fields(payload)
-        if self.terms.complaints:
-            odd = printable("; ".join(self.terms.complaints), 500)
+        complaints = [*self.terms.complaints, *self._removed]
+        if complaints:
+            odd = printable("; ".join(complaints), 500)
             logger.warning("options in the payload that make no sense, defaults used: %s", odd, extra=_about(unit))
 
     def _fields(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         now_ms = int(self.now * 1000)
         count = self.terms.count
         fields = repairs(payload, self.terms.retry_queue or self.unit.queue)
+        self._removed = [f"{key}: removed" for key, value in fields.items() if value is None and key != "retry_count"]
         fields["error_message"] = message_of(self.error)
         fields["error_class"] = class_name(self.error)
         fields["retry_count"] = count

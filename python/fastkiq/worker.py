@@ -6,6 +6,7 @@ type checkers: the enqueue calls are descriptors that learn the signature from t
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, Unpack
 
 from fastkiq import context, options, registry, signature
@@ -191,12 +192,13 @@ class Worker:
             self._job = Job.from_unit(self._unit)
         return self._job
 
-    @property
+    @cached_property
     def logger(self) -> "Logger":
-        """The worker's own logger, named `fastkiq.jobs.` and the wire name."""
-        import logging  # only here: enqueueing programs need not load it
+        """The worker's own logger, named `fastkiq.jobs.` and the wire name; the job's `log_level` applies."""
+        from fastkiq.logging import job_logger  # only here: enqueueing programs need not load it
 
-        return logging.getLogger(f"fastkiq.jobs.{self.__fastkiq__.name}")
+        runs = self._unit is not None or self._job is not None
+        return job_logger(self.__fastkiq__.name, self.__fastkiq__.options, self.job.payload if runs else {})
 
     @property
     def interrupted(self) -> bool:

@@ -36,7 +36,8 @@ def script(source: str, folder: Path, redis_url: str) -> subprocess.CompletedPro
 
 PROGRAM = """
     import os, sys, threading, fastkiq
-        done = threading.Event()
+    from fastkiq.errors import ForkedError
+    done = threading.Event()
 
     class Job(fastkiq.Worker):
         def perform(self):
