@@ -55,7 +55,7 @@ class Census(fastkiq.Worker, queue=QUEUE, retry=1):
 
     @classmethod
     def retry_in(cls, count: int, error: BaseException, job: fastkiq.Job) -> float:
-        """A second instead of the usual quarter of a minute: this is a demonstration."""
+        """A second, not the usual quarter of a minute: this is a demonstration. Up to nine of jitter come on top."""
         return 1.0
 
 

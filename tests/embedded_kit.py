@@ -35,11 +35,11 @@ def gone(folder: Path) -> bool:
 
 
 def supervisor_pid(folder: Path) -> int:
-    return int((folder / "fastkiq.lock").read_text())
+    return int(wait_until((folder / "fastkiq.lock").read_text, 10))  # written just after the lock is taken
 
 
 def server_pid(folder: Path) -> int:
-    return int((folder / "server.lock").read_text())
+    return int(wait_until((folder / "server.lock").read_text, 10))
 
 
 def end(folder: Path) -> None:
