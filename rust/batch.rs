@@ -71,11 +71,7 @@ struct Group {
 impl Batch {
     /// Takes in the payload that was written to `bytes` since `start`.
     pub fn add(&mut self, start: usize, jid: Jid, place: Place) {
-        self.parcels.push(Parcel {
-            jid,
-            place,
-            span: start..self.bytes.len(),
-        });
+        self.parcels.push(Parcel { jid, place, span: start..self.bytes.len() });
     }
 
     /// Takes in a parcel of another batch.
@@ -115,10 +111,7 @@ impl Batch {
 
     /// Nothing of it has been sent.
     pub fn unsent(&self, error: Error) -> Failure {
-        Failure {
-            error,
-            fates: vec![Fate::Refused; self.len()],
-        }
+        Failure { error, fates: vec![Fate::Refused; self.len()] }
     }
 
     /// Adds those of its jobs that have this fate.
@@ -131,17 +124,11 @@ impl Batch {
     }
 
     fn send(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
-        let clock = if self.needs_clock() {
-            current_clock(connection).map_err(|error| self.unsent(error))?
-        } else {
-            None
-        };
+        let clock =
+            if self.needs_clock() { current_clock(connection).map_err(|error| self.unsent(error))? } else { None };
         let groups = self.groups();
         let mut pipeline = Pipeline::new();
-        let queues: Vec<&str> = groups
-            .iter()
-            .filter_map(|group| group.queue.as_deref())
-            .collect();
+        let queues: Vec<&str> = groups.iter().filter_map(|group| group.queue.as_deref()).collect();
         if !queues.is_empty() {
             pipeline.begin(2 + queues.len());
             pipeline.word(b"SADD");
@@ -158,11 +145,7 @@ impl Batch {
             }
         }
         if let Some(score) = announced {
-            pipeline.command(&[
-                b"PUBLISH",
-                SCHEDULED_CHANNEL,
-                format_score(score).as_bytes(),
-            ]);
+            pipeline.command(&[b"PUBLISH", SCHEDULED_CHANNEL, format_score(score).as_bytes()]);
         }
         let asks_time = clock.is_some_and(|clock| clock.age() > CLOCK_AGES);
         if asks_time {
@@ -170,15 +153,8 @@ impl Batch {
         }
         let sent = Instant::now();
         if let Err(error) = connection.send(pipeline.bytes()) {
-            let fate = if matches!(error, Error::Unreachable(_)) {
-                Fate::Refused
-            } else {
-                Fate::Uncertain
-            };
-            return Err(Failure {
-                error,
-                fates: vec![fate; self.len()],
-            });
+            let fate = if matches!(error, Error::Unreachable(_)) { Fate::Refused } else { Fate::Uncertain };
+            return Err(Failure { error, fates: vec![fate; self.len()] });
         }
         let outcome = self.read_replies(connection, &groups, !queues.is_empty());
         // What follows concerns no job any more, but has to be read off the line: a failure here breaks the
@@ -229,12 +205,7 @@ impl Batch {
     }
 
     /// Answers the earliest score when that is to be announced.
-    fn add_to_schedule(
-        &self,
-        pipeline: &mut Pipeline,
-        members: &[usize],
-        clock: Option<ClockReading>,
-    ) -> Option<f64> {
+    fn add_to_schedule(&self, pipeline: &mut Pipeline, members: &[usize], clock: Option<ClockReading>) -> Option<f64> {
         let now = clock.map_or_else(local_time, |clock| clock.now());
         let mut earliest = f64::INFINITY;
         pipeline.begin(2 + 2 * members.len());
@@ -255,9 +226,7 @@ impl Batch {
     }
 
     fn needs_clock(&self) -> bool {
-        self.parcels
-            .iter()
-            .any(|parcel| !matches!(parcel.place, Place::Queue(_)))
+        self.parcels.iter().any(|parcel| !matches!(parcel.place, Place::Queue(_)))
     }
 
     fn groups(&self) -> Vec<Group> {
@@ -267,15 +236,9 @@ impl Batch {
                 Place::Queue(name) => Some(name),
                 _ => None,
             };
-            match groups
-                .iter_mut()
-                .find(|group| group.queue.as_ref() == queue)
-            {
+            match groups.iter_mut().find(|group| group.queue.as_ref() == queue) {
                 Some(group) => group.members.push(index),
-                None => groups.push(Group {
-                    queue: queue.cloned(),
-                    members: vec![index],
-                }),
+                None => groups.push(Group { queue: queue.cloned(), members: vec![index] }),
             }
         }
         groups
@@ -298,10 +261,7 @@ impl Failure {
         let curable = match &self.error {
             Error::Unreachable(_) => true,
             Error::Reply { code, .. } => {
-                matches!(
-                    code.as_str(),
-                    "READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "UNBLOCKED"
-                )
+                matches!(code.as_str(), "READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "UNBLOCKED")
             }
             _ => false,
         };
@@ -329,9 +289,7 @@ fn current_clock(connection: &mut Connection) -> Result<Option<ClockReading>> {
 
 /// Epoch seconds by this machine's clock.
 pub fn local_time() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
 /// A score with up to six decimals and never an exponent, which Sidekiq's web pages could not split.
@@ -355,29 +313,13 @@ mod tests {
     #[test]
     fn parcels_are_grouped_by_place_in_order() {
         let mut batch = Batch::default();
-        let places = [
-            Place::Queue("a".into()),
-            Place::At(5.0),
-            Place::Queue("b".into()),
-            Place::Queue("a".into()),
-        ];
+        let places = [Place::Queue("a".into()), Place::At(5.0), Place::Queue("b".into()), Place::Queue("a".into())];
         for (index, place) in places.into_iter().enumerate() {
             batch.bytes.push(b'0' + u8::try_from(index).unwrap());
             batch.add(index, Jid::Other(index.to_string()), place);
         }
-        let groups: Vec<_> = batch
-            .groups()
-            .into_iter()
-            .map(|group| (group.queue, group.members))
-            .collect();
-        assert_eq!(
-            groups,
-            [
-                (Some("a".into()), vec![0, 3]),
-                (None, vec![1]),
-                (Some("b".into()), vec![2])
-            ]
-        );
+        let groups: Vec<_> = batch.groups().into_iter().map(|group| (group.queue, group.members)).collect();
+        assert_eq!(groups, [(Some("a".into()), vec![0, 3]), (None, vec![1]), (Some("b".into()), vec![2])]);
         assert_eq!(batch.payload(&batch.parcels[2]), b"2");
     }
 }

@@ -12,26 +12,14 @@ impl Bell {
     pub fn new() -> io::Result<Self> {
         let mut ends = [0; 2];
         // SAFETY: `ends` has room for the two descriptors that the call writes.
-        if unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, ends.as_mut_ptr()) } != 0
-        {
+        if unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, ends.as_mut_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: both descriptors were just made and belong to nobody else.
-        let (read, write) =
-            unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
+        let (read, write) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
         for end in [&read, &write] {
-            set(
-                end.as_raw_fd(),
-                libc::F_GETFD,
-                libc::F_SETFD,
-                libc::FD_CLOEXEC,
-            )?;
-            set(
-                end.as_raw_fd(),
-                libc::F_GETFL,
-                libc::F_SETFL,
-                libc::O_NONBLOCK,
-            )?;
+            set(end.as_raw_fd(), libc::F_GETFD, libc::F_SETFD, libc::FD_CLOEXEC)?;
+            set(end.as_raw_fd(), libc::F_GETFL, libc::F_SETFL, libc::O_NONBLOCK)?;
         }
         Ok(Self { read, write })
     }
@@ -49,14 +37,7 @@ impl Bell {
     pub fn clear(&self) {
         let mut bytes = [0u8; 64];
         // SAFETY: reads at most the length of `bytes` into it from a descriptor that this struct keeps open.
-        while unsafe {
-            libc::read(
-                self.read.as_raw_fd(),
-                bytes.as_mut_ptr().cast(),
-                bytes.len(),
-            )
-        } == 64
-        {}
+        while unsafe { libc::read(self.read.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) } == 64 {}
     }
 }
 

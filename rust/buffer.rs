@@ -40,18 +40,13 @@ impl Buffer {
         }
         self.count.fetch_add(batch.len(), Ordering::AcqRel);
         // Copies, so that room for growth in the original is not kept through an outage.
-        held.batches.push_back(Batch {
-            bytes: batch.bytes.as_slice().to_vec(),
-            parcels: batch.parcels.clone(),
-        });
+        held.batches.push_back(Batch { bytes: batch.bytes.as_slice().to_vec(), parcels: batch.parcels.clone() });
         true
     }
 
     /// Whether Redis was away a moment ago.
     pub fn is_pausing(&self) -> bool {
-        self.lock()
-            .away_until
-            .is_some_and(|until| Instant::now() < until)
+        self.lock().away_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Notes that Redis is away.
@@ -88,9 +83,7 @@ impl Buffer {
             if batch.len() + next.len() > AT_ONCE {
                 break;
             }
-            next.parcels
-                .iter()
-                .for_each(|parcel| batch.copy(next, parcel));
+            next.parcels.iter().for_each(|parcel| batch.copy(next, parcel));
             held.batches.pop_front();
         }
         Some(batch)
@@ -103,8 +96,7 @@ impl Buffer {
                 waiting.copy(batch, parcel);
             }
         }
-        self.count
-            .fetch_sub(batch.len() - waiting.len(), Ordering::AcqRel);
+        self.count.fetch_sub(batch.len() - waiting.len(), Ordering::AcqRel);
         let mut held = self.lock();
         if !waiting.is_empty() {
             held.batches.push_front(waiting);

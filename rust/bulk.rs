@@ -45,11 +45,7 @@ type Row<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 impl<'py> Rows<'py> {
     /// `size` jobs a round trip; `at` is a number or an iterable of as many as there are rows.
-    pub fn new(
-        rows: &Bound<'py, PyAny>,
-        at: Option<&Bound<'py, PyAny>>,
-        size: usize,
-    ) -> Result<Self> {
+    pub fn new(rows: &Bound<'py, PyAny>, at: Option<&Bound<'py, PyAny>>, size: usize) -> Result<Self> {
         if size == 0 {
             return Err(Error::argument("batch", "0", "at least 1"));
         }
@@ -98,13 +94,7 @@ impl<'py> Rows<'py> {
     }
 
     /// Says on `error` what became of everything: `pushed`, `uncertain`, `rest`, and `rest_at` where each row had its time.
-    fn account(
-        self,
-        py: Python<'py>,
-        error: PyErr,
-        pushed: Jids,
-        uncertain: Option<Jids>,
-    ) -> PyErr {
+    fn account(self, py: Python<'py>, error: PyErr, pushed: Jids, uncertain: Option<Jids>) -> PyErr {
         let waiting = self.unsent.len();
         let count = pushed.count();
         let set = || -> PyResult<()> {
@@ -114,20 +104,13 @@ impl<'py> Rows<'py> {
             if let Some(uncertain) = uncertain {
                 value.setattr("uncertain", uncertain)?;
             }
-            value.setattr(
-                "rest",
-                chain.call1((PyList::new(py, self.unsent)?, self.source))?,
-            )?;
+            value.setattr("rest", chain.call1((PyList::new(py, self.unsent)?, self.source))?)?;
             if let Times::Each(times) = self.times {
-                value.setattr(
-                    "rest_at",
-                    chain.call1((PyList::new(py, self.unsent_times)?, times))?,
-                )?;
+                value.setattr("rest_at", chain.call1((PyList::new(py, self.unsent_times)?, times))?)?;
             }
             if count > 0 || waiting > 1 {
-                let note = format!(
-                    "{count} jobs had already been enqueued (.pushed); the other rows have not been (.rest)"
-                );
+                let note =
+                    format!("{count} jobs had already been enqueued (.pushed); the other rows have not been (.rest)");
                 value.call_method1("add_note", (note,))?;
             }
             Ok(())
@@ -143,13 +126,7 @@ pub fn push<'py>(
     py: Python<'py>,
     client: &Client,
     mut rows: Rows<'py>,
-    mut write: impl FnMut(
-        &mut Batch,
-        &Bound<'py, PyAny>,
-        Option<&Bound<'py, PyAny>>,
-        [u8; 12],
-        usize,
-    ) -> Result<()>,
+    mut write: impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
 ) -> PyResult<Jids> {
     let mut pushed = Jids::default();
     loop {
@@ -160,10 +137,7 @@ pub fn push<'py>(
         };
         match py.detach(|| client.ship(&batch)) {
             Ok(()) => {
-                batch
-                    .parcels
-                    .iter()
-                    .for_each(|parcel| pushed.add(&parcel.jid));
+                batch.parcels.iter().for_each(|parcel| pushed.add(&parcel.jid));
                 rows.sent();
             }
             Err(trouble) => return Err(failed(py, client, rows, &batch, pushed, trouble)),
@@ -174,13 +148,7 @@ pub fn push<'py>(
 fn fill<'py>(
     py: Python<'py>,
     rows: &mut Rows<'py>,
-    write: &mut impl FnMut(
-        &mut Batch,
-        &Bound<'py, PyAny>,
-        Option<&Bound<'py, PyAny>>,
-        [u8; 12],
-        usize,
-    ) -> Result<()>,
+    write: &mut impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
 ) -> PyResult<Batch> {
     py.check_signals()?;
     let mut batch = Batch::default();
@@ -220,8 +188,7 @@ fn failed<'py>(
             match (uncertain.count(), failure.error) {
                 (0, error) => error.into(),
                 (count, error) => {
-                    let message =
-                        format!("{error}; {count} jobs may be enqueued or not (.uncertain)");
+                    let message = format!("{error}; {count} jobs may be enqueued or not (.uncertain)");
                     error::raise("PushUncertain", message)
                 }
             }

@@ -28,11 +28,7 @@ impl Dice {
     pub fn new() -> Self {
         let mut seed = [0u8; 8];
         // Without the system's random numbers the clock is as good here.
-        let seed = if getrandom::fill(&mut seed).is_ok() {
-            u64::from_ne_bytes(seed)
-        } else {
-            now_us()
-        };
+        let seed = if getrandom::fill(&mut seed).is_ok() { u64::from_ne_bytes(seed) } else { now_us() };
         Self(seed | 1)
     }
 
@@ -71,9 +67,7 @@ pub struct Kinds {
 
 impl Kinds {
     pub fn new(queues: usize) -> Self {
-        Self {
-            seen_us: vec![[0; 2]; queues],
-        }
+        Self { seen_us: vec![[0; 2]; queues] }
     }
 
     pub fn saw(&mut self, queue: usize, is_async: bool, now: u64) {
@@ -105,40 +99,24 @@ fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
         (core.options.concurrency, state.running_sync)
     };
     let free = most.saturating_sub(running);
-    let duration = core
-        .durations
-        .get(queue)
-        .map_or(0, |duration| duration.load(Ordering::Relaxed));
-    let horizon = HORIZON_US
-        .max(2 * core.trip_us.load(Ordering::Relaxed))
-        .min(micros(core.options.lease) / 4);
-    let prefetch = if duration == 0 {
-        0
-    } else {
-        horizon * running.max(1) as u64 / duration
-    };
-    free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING))
-        .min(MOST_WAITING)
+    let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
+    let horizon = HORIZON_US.max(2 * core.trip_us.load(Ordering::Relaxed)).min(micros(core.options.lease) / 4);
+    let prefetch = (horizon * running.max(1) as u64).checked_div(duration).unwrap_or(0);
+    free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
 }
 
 /// More is asked for only when half of the target is used up.
 fn want(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
     let target = target(core, state, queue, is_async);
     let waiting = state.waiting(is_async);
-    if waiting > target / 2 {
-        0
-    } else {
-        target - waiting
-    }
+    if waiting > target / 2 { 0 } else { target - waiting }
 }
 
 /// Tells those who take jobs at how few waiting ones to wake the fetcher.
 pub fn publish_low_water(core: &Core) {
     let state = core.ready.lock();
     for (kind, low_water) in core.low_water.iter().enumerate() {
-        let least = (0..core.options.queues.len())
-            .map(|queue| target(core, &state, queue, kind == 1) / 2)
-            .min();
+        let least = (0..core.options.queues.len()).map(|queue| target(core, &state, queue, kind == 1) / 2).min();
         low_water.store(least.unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -149,23 +127,10 @@ pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
     let state = core.ready.lock();
     (0..core.options.queues.len())
         .map(|queue| {
-            let rooms = [
-                want(core, &state, queue, false),
-                if core.has_async {
-                    want(core, &state, queue, true)
-                } else {
-                    0
-                },
-            ];
-            let most = if core.has_async {
-                kinds.room(queue, rooms, now)
-            } else {
-                rooms[0]
-            };
-            Share {
-                queue,
-                most: most.min(MOST),
-            }
+            let rooms =
+                [want(core, &state, queue, false), if core.has_async { want(core, &state, queue, true) } else { 0 }];
+            let most = if core.has_async { kinds.room(queue, rooms, now) } else { rooms[0] };
+            Share { queue, most: most.min(MOST) }
         })
         .filter(|share| share.most > 0)
         .collect()

@@ -52,16 +52,9 @@ impl Client {
         if pool_size == 0 {
             return Err(Error::Config("pool_size: must be at least 1".into()));
         }
-        let (connect_timeout, timeout) = (
-            seconds("connect_timeout", connect_timeout)?,
-            seconds("timeout", timeout)?,
-        );
+        let (connect_timeout, timeout) = (seconds("connect_timeout", connect_timeout)?, seconds("timeout", timeout)?);
         let pool = Pool::new(RedisUrl::parse(url)?, pool_size, connect_timeout, timeout);
-        Ok(Self {
-            pool,
-            buffer,
-            max_bytes,
-        })
+        Ok(Self { pool, buffer, max_bytes })
     }
 
     #[getter]
@@ -83,13 +76,7 @@ impl Client {
         let jid = jids::random(1)?[0];
         let mut batch = Batch::default();
         let at_once = matches!(place, Place::Queue(_));
-        template.write(
-            &mut batch.bytes,
-            args,
-            &jid,
-            (item::milliseconds(now), at_once),
-            || "args".into(),
-        )?;
+        template.write(&mut batch.bytes, args, &jid, (item::milliseconds(now), at_once), || "args".into())?;
         batch.add(0, Jid::Usual(jid), place);
         self.ship_one(py, &batch)
     }
@@ -110,13 +97,7 @@ impl Client {
             let place = place(template, None, time, now)?;
             let start = batch.bytes.len();
             let at_once = matches!(place, Place::Queue(_));
-            template.write(
-                &mut batch.bytes,
-                row,
-                &fresh,
-                (item::milliseconds(now), at_once),
-                root,
-            )?;
+            template.write(&mut batch.bytes, row, &fresh, (item::milliseconds(now), at_once), root)?;
             batch.add(start, Jid::Usual(fresh), place);
             Ok(())
         })
@@ -131,9 +112,7 @@ impl Client {
     ) -> PyResult<Bound<'py, PyString>> {
         let asked = Instant::now();
         let mut batch = Batch::default();
-        self.add_payload(&mut batch, payload, jids::random(1)?[0], &|| {
-            "payload".into()
-        })?;
+        self.add_payload(&mut batch, payload, jids::random(1)?[0], &|| "payload".into())?;
         let place = &mut batch.parcels[0].place;
         if let (Place::At(_), Some(seconds)) = (&place, delay)
             && seconds > 0.0
@@ -152,11 +131,7 @@ impl Client {
     }
 
     #[pyo3(signature = (*words))]
-    fn command<'py>(
-        &self,
-        py: Python<'py>,
-        words: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn command<'py>(&self, py: Python<'py>, words: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let mut pipeline = Pipeline::new();
         pipeline.begin(words.len());
         for (index, value) in words.iter().enumerate() {
@@ -167,9 +142,7 @@ impl Client {
         }
         let reply = py.detach(|| {
             let mut lease = self.pool.lend()?;
-            lease
-                .run(&pipeline)
-                .map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
+            lease.run(&pipeline).map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
         })?;
         convert::reply(py, reply.into_result()?)
     }
@@ -256,18 +229,11 @@ impl Client {
     }
 
     fn hold(&self, batch: &Batch, failure: Failure) -> std::result::Result<(), Trouble> {
-        if self.pool.slot().buffer.hold(batch, self.buffer) {
-            Ok(())
-        } else {
-            Err(Trouble::BufferFull(failure))
-        }
+        if self.pool.slot().buffer.hold(batch, self.buffer) { Ok(()) } else { Err(Trouble::BufferFull(failure)) }
     }
 
     pub fn full(&self, failure: &Failure) -> PyErr {
-        let message = format!(
-            "{}; the outage buffer ({} jobs) has no room",
-            failure.error, self.buffer
-        );
+        let message = format!("{}; the outage buffer ({} jobs) has no room", failure.error, self.buffer);
         error::raise("BufferFull", message)
     }
 }
@@ -281,13 +247,10 @@ pub fn buffered_error(py: Python<'_>, (held, failure): (Batch, Failure)) -> PyEr
     held.collect(&mut pushed, &failure, Fate::Pushed);
     held.collect(&mut uncertain, &failure, Fate::Uncertain);
     let (cause, what) = (failure.error, "jobs of the outage buffer");
-    let message =
-        format!("{cause}; {what} may be enqueued or not (.uncertain); nothing else was sent");
+    let message = format!("{cause}; {what} may be enqueued or not (.uncertain); nothing else was sent");
     let error = error::raise("PushUncertain", message);
     let value = error.value(py);
-    let said = value
-        .setattr("pushed", pushed)
-        .and_then(|()| value.setattr("uncertain", uncertain));
+    let said = value.setattr("pushed", pushed).and_then(|()| value.setattr("uncertain", uncertain));
     said.err().unwrap_or(error)
 }
 
@@ -296,9 +259,7 @@ pub fn warn_of_size(py: Python<'_>, size: usize) -> PyResult<()> {
     if size <= LARGE {
         return Ok(());
     }
-    let text = format!(
-        "a job's payload of {size} bytes: pass an id or a path, and load the data in the job"
-    );
+    let text = format!("a job's payload of {size} bytes: pass an id or a path, and load the data in the job");
     let text = std::ffi::CString::new(text)?;
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
 }
@@ -314,11 +275,7 @@ fn place(
     };
     match (delay, at) {
         (Some(_), Some(_)) => {
-            return Err(Error::argument(
-                "at",
-                "given beside delay",
-                "pass one of them",
-            ));
+            return Err(Error::argument("at", "given beside delay", "pass one of them"));
         }
         (Some(delay), None) => {
             let seconds = number("delay", delay, "pass seconds")?;
@@ -342,7 +299,5 @@ fn seconds(name: &str, value: f64) -> Result<Duration> {
     if value > 0.0 && value <= 86_400.0 {
         return Ok(Duration::from_secs_f64(value));
     }
-    Err(Error::Config(format!(
-        "{name}: must be more than 0 and at most 86,400 seconds, not {value}"
-    )))
+    Err(Error::Config(format!("{name}: must be more than 0 and at most 86,400 seconds, not {value}")))
 }

@@ -5,25 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Microseconds of a clock that never jumps. It counts time in which the machine slept: a lease runs out in that time too.
 pub fn now_us() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
     #[cfg(target_os = "linux")]
     const CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;
     #[cfg(not(target_os = "linux"))]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC; // macOS: goes on during sleep
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec that the call only writes to; both clocks exist on every supported system.
     unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
-        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
 }
 
 /// Microseconds since 1970 by the local wall clock.
 pub fn wall_us() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
@@ -36,8 +30,7 @@ pub struct RedisClock {
 impl RedisClock {
     /// `at` is Redis's time in microseconds, read from a reply that has just arrived.
     pub fn observe(&self, at: i64) {
-        self.offset_us
-            .store(at.saturating_sub(wall_us()), Ordering::Relaxed);
+        self.offset_us.store(at.saturating_sub(wall_us()), Ordering::Relaxed);
     }
 
     pub fn now_us(&self) -> i64 {

@@ -35,10 +35,7 @@ impl ClockReading {
 
     /// False once this machine has slept or its wall clock was set: the two clocks here then disagree.
     pub fn is_sound(&self) -> bool {
-        let wall = self
-            .wall
-            .elapsed()
-            .map_or(-1.0, |elapsed| elapsed.as_secs_f64());
+        let wall = self.wall.elapsed().map_or(-1.0, |elapsed| elapsed.as_secs_f64());
         (wall - self.steady.elapsed().as_secs_f64()).abs() < 0.25
     }
 }
@@ -83,15 +80,9 @@ impl Connection {
     }
 
     /// As `open`, at one server of several.
-    pub fn open_at(
-        endpoint: &Endpoint,
-        url: &RedisUrl,
-        connect_timeout: Duration,
-        timeout: Duration,
-    ) -> Result<Self> {
+    pub fn open_at(endpoint: &Endpoint, url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Self> {
         let name = url.safe().to_owned();
-        let mut connection =
-            Self::connect(endpoint, url.tls.as_ref(), name, connect_timeout, timeout)?;
+        let mut connection = Self::connect(endpoint, url.tls.as_ref(), name, connect_timeout, timeout)?;
         connection.login(&url.login)?;
         connection.introduce(url.db)?;
         Ok(connection)
@@ -106,9 +97,7 @@ impl Connection {
         timeout: Duration,
     ) -> Result<Self> {
         let deadline = Instant::now() + connect_timeout;
-        let refused = |error: io::Error| {
-            Error::Unreachable(format!("cannot connect to {name}: {}", reason(&error)))
-        };
+        let refused = |error: io::Error| Error::Unreachable(format!("cannot connect to {name}: {}", reason(&error)));
         let stream = match endpoint {
             Endpoint::Unix(path) => Stream::unix(path, deadline).map_err(refused)?,
             Endpoint::Tcp { host, port } => {
@@ -119,9 +108,7 @@ impl Connection {
                 }
             }
             Endpoint::Sentinel { .. } | Endpoint::Embedded => {
-                return Err(Error::Config(format!(
-                    "{name} has to be resolved before it can be connected to"
-                )));
+                return Err(Error::Config(format!("{name} has to be resolved before it can be connected to")));
             }
         };
         Ok(Self {
@@ -150,10 +137,9 @@ impl Connection {
         };
         match answer {
             // "ERR ... without any password configured": as much a matter of the password as a wrong one.
-            Err(Error::Reply { code, message }) if code == "ERR" => Err(Error::Reply {
-                code: "WRONGPASS".into(),
-                message,
-            }),
+            Err(Error::Reply { code, message }) if code == "ERR" => {
+                Err(Error::Reply { code: "WRONGPASS".into(), message })
+            }
             other => other.map(drop),
         }
     }
@@ -166,12 +152,7 @@ impl Connection {
             .command(&[b"TIME"])
             .command(&[b"CLIENT", b"SETNAME", b"fastkiq"])
             .command(&[b"CLIENT", b"SETINFO", b"LIB-NAME", b"fastkiq"])
-            .command(&[
-                b"CLIENT",
-                b"SETINFO",
-                b"LIB-VER",
-                env!("CARGO_PKG_VERSION").as_bytes(),
-            ]);
+            .command(&[b"CLIENT", b"SETINFO", b"LIB-VER", env!("CARGO_PKG_VERSION").as_bytes()]);
         let sent = Instant::now();
         let mut replies = self.run(&pipeline)?.into_iter();
         // Names are a courtesy, and the clock may be forbidden by an ACL; only SELECT has to work. A user who may
@@ -196,11 +177,7 @@ impl Connection {
         };
         // Redis read its clock halfway between question and answer, as far as one can tell.
         let redis = seconds as f64 + micros as f64 / 1e6 + sent.elapsed().as_secs_f64() / 2.0;
-        self.clock = Some(ClockReading {
-            redis,
-            steady: Instant::now(),
-            wall: SystemTime::now(),
-        });
+        self.clock = Some(ClockReading { redis, steady: Instant::now(), wall: SystemTime::now() });
     }
 
     /// Redis's clock as last read on this connection.
@@ -211,19 +188,12 @@ impl Connection {
     /// `Unreachable` if not one byte was written, else `Lost`; the connection is broken after either.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         if self.broken {
-            return Err(Error::Unreachable(format!(
-                "the connection to {} is closed",
-                self.name
-            )));
+            return Err(Error::Unreachable(format!("the connection to {} is closed", self.name)));
         }
         self.stream.write(bytes, self.timeout).map_err(|failed| {
             self.broken = true;
             let text = format!("cannot write to {}: {}", self.name, reason(&failed.error));
-            if failed.sent {
-                Error::Lost(text)
-            } else {
-                Error::Unreachable(text)
-            }
+            if failed.sent { Error::Lost(text) } else { Error::Unreachable(text) }
         })
     }
 
@@ -291,9 +261,7 @@ impl Connection {
             return Ok(id);
         }
         let reply = self.command(&[b"CLIENT", b"ID"])?;
-        let id = reply
-            .as_int()
-            .ok_or_else(|| Error::Protocol("CLIENT ID answered no number".into()))?;
+        let id = reply.as_int().ok_or_else(|| Error::Protocol("CLIENT ID answered no number".into()))?;
         self.client_id = Some(id);
         Ok(id)
     }
@@ -305,9 +273,7 @@ impl Connection {
     /// Lets another thread end a read that blocks on this connection.
     pub fn shutdown_handle(&self) -> Result<ShutdownHandle> {
         let copied = self.stream.duplicate();
-        copied
-            .map(ShutdownHandle)
-            .map_err(|error| Error::Unreachable(format!("{}: {}", self.name, reason(&error))))
+        copied.map(ShutdownHandle).map_err(|error| Error::Unreachable(format!("{}: {}", self.name, reason(&error))))
     }
 
     fn parse(&mut self) -> Result<Option<Reply>> {
@@ -379,10 +345,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error")
-                .next()
-                .unwrap_or_default()
-                .to_owned()
+            text.split(" (os error").next().unwrap_or_default().to_owned()
         }
     }
 }

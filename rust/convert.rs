@@ -17,11 +17,7 @@ pub fn word(value: &Bound<'_, PyAny>, index: usize) -> Result<Vec<u8>> {
         Ok(value.str()?.to_str()?.as_bytes().to_vec())
     } else {
         let found = crate::hints::type_name(value);
-        Err(Error::argument(
-            format!("words[{index}]"),
-            found,
-            "pass str, bytes, int or float",
-        ))
+        Err(Error::argument(format!("words[{index}]"), found, "pass str, bytes, int or float"))
     }
 }
 
@@ -33,16 +29,12 @@ pub fn reply(py: Python<'_>, answer: Reply) -> PyResult<Bound<'_, PyAny>> {
         Reply::Int(number) => number.into_pyobject(py)?.into_any(),
         Reply::Bulk(bytes) => PyBytes::new(py, &bytes).into_any(),
         Reply::Array(items) => {
-            let items = items
-                .into_iter()
-                .map(|item| reply(py, item))
-                .collect::<PyResult<Vec<_>>>()?;
+            let items = items.into_iter().map(|item| reply(py, item)).collect::<PyResult<Vec<_>>>()?;
             PyList::new(py, items)?.into_any()
         }
-        Reply::Error { code, message } => PyErr::from(Error::Reply { code, message })
-            .into_value(py)
-            .into_bound(py)
-            .into_any(),
+        Reply::Error { code, message } => {
+            PyErr::from(Error::Reply { code, message }).into_value(py).into_bound(py).into_any()
+        }
     })
 }
 
@@ -52,9 +44,7 @@ pub fn url_parts<'py>(py: Python<'py>, url: &RedisUrl) -> PyResult<Bound<'py, Py
     let (host, port, path, service, nodes) = match &url.endpoint {
         Endpoint::Tcp { host, port } => (Some(host), Some(*port), None, None, None),
         Endpoint::Unix(path) => (None, None, Some(path.display().to_string()), None, None),
-        Endpoint::Sentinel { service, nodes } => {
-            (None, None, None, Some(service), Some(nodes.clone()))
-        }
+        Endpoint::Sentinel { service, nodes } => (None, None, None, Some(service), Some(nodes.clone())),
         Endpoint::Embedded => (None, None, None, None, None),
     };
     let tls = url.tls.as_ref();
@@ -74,14 +64,8 @@ pub fn url_parts<'py>(py: Python<'py>, url: &RedisUrl) -> PyResult<Bound<'py, Py
     parts.set_item("ca_certs", file(tls.and_then(|tls| tls.ca_certs.as_ref())))?;
     parts.set_item("certfile", file(tls.and_then(|tls| tls.certfile.as_ref())))?;
     parts.set_item("keyfile", file(tls.and_then(|tls| tls.keyfile.as_ref())))?;
-    parts.set_item(
-        "cert_reqs",
-        tls.map(|tls| if tls.verify { "required" } else { "none" }),
-    )?;
-    parts.set_item(
-        "check_hostname",
-        tls.map(|tls| tls.verify && tls.check_hostname),
-    )?;
+    parts.set_item("cert_reqs", tls.map(|tls| if tls.verify { "required" } else { "none" }))?;
+    parts.set_item("check_hostname", tls.map(|tls| tls.verify && tls.check_hostname))?;
     parts.set_item("safe", url.safe())?;
     Ok(parts)
 }

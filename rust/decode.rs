@@ -23,9 +23,9 @@ pub fn value<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> 
         Ok(value) => Ok(value),
         Err(error) => match without_lone_surrogates(bytes) {
             Cow::Borrowed(_) => Err(map_json_error(bytes, &error)),
-            Cow::Owned(repaired) => parser
-                .python_parse(py, &repaired)
-                .map_err(|error| map_json_error(&repaired, &error)),
+            Cow::Owned(repaired) => {
+                parser.python_parse(py, &repaired).map_err(|error| map_json_error(&repaired, &error))
+            }
         },
     }
 }
@@ -64,11 +64,7 @@ mod tests {
             (r#""\\ud83d\""#, r#""\\ud83d\""#),
         ];
         for (text, repaired) in cases {
-            assert_eq!(
-                without_lone_surrogates(text.as_bytes()),
-                repaired.as_bytes(),
-                "{text}"
-            );
+            assert_eq!(without_lone_surrogates(text.as_bytes()), repaired.as_bytes(), "{text}");
         }
     }
 }

@@ -22,20 +22,13 @@ pub fn write(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize, root: &s
 }
 
 /// Writes a job's arguments: a list or tuple, subclasses of them included, since only its items are kept.
-pub fn write_args(
-    out: &mut Vec<u8>,
-    args: &Bound<'_, PyAny>,
-    root: impl Fn() -> String,
-) -> Result<()> {
+pub fn write_args(out: &mut Vec<u8>, args: &Bound<'_, PyAny>, root: impl Fn() -> String) -> Result<()> {
     let written = if let Ok(list) = args.cast::<PyList>() {
         write_items(out, list.iter(), 2)
     } else if let Ok(tuple) = args.cast::<PyTuple>() {
         write_items(out, tuple.iter(), 2)
     } else {
-        Err(argument(
-            hints::type_name(args),
-            "pass a list or tuple of the job's arguments, as in (\"bob\", 5)",
-        ))
+        Err(argument(hints::type_name(args), "pass a list or tuple of the job's arguments, as in (\"bob\", 5)"))
     };
     written.map_err(|error| within(error, &root()))
 }
@@ -46,14 +39,7 @@ pub fn fields(mapping: &Bound<'_, PyMapping>) -> Result<Vec<(String, Option<Vec<
     let mut fields = Vec::new();
     for pair in mapping.items()?.iter() {
         let (name, value): (String, Bound<'_, PyAny>) = pair.extract()?;
-        fields.push((
-            name.clone(),
-            if value.is_none() {
-                None
-            } else {
-                Some(field(&name, &value)?)
-            },
-        ));
+        fields.push((name.clone(), if value.is_none() { None } else { Some(field(&name, &value)?) }));
     }
     Ok(fields)
 }
@@ -96,11 +82,7 @@ fn write_value(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> Res
     }
 }
 
-fn write_items<'py>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = Bound<'py, PyAny>>,
-    depth: usize,
-) -> Result<()> {
+fn write_items<'py>(out: &mut Vec<u8>, items: impl Iterator<Item = Bound<'py, PyAny>>, depth: usize) -> Result<()> {
     check_depth(depth)?;
     out.push(b'[');
     for (index, item) in items.enumerate() {
@@ -134,10 +116,7 @@ fn write_dict(out: &mut Vec<u8>, dict: &Bound<'_, PyDict>, depth: usize) -> Resu
 
 fn check_depth(depth: usize) -> Result<()> {
     if depth > MAX_DEPTH {
-        return Err(argument(
-            "nested more than 100 deep".to_owned(),
-            "flatten it, or pass an id instead",
-        ));
+        return Err(argument("nested more than 100 deep".to_owned(), "flatten it, or pass an id instead"));
     }
     Ok(())
 }
@@ -173,10 +152,7 @@ fn write_int(out: &mut Vec<u8>, number: &Bound<'_, PyInt>) -> Result<()> {
 
 fn write_py_float(out: &mut Vec<u8>, number: f64) -> Result<()> {
     if !number.is_finite() {
-        return Err(argument(
-            format!("float {number}").to_lowercase(),
-            "JSON knows no such number: pass None",
-        ));
+        return Err(argument(format!("float {number}").to_lowercase(), "JSON knows no such number: pass None"));
     }
     write_float(out, number);
     Ok(())
@@ -192,29 +168,15 @@ pub fn write_float(out: &mut Vec<u8>, number: f64) {
     let free = rest.len();
     let text = &buffer[..buffer.len() - free];
     let (sign, text) = text.split_at(usize::from(text[0] == b'-'));
-    let split = text
-        .iter()
-        .position(|byte| *byte == b'e')
-        .unwrap_or(text.len());
-    let exponent = std::str::from_utf8(&text[(split + 1).min(text.len())..])
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let split = text.iter().position(|byte| *byte == b'e').unwrap_or(text.len());
+    let exponent = std::str::from_utf8(&text[(split + 1).min(text.len())..]).ok().and_then(|text| text.parse().ok());
     out.extend_from_slice(sign);
     match exponent.unwrap_or(0) {
-        exponent @ -9..15 => write_decimal(
-            out,
-            text[0],
-            text.get(2..split).unwrap_or_default(),
-            exponent,
-        ),
+        exponent @ -9..15 => write_decimal(out, text[0], text.get(2..split).unwrap_or_default(), exponent),
         exponent => {
             out.extend_from_slice(&text[..=split]);
             out.push(if exponent < 0 { b'-' } else { b'+' });
-            out.extend_from_slice(
-                itoa::Buffer::new()
-                    .format(exponent.unsigned_abs())
-                    .as_bytes(),
-            );
+            out.extend_from_slice(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
         }
     }
 }
@@ -234,11 +196,7 @@ fn write_decimal(out: &mut Vec<u8>, first: u8, rest: &[u8], exponent: i32) {
     out.extend_from_slice(&rest[..whole]);
     out.resize(out.len() + shift - whole, b'0');
     out.push(b'.');
-    out.extend_from_slice(if rest.len() > whole {
-        &rest[whole..]
-    } else {
-        b"0"
-    });
+    out.extend_from_slice(if rest.len() > whole { &rest[whole..] } else { b"0" });
 }
 
 /// Writes a JSON string, quotes included: raw UTF-8, only quote, backslash and control characters escaped.
@@ -278,21 +236,13 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 }
 
 fn argument(found: String, hint: &str) -> Error {
-    Error::Argument {
-        path: String::new(),
-        found,
-        hint: hint.to_owned(),
-    }
+    Error::Argument { path: String::new(), found, hint: hint.to_owned() }
 }
 
 /// Puts `segment` before the path of an error, on its way out of a container.
 fn within(error: Error, segment: &str) -> Error {
     match error {
-        Error::Argument { path, found, hint } => Error::Argument {
-            path: format!("{segment}{path}"),
-            found,
-            hint,
-        },
+        Error::Argument { path, found, hint } => Error::Argument { path: format!("{segment}{path}"), found, hint },
         other => other,
     }
 }
@@ -340,14 +290,8 @@ mod tests {
     #[test]
     fn strings_as_ruby_escapes_them() {
         let mut out = Vec::new();
-        write_string(
-            &mut out,
-            "a\"b\\c/\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}é\u{2028}\u{1f600}",
-        );
+        write_string(&mut out, "a\"b\\c/\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}é\u{2028}\u{1f600}");
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}é\u{2028}\u{1f600}\""
-        );
+        assert_eq!(text, "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}é\u{2028}\u{1f600}\"");
     }
 }

@@ -19,11 +19,7 @@ pub enum Error {
     /// What came back is not Redis's protocol; the connection is closed.
     Protocol(String),
     /// A value that cannot be an argument: where it is, what it is, what to pass instead.
-    Argument {
-        path: String,
-        found: String,
-        hint: String,
-    },
+    Argument { path: String, found: String, hint: String },
     /// A setting or URL that makes no sense.
     Config(String),
     /// A running server was used in a forked child.
@@ -36,24 +32,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// A value that cannot be what it is given for: where, what it is, what to pass instead.
-    pub fn argument(
-        path: impl Into<String>,
-        found: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::Argument {
-            path: path.into(),
-            found: found.into(),
-            hint: hint.into(),
-        }
+    pub fn argument(path: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Argument { path: path.into(), found: found.into(), hint: hint.into() }
     }
 
     /// Whether the connection, not the command, failed.
     pub fn is_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_) | Self::Lost(_) | Self::Protocol(_)
-        )
+        matches!(self, Self::Unreachable(_) | Self::Lost(_) | Self::Protocol(_))
     }
 
     /// The first word of Redis's error reply.
@@ -97,9 +82,7 @@ impl fmt::Display for Error {
             Self::Reply { code, message } => write!(f, "{code} {message}"),
             Self::Argument { path, found, hint } if hint.is_empty() => write!(f, "{path}: {found}"),
             Self::Argument { path, found, hint } => write!(f, "{path}: {found}; {hint}"),
-            Self::Forked => {
-                f.write_str("this server was started before the fork; start a new one in the child")
-            }
+            Self::Forked => f.write_str("this server was started before the fork; start a new one in the child"),
             Self::Python(error) => write!(f, "{error}"),
         }
     }
@@ -134,8 +117,7 @@ pub fn raise(name: &'static str, message: String) -> PyErr {
 /// The class `name` of `fastkiq.errors`. The module is imported once.
 pub fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module =
-        MODULE.get_or_try_init(py, || Ok::<_, PyErr>(py.import("fastkiq.errors")?.unbind()))?;
+    let module = MODULE.get_or_try_init(py, || Ok::<_, PyErr>(py.import("fastkiq.errors")?.unbind()))?;
     Ok(module.bind(py).getattr(name)?.cast_into::<PyType>()?)
 }
 
@@ -144,10 +126,7 @@ mod tests {
     use super::*;
 
     fn reply(code: &str) -> Error {
-        Error::Reply {
-            code: code.into(),
-            message: "no".into(),
-        }
+        Error::Reply { code: code.into(), message: "no".into() }
     }
 
     #[test]

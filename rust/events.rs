@@ -21,25 +21,10 @@ pub enum Event {
     Beat,
     Heartbeat,
     Log(u8, String),
-    Bad {
-        reason: String,
-        queue: String,
-        raw: Vec<u8>,
-    },
-    Poison {
-        class: String,
-        jid: String,
-        raw: Vec<u8>,
-    },
-    Recovered {
-        identity: String,
-        jobs: u64,
-    },
-    Summary {
-        processed: u64,
-        failed: u64,
-        seconds: f64,
-    },
+    Bad { reason: String, queue: String, raw: Vec<u8> },
+    Poison { class: String, jid: String, raw: Vec<u8> },
+    Recovered { identity: String, jobs: u64 },
+    Summary { processed: u64, failed: u64, seconds: f64 },
 }
 
 #[derive(Default)]
@@ -57,10 +42,7 @@ pub struct Events {
 
 impl Events {
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            pending: Mutex::default(),
-            bell: Bell::new()?,
-        })
+        Ok(Self { pending: Mutex::default(), bell: Bell::new()? })
     }
 
     pub fn fd(&self) -> RawFd {
@@ -97,10 +79,8 @@ impl Events {
         let mut events: Vec<Event> = pending.events.drain(..).collect();
         let dropped = std::mem::take(&mut pending.dropped);
         if dropped > 0 {
-            events.push(Event::Log(
-                WARNING,
-                format!("{dropped} records were dropped: more came than could be handled"),
-            ));
+            events
+                .push(Event::Log(WARNING, format!("{dropped} records were dropped: more came than could be handled")));
         }
         events
     }
@@ -145,8 +125,6 @@ mod tests {
             events.log(INFO, "x");
         }
         let drained = events.drain();
-        assert!(
-            matches!(drained.last(), Some(Event::Log(WARNING, text)) if text.starts_with("5 records"))
-        );
+        assert!(matches!(drained.last(), Some(Event::Log(WARNING, text)) if text.starts_with("5 records")));
     }
 }

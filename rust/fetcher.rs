@@ -79,11 +79,7 @@ impl<'a> Fetcher<'a> {
             hot: true,
             paused: HashSet::new(),
             poll_us: 0,
-            check_us: if core.options.reliable {
-                now_us() + CHECK_US
-            } else {
-                u64::MAX
-            },
+            check_us: if core.options.reliable { now_us() + CHECK_US } else { u64::MAX },
             rechecks: 0,
             strangers: HashMap::new(),
             unblock_us: 0,
@@ -96,7 +92,7 @@ impl<'a> Fetcher<'a> {
         loop {
             let phase = self.core.phase();
             if self.step(phase) {
-                self.waiters.iter().for_each(|waiter| waiter.end());
+                self.waiters.iter().for_each(|waiter| waiter.end(self.core));
                 return;
             }
         }
@@ -110,30 +106,18 @@ impl<'a> Fetcher<'a> {
         self.take_back(phase, now);
         core.written.store(false, Ordering::Release);
         self.writer.gather(core, phase != Phase::Running);
-        core.written
-            .store(self.writer.is_empty(), Ordering::Release);
-        let shares = if self.may_claim(phase) {
-            claims::shares(core, &self.kinds)
-        } else {
-            Vec::new()
-        };
+        core.written.store(self.writer.is_empty(), Ordering::Release);
+        let shares = if self.may_claim(phase) { claims::shares(core, &self.kinds) } else { Vec::new() };
         let full = shares.is_empty();
         let unblock = self.place_waiters(phase, &shares, now);
-        let shares = if self.hot && core.options.reliable {
-            shares
-        } else {
-            Vec::new()
-        };
+        let shares = if self.hot && core.options.reliable { shares } else { Vec::new() };
         let check = phase == Phase::Running && now >= self.check_us;
         if self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check {
             if now >= self.refused_us {
                 self.trip(&shares, &unblock);
                 return false;
             }
-        } else if phase != Phase::Running
-            && self.writer.is_empty()
-            && core.outbox.due_us().is_none()
-        {
+        } else if phase != Phase::Running && self.writer.is_empty() && core.outbox.due_us().is_none() {
             let calm = !self.waiters.iter().any(|waiter| waiter.is_blocked());
             core.calm.store(calm, Ordering::Release);
             if core.outbox.due_us().is_some() {
@@ -153,9 +137,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn may_claim(&self, phase: Phase) -> bool {
-        phase == Phase::Running
-            && self.core.lease_holds()
-            && self.fenced != Some(self.core.identity().epoch)
+        phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.identity().epoch)
     }
 
     fn notice_changes(&mut self, now: u64) {
@@ -166,11 +148,7 @@ impl<'a> Fetcher<'a> {
             self.strangers.clear();
             self.hot = true;
         }
-        let paused = self
-            .core
-            .paused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let paused = self.core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *paused != self.paused {
             self.paused.clone_from(&paused);
             self.hot = true;
@@ -199,6 +177,11 @@ impl<'a> Fetcher<'a> {
             Phase::Running => self.core.ready.withdraw(Some(now.saturating_sub(HOARD_US))),
             _ => self.core.ready.withdraw(None),
         };
+        if phase == Phase::Running && self.core.options.queues.len() > 1 && !self.core.options.weighted() {
+            let most = [self.core.options.concurrency, self.core.options.async_concurrency];
+            let jobs = self.core.ready.withdraw_overtaking(most);
+            self.writer.give_back(self.core, jobs);
+        }
         if phase == Phase::Running {
             // They waited for longer than a prefetch should take: the estimate was wrong.
             for job in &jobs {
@@ -215,12 +198,7 @@ impl<'a> Fetcher<'a> {
         for waiter in self.waiters {
             let wanted = match waiter.post {
                 Post::Move(queue) => {
-                    let name = self
-                        .core
-                        .options
-                        .queues
-                        .get(queue)
-                        .map_or("", |queue| &queue.name);
+                    let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
                     shares.iter().any(|share| share.queue == queue) && !self.paused.contains(name)
                 }
                 Post::Pop => !shares.is_empty(),
@@ -268,10 +246,7 @@ impl<'a> Fetcher<'a> {
         let last = self.complained.entry(code.to_owned()).or_default();
         if *last == 0 || now - *last > 60_000_000 {
             *last = now;
-            self.core.events.log(
-                WARNING,
-                format!("Redis refuses: {error}. Nothing is lost; trying again."),
-            );
+            self.core.events.log(WARNING, format!("Redis refuses: {error}. Nothing is lost; trying again."));
         }
     }
 
@@ -281,36 +256,25 @@ impl<'a> Fetcher<'a> {
         if now >= self.check_us && self.core.options.reliable {
             self.check_lists()?;
             self.rechecks = self.rechecks.saturating_sub(1);
-            self.check_us = now
-                + if self.rechecks > 0 || !self.strangers.is_empty() {
-                    RECHECK_US
-                } else {
-                    CHECK_US
-                };
+            self.check_us = now + if self.rechecks > 0 || !self.strangers.is_empty() { RECHECK_US } else { CHECK_US };
         }
         let identity = self.core.identity();
         let claim = (!shares.is_empty()).then(|| self.claim_call(&identity, shares));
         let claims = claim.is_some();
-        let mut extra: Vec<Call> = unblock
-            .iter()
-            .map(|client| command(&[b"CLIENT", b"UNBLOCK", client.to_string().as_bytes()]))
-            .collect();
-        let (claim_call, claimed) =
-            claim.map_or((None, Vec::new()), |(call, claimed)| (Some(call), claimed));
+        let mut extra: Vec<Call> =
+            unblock.iter().map(|client| command(&[b"CLIENT", b"UNBLOCK", client.to_string().as_bytes()])).collect();
+        let (claim_call, claimed) = claim.map_or((None, Vec::new()), |(call, claimed)| (Some(call), claimed));
         extra.extend(claim_call);
-        let Some(connection) = self.connection.as_mut() else {
-            return Ok(());
-        };
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         let sent = now_us();
-        let replies = run_pipeline(connection, self.writer.calls(extra))?;
+        let calls: Vec<&Call> = self.writer.calls().chain(&extra).collect();
+        let mut replies = run_pipeline(connection, &calls)?;
         let trip = now_us().saturating_sub(sent);
-        self.core.trip_us.store(
-            (self.core.trip_us.load(Ordering::Relaxed) * 7 + trip) / 8,
-            Ordering::Relaxed,
-        );
-        let (mut extra, refusal) = self.writer.answered(self.core, replies);
+        self.core.trip_us.store((self.core.trip_us.load(Ordering::Relaxed) * 7 + trip) / 8, Ordering::Relaxed);
+        let mut extra = replies.split_off(replies.len() - extra.len());
+        let refusal = self.writer.answered(self.core, replies);
         if claims && let Some(reply) = extra.pop() {
-            self.claimed(&identity, claimed, reply)?;
+            self.claimed(&identity, &claimed, reply)?;
         }
         refusal.map_or(Ok(()), |reply| self.refused(reply))
     }
@@ -325,7 +289,7 @@ impl<'a> Fetcher<'a> {
 
     fn connect(&mut self) -> Result<()> {
         if self.connection.is_none() {
-            let mut connection = self.core.connect()?;
+            let mut connection = self.core.connect("fetch")?;
             kill_predecessor(&mut connection, std::mem::take(&mut self.client));
             self.client = connection.client_id()?;
             self.connection = Some(connection);
@@ -334,32 +298,15 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Queue, name and list of each claim in the call.
-    fn claim_call(
-        &mut self,
-        identity: &Arc<Identity>,
-        shares: &[Share],
-    ) -> (Call, Vec<(usize, u64)>) {
+    fn claim_call(&mut self, identity: &Arc<Identity>, shares: &[Share]) -> (Call, Vec<(usize, u64)>) {
         let weights: Vec<u32> = shares
             .iter()
-            .map(|share| {
-                self.core
-                    .options
-                    .queues
-                    .get(share.queue)
-                    .map_or(0, |queue| queue.weight)
-            })
+            .map(|share| self.core.options.queues.get(share.queue).map_or(0, |queue| queue.weight))
             .collect();
-        let mut all = vec![
-            keys::ALIVE.to_vec(),
-            keys::PAUSED.to_vec(),
-            keys::SUSPECTS.to_vec(),
-            keys::flights(&identity.name),
-        ];
+        let mut all =
+            vec![keys::ALIVE.to_vec(), keys::PAUSED.to_vec(), keys::SUSPECTS.to_vec(), keys::flights(&identity.name)];
         let most = shares.iter().map(|share| share.most).max().unwrap_or(0);
-        let mut args = vec![
-            identity.name.clone().into_bytes(),
-            most.to_string().into_bytes(),
-        ];
+        let mut args = vec![identity.name.clone().into_bytes(), most.to_string().into_bytes()];
         let mut claimed = Vec::with_capacity(shares.len());
         for at in claims::order(&weights, &mut self.dice) {
             let (Some(share), number) = (shares.get(at), self.number + 1) else {
@@ -378,12 +325,7 @@ impl<'a> Fetcher<'a> {
         (script_call(&CLAIM, all, args), claimed)
     }
 
-    fn claimed(
-        &mut self,
-        identity: &Arc<Identity>,
-        claimed: Vec<(usize, u64)>,
-        reply: Reply,
-    ) -> Result<()> {
+    fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[(usize, u64)], reply: Reply) -> Result<()> {
         if wants_reconnect(&reply) {
             self.connection = None;
         }
@@ -395,16 +337,11 @@ impl<'a> Fetcher<'a> {
             return Ok(());
         }
         let mut batches = reply.array().unwrap_or_default().into_iter();
-        let suspects = batches
-            .next()
-            .is_some_and(|reply| reply.as_int() != Some(0));
+        let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
         self.hot = false;
         for batch in batches {
             let mut items = batch.array().unwrap_or_default().into_iter();
-            let index = items
-                .next()
-                .and_then(|index| index.as_int())
-                .and_then(|index| usize::try_from(index).ok());
+            let index = items.next().and_then(|index| index.as_int()).and_then(|index| usize::try_from(index).ok());
             let Some((queue, number)) = index.and_then(|index| claimed.get(index).copied()) else {
                 continue;
             };
@@ -415,21 +352,9 @@ impl<'a> Fetcher<'a> {
                 Some(connection) if suspects => intake::marks(self.core, connection, &payloads)?,
                 _ => Vec::new(),
             };
-            let name = self
-                .core
-                .options
-                .queues
-                .get(queue)
-                .map_or("", |queue| &queue.name);
+            let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
             let order = self.core.order.load(Ordering::Relaxed);
-            let claim = Arc::new(Claim::new(
-                identity,
-                queue,
-                name,
-                number,
-                order,
-                payloads.len(),
-            ));
+            let claim = Arc::new(Claim::new(identity, queue, name, number, order, payloads.len()));
             let jobs = intake::jobs(self.core, payloads, queue, Some(&claim), marks);
             let now = now_us();
             for job in &jobs {
@@ -449,17 +374,13 @@ impl<'a> Fetcher<'a> {
         let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };
-        let members = connection
-            .command(&[b"SMEMBERS", &keys::flights(&identity.name)])?
-            .array()
-            .unwrap_or_default();
+        let members = connection.command(&[b"SMEMBERS", &keys::flights(&identity.name)])?.array().unwrap_or_default();
         for member in intake::byte_strings(members) {
             let member = String::from_utf8_lossy(&member).into_owned();
             let Some((name, number)) = member.rsplit_once(':') else {
                 continue;
             };
-            let (Some(queue), Ok(number)) = (core.options.queue_index(name), number.parse::<u64>())
-            else {
+            let (Some(queue), Ok(number)) = (core.options.queue_index(name), number.parse::<u64>()) else {
                 continue;
             };
             if self.writer.open_claims.contains(&number) {
@@ -467,41 +388,24 @@ impl<'a> Fetcher<'a> {
             }
             let flight = keys::flight(&identity.name, name, number);
             let jobs = intake::byte_strings(
-                connection
-                    .command(&[b"LRANGE", &flight, b"0", b"-1"])?
-                    .array()
-                    .unwrap_or_default(),
+                connection.command(&[b"LRANGE", &flight, b"0", b"-1"])?.array().unwrap_or_default(),
             );
             self.writer.open_claims.insert(number);
-            self.writer
-                .give_back_unknown(core, flight, &member, queue, &jobs);
+            self.writer.give_back_unknown(core, flight, &member, queue, &jobs);
         }
         let mut seen = HashMap::new();
         for queue in 0..core.options.queues.len() {
             let name = &core.options.queues[queue].name;
             let flight = keys::flight(&identity.name, name, 0);
             let jobs = intake::byte_strings(
-                connection
-                    .command(&[b"LRANGE", &flight, b"0", b"-1"])?
-                    .array()
-                    .unwrap_or_default(),
+                connection.command(&[b"LRANGE", &flight, b"0", b"-1"])?.array().unwrap_or_default(),
             );
-            let known = core
-                .moved
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let known = core.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
             for job in jobs.into_iter().filter(|job| !known.contains_key(job)) {
                 let first = self.strangers.get(&job).copied().unwrap_or(now);
                 if now.saturating_sub(first) >= RECHECK_US / 2 {
                     let member = keys::flight_member(name, 0);
-                    self.writer.give_back_unknown(
-                        core,
-                        flight.clone(),
-                        &member,
-                        queue,
-                        std::slice::from_ref(&job),
-                    );
+                    self.writer.give_back_unknown(core, flight.clone(), &member, queue, std::slice::from_ref(&job));
                 } else {
                     seen.insert(job, first);
                 }
@@ -516,10 +420,7 @@ impl<'a> Fetcher<'a> {
         let core = self.core;
         let now = now_us();
         let mut until = now + 60_000_000;
-        for due in [core.outbox.due_us(), self.writer.due_us()]
-            .into_iter()
-            .flatten()
-        {
+        for due in [core.outbox.due_us(), self.writer.due_us()].into_iter().flatten() {
             until = until.min(due);
         }
         if let Some(oldest) = core.ready.lock().oldest_us() {
@@ -548,10 +449,7 @@ impl<'a> Fetcher<'a> {
 
     fn warn_left(&self) {
         if !self.writer.is_empty() {
-            self.core.events.log(
-                WARNING,
-                "stopped before all acks were written: these jobs run again elsewhere",
-            );
+            self.core.events.log(WARNING, "stopped before all acks were written: these jobs run again elsewhere");
         }
     }
 }

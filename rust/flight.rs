@@ -78,10 +78,7 @@ pub struct Job {
 }
 
 impl Job {
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one place makes jobs; a builder would only hide the list"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "one place makes jobs; a builder would only hide the list")]
     pub fn new(
         bytes: Vec<u8>,
         envelope: Envelope,
@@ -134,8 +131,6 @@ impl Job {
     }
 
     pub fn flight_key(&self) -> &[u8] {
-        self.claim
-            .as_ref()
-            .map_or(b"fastkiq:none", |claim| &claim.key)
+        self.claim.as_ref().map_or(b"fastkiq:none", |claim| &claim.key)
     }
 }

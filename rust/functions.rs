@@ -47,14 +47,9 @@ pub fn splice<'py>(
     fields: &Bound<'py, PyMapping>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let fields = crate::encode::fields(fields)?;
-    let borrowed: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_deref()))
-        .collect();
+    let borrowed: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
     let spliced = payload::splice(payload.as_bytes(), &borrowed);
-    spliced
-        .map(|bytes| PyBytes::new(py, &bytes))
-        .map_err(|flaw| PyValueError::new_err(flaw.to_string()))
+    spliced.map(|bytes| PyBytes::new(py, &bytes)).map_err(|flaw| PyValueError::new_err(flaw.to_string()))
 }
 
 /// Raises `exception` in another thread when it next runs Python code; `False` when there is no such thread.

@@ -28,6 +28,8 @@ use crate::threads::Backoff;
 /// Sidekiq's readers take a process whose hash has expired for dead.
 const TTL: &[u8] = b"60";
 const TICK: Duration = Duration::from_secs(1);
+/// The longest that taking leave waits for Redis, twice.
+const LEAVE_WAIT: Duration = Duration::from_millis(500);
 const SUMMARY_US: u64 = 60_000_000;
 
 pub struct Heartbeat {
@@ -45,10 +47,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     pub fn new(core: &Core) -> Self {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "microseconds since 1970 fit into 53 bits until 2255"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
         let started_at = wall_us() as f64 / 1e6;
         Self {
             connection: None,
@@ -72,11 +71,7 @@ impl Heartbeat {
     pub fn run(&mut self, core: &Core) {
         while core.phase() != Phase::Stopped {
             let now = now_us();
-            let result = if now >= self.beat_us {
-                self.beat(core)
-            } else {
-                self.tick(core)
-            };
+            let result = if now >= self.beat_us { self.beat(core) } else { self.tick(core) };
             let pause = match result {
                 Ok(()) => {
                     self.backoff.reset();
@@ -106,28 +101,23 @@ impl Heartbeat {
             }
             if now_us() - self.complained_us > SUMMARY_US {
                 self.complained_us = now_us();
-                core.events
-                    .log(WARNING, format!("Redis refuses a heartbeat: {error}"));
+                core.events.log(WARNING, format!("Redis refuses a heartbeat: {error}"));
             }
         }
     }
 
     fn connect(&mut self, core: &Core) -> Result<&mut Connection> {
         if self.connection.is_none() {
-            self.connection = Some(core.connect()?);
+            self.connection = Some(core.connect("beat")?);
             self.recovery.reconnected();
         }
-        self.connection
-            .as_mut()
-            .ok_or_else(|| Error::Unreachable("no connection".into()))
+        self.connection.as_mut().ok_or_else(|| Error::Unreachable("no connection".into()))
     }
 
     fn tick(&mut self, core: &Core) -> Result<()> {
         self.connect(core)?;
         match self.connection.as_mut() {
-            Some(connection) if core.options.reliable => {
-                self.recovery.check_neighbours(core, connection)
-            }
+            Some(connection) if core.options.reliable => self.recovery.check_neighbours(core, connection),
             _ => Ok(()),
         }
     }
@@ -135,11 +125,7 @@ impl Heartbeat {
     fn beat(&mut self, core: &Core) -> Result<()> {
         self.connect(core)?;
         let identity = core.identity();
-        if self
-            .joined
-            .as_ref()
-            .is_none_or(|joined| joined.epoch != identity.epoch)
-        {
+        if self.joined.as_ref().is_none_or(|joined| joined.epoch != identity.epoch) {
             self.join(core, &identity)?;
         }
         let Some(connection) = self.connection.as_mut() else {
@@ -174,27 +160,13 @@ impl Heartbeat {
         let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };
-        let queues = core
-            .options
-            .queues
-            .iter()
-            .map(|queue| queue.name.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let queues = core.options.queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>().join(" ");
         let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
-        let proof = core
-            .machine
-            .as_ref()
-            .and_then(|_| machine::myself())
-            .unwrap_or_default();
+        let proof = core.machine.as_ref().and_then(|_| machine::myself()).unwrap_or_default();
         let sent = now_us();
         let reply = JOIN.run(
             connection,
-            &[
-                keys::ALIVE,
-                &keys::process(&identity.name),
-                &keys::machine(&place),
-            ],
+            &[keys::ALIVE, &keys::process(&identity.name), &keys::machine(&place)],
             &[
                 identity.name.as_bytes(),
                 proof.as_bytes(),
@@ -227,18 +199,8 @@ impl Heartbeat {
         if let Some(connection) = self.connection.as_mut() {
             let now = core.clock.now_s().to_string();
             // The registry may have been lost as a whole, and then nobody has buried the old name.
-            connection.command(&[
-                b"ZADD",
-                keys::TOMBS,
-                b"NX",
-                now.as_bytes(),
-                identity.name.as_bytes(),
-            ])?;
-            connection.command(&[
-                b"UNLINK",
-                &keys::work(&identity.name),
-                identity.name.as_bytes(),
-            ])?;
+            connection.command(&[b"ZADD", keys::TOMBS, b"NX", now.as_bytes(), identity.name.as_bytes()])?;
+            connection.command(&[b"UNLINK", &keys::work(&identity.name), identity.name.as_bytes()])?;
             connection.command(&[b"SREM", keys::PROCESSES, identity.name.as_bytes()])?;
         }
         self.announced = false;
@@ -256,21 +218,13 @@ impl Heartbeat {
             return Ok(true);
         };
         let mut replies = run_pipeline(connection, &calls)?.into_iter().rev();
-        let paused = replies
-            .next()
-            .and_then(Reply::array)
-            .map(byte_strings)
-            .unwrap_or_default();
+        let paused = replies.next().and_then(Reply::array).map(byte_strings).unwrap_or_default();
         let signal = replies.next().and_then(Reply::bytes);
         let known = replies.nth(2).and_then(|reply| reply.as_int()) != Some(0);
         if let Some(signal) = signal {
-            core.events
-                .push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
+            core.events.push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
         }
-        let paused = paused
-            .into_iter()
-            .map(|name| String::from_utf8_lossy(&name).into_owned())
-            .collect();
+        let paused = paused.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
         let mut current = core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != paused {
             *current = paused;
@@ -299,17 +253,8 @@ impl Heartbeat {
         info.push(b'}');
         #[expect(clippy::cast_precision_loss, reason = "as above")]
         let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
-        let concurrency = core.options.concurrency
-            + if core.has_async {
-                core.options.async_concurrency
-            } else {
-                0
-            };
-        let quiet: &[u8] = if core.phase() == Phase::Running {
-            b"false"
-        } else {
-            b"true"
-        };
+        let concurrency = core.options.concurrency + if core.has_async { core.options.async_concurrency } else { 0 };
+        let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
         calls.push(command(&[b"SADD", keys::PROCESSES, name]));
         calls.push(command(&[b"EXISTS", name]));
         calls.push(command(&[
@@ -342,17 +287,10 @@ impl Heartbeat {
         if now - since < SUMMARY_US {
             return;
         }
-        let (done, broken) = (
-            core.processed.load(Ordering::Relaxed),
-            core.failed.load(Ordering::Relaxed),
-        );
+        let (done, broken) = (core.processed.load(Ordering::Relaxed), core.failed.load(Ordering::Relaxed));
         if done > processed {
             let seconds = Duration::from_micros(now - since).as_secs_f64();
-            core.events.push(Event::Summary {
-                processed: done - processed,
-                failed: broken - failed,
-                seconds,
-            });
+            core.events.push(Event::Summary { processed: done - processed, failed: broken - failed, seconds });
         }
         self.summary = (now, done, broken);
     }
@@ -361,10 +299,8 @@ impl Heartbeat {
     pub fn leave(&mut self, core: &Core) -> Result<()> {
         let identity = core.identity();
         let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
-        self.connect(core)?;
-        let Some(connection) = self.connection.as_mut() else {
-            return Ok(());
-        };
+        // A connection of its own: the thread's was shut down to end its waits, and nobody waits for long any more.
+        let connection = &mut Connection::open(&core.url, LEAVE_WAIT, LEAVE_WAIT)?;
         let calls = [script_call(
             &LEAVE,
             vec![
@@ -381,10 +317,7 @@ impl Heartbeat {
         for reply in run_pipeline(connection, &calls)? {
             if reply.into_result()?.as_int() == Some(0) {
                 self.recovery.sweep(core, connection, &identity.name)?;
-                core.events.log(
-                    INFO,
-                    "what was left in this process's flights went back to its queues",
-                );
+                core.events.log(INFO, "what was left in this process's flights went back to its queues");
             }
         }
         Ok(())
@@ -395,8 +328,7 @@ fn observe_time(core: &Core, reply: &Reply) {
     if let Reply::Array(parts) = reply
         && let [seconds, micros] = parts.as_slice()
     {
-        core.clock
-            .observe(seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0));
+        core.clock.observe(seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0));
     }
 }
 
@@ -410,32 +342,18 @@ fn measure_rtt(core: &Core, connection: &mut Connection) -> Result<()> {
 /// The static part of Sidekiq's `info`, open at its end for the identity.
 fn info(core: &Core, started_at: f64) -> Vec<u8> {
     let options = &core.options;
-    let weights: Vec<String> = options
-        .queues
-        .iter()
-        .map(|queue| format!("{}:{}", quoted(&queue.name), queue.weight))
-        .collect();
+    let weights: Vec<String> =
+        options.queues.iter().map(|queue| format!("{}:{}", quoted(&queue.name), queue.weight)).collect();
     let weights = format!("{{{}}}", weights.join(","));
-    let mode = if options.weighted() {
-        "weighted"
-    } else {
-        "strict"
-    };
+    let mode = if options.weighted() { "weighted" } else { "strict" };
     let capsule = |name: &str, concurrency: usize| {
-        format!(
-            "{}:{{\"concurrency\":{concurrency},\"mode\":\"{mode}\",\"weights\":{weights}}}",
-            quoted(name)
-        )
+        format!("{}:{{\"concurrency\":{concurrency},\"mode\":\"{mode}\",\"weights\":{weights}}}", quoted(name))
     };
     let mut capsules = vec![capsule("default", options.concurrency)];
     if core.has_async {
         capsules.push(capsule("async", options.async_concurrency));
     }
-    let names: Vec<String> = options
-        .queues
-        .iter()
-        .map(|queue| quoted(&queue.name))
-        .collect();
+    let names: Vec<String> = options.queues.iter().map(|queue| quoted(&queue.name)).collect();
     let labels: Vec<String> = options.labels.iter().map(|label| quoted(label)).collect();
     format!(
         "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{weights}],\"labels\":[{}],\"version\":{},\"embedded\":false",
@@ -459,11 +377,7 @@ fn quoted(text: &str) -> String {
 
 /// `{"queue":…,"payload":"<the stored JSON as a string>","run_at":<seconds>}`.
 fn work_entry(core: &Core, running: &Running) -> Vec<u8> {
-    let queue = core
-        .options
-        .queues
-        .get(running.job.queue)
-        .map_or("", |queue| &queue.name);
+    let queue = core.options.queues.get(running.job.queue).map_or("", |queue| &queue.name);
     let ago = now_us().saturating_sub(running.started_us) / 1_000_000;
     let run_at = core.clock.now_s() - i64::try_from(ago).unwrap_or(0);
     let mut out = b"{\"queue\":".to_vec();
@@ -479,13 +393,7 @@ fn rss_kib() -> u64 {
     if let Ok(statm) = std::fs::read_to_string("/proc/self/statm") {
         // SAFETY: a plain query of a constant.
         let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        return statm
-            .split(' ')
-            .nth(1)
-            .and_then(|pages| pages.parse::<u64>().ok())
-            .unwrap_or(0)
-            * page
-            / 1024;
+        return statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * page / 1024;
     }
     // SAFETY: rusage is plain data that the call fills; all zeroes is a valid value of it.
     let usage = unsafe {

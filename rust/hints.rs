@@ -5,10 +5,7 @@ use pyo3::types::{PyString, PyType};
 
 /// The name of a value's type, as an error shows it.
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().qualname().map_or_else(
-        |_| "object".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    value.get_type().qualname().map_or_else(|_| "object".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// `["key"]`, shortened when the key is long, with control characters escaped.
@@ -25,12 +22,8 @@ pub fn instead_of(value: &Bound<'_, PyAny>) -> String {
     let known = bases(&class).iter().find_map(|name| for_base(name));
     match known {
         Some(hint) => hint.to_owned(),
-        None if is_record(value) => {
-            "pass its id, or the fields the job needs, and load the rest in the job".to_owned()
-        }
-        None => {
-            "arguments are JSON: str, int, float, bool, None, list, dict with str keys".to_owned()
-        }
+        None if is_record(value) => "pass its id, or the fields the job needs, and load the rest in the job".to_owned(),
+        None => "arguments are JSON: str, int, float, bool, None, list, dict with str keys".to_owned(),
     }
 }
 
@@ -48,11 +41,9 @@ fn for_base(name: &str) -> Option<&'static str> {
         "datetime.date" | "datetime.time" => "pass .isoformat()",
         "datetime.timedelta" => "pass .total_seconds()",
         // Python 3.13 has paths in a module of their own.
-        "decimal.Decimal"
-        | "uuid.UUID"
-        | "fractions.Fraction"
-        | "pathlib.PurePath"
-        | "pathlib._local.PurePath" => "pass str(...)",
+        "decimal.Decimal" | "uuid.UUID" | "fractions.Fraction" | "pathlib.PurePath" | "pathlib._local.PurePath" => {
+            "pass str(...)"
+        }
         "enum.Enum" => "pass .value",
         "builtins.tuple"
         | "builtins.set"
@@ -78,15 +69,6 @@ fn for_base(name: &str) -> Option<&'static str> {
 
 /// Dataclasses and the models of the usual libraries.
 fn is_record(value: &Bound<'_, PyAny>) -> bool {
-    let marks = [
-        "__dataclass_fields__",
-        "__attrs_attrs__",
-        "__pydantic_fields__",
-        "__mapper__",
-        "_meta",
-        "pk",
-    ];
-    marks
-        .iter()
-        .any(|mark| value.get_type().hasattr(*mark).unwrap_or(false))
+    let marks = ["__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__", "__mapper__", "_meta", "pk"];
+    marks.iter().any(|mark| value.get_type().hasattr(*mark).unwrap_or(false))
 }

@@ -23,23 +23,13 @@ pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result
     };
     // What is settled but not written may still become a retry.
     queued += u64::from(core.outbox.due_us().is_some() || !core.written.load(Ordering::Acquire));
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds since 1970 fit into 53 bits until 2255"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let limit = format!("{:.6}", core.clock.now_us() as f64 / 1e6 + horizon);
     let (mut soon, mut later) = (0, 0);
     // Sets first: a job that is moved meanwhile is then seen in its queue.
     for set in [keys::SCHEDULE, keys::RETRY] {
         soon += count(core, connection, set, b"-inf", limit.as_bytes(), u64::MAX)?;
-        later += count(
-            core,
-            connection,
-            set,
-            format!("({limit}").as_bytes(),
-            b"+inf",
-            LATER_MOST,
-        )?;
+        later += count(core, connection, set, format!("({limit}").as_bytes(), b"+inf", LATER_MOST)?;
     }
     let me = core.identity();
     let mut lengths = vec![connection.command(&[b"SCARD", &keys::flights(&me.name)])?];
@@ -47,39 +37,19 @@ pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result
         lengths.push(connection.command(&[b"LLEN", &keys::flight(&me.name, &queue.name, 0)])?);
         lengths.push(connection.command(&[b"LLEN", &keys::queue(&queue.name)])?);
     }
-    queued += lengths
-        .iter()
-        .filter_map(|length| u64::try_from(length.as_int()?).ok())
-        .sum::<u64>();
+    queued += lengths.iter().filter_map(|length| u64::try_from(length.as_int()?).ok()).sum::<u64>();
     Ok((queued, soon, later))
 }
 
-fn count(
-    core: &Core,
-    connection: &mut Connection,
-    set: &[u8],
-    from: &[u8],
-    to: &[u8],
-    most: u64,
-) -> Result<u64> {
+fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: &[u8], most: u64) -> Result<u64> {
     let mut found = 0;
     let mut offset = 0;
     loop {
         let start = offset.to_string();
-        let words: [&[u8]; 7] = [
-            b"ZRANGEBYSCORE",
-            set,
-            from,
-            to,
-            b"LIMIT",
-            start.as_bytes(),
-            b"500",
-        ];
+        let words: [&[u8]; 7] = [b"ZRANGEBYSCORE", set, from, to, b"LIMIT", start.as_bytes(), b"500"];
         let page = byte_strings(connection.command(&words)?.array().unwrap_or_default());
         let served = |job: &&Vec<u8>| {
-            let queue = scan(job, core.options.max_bytes)
-                .ok()
-                .and_then(|envelope| envelope.queue);
+            let queue = scan(job, core.options.max_bytes).ok().and_then(|envelope| envelope.queue);
             queue.is_some_and(|queue| core.options.queue_index(&queue).is_some())
         };
         found += page.iter().filter(served).count() as u64;
@@ -91,17 +61,13 @@ fn count(
 }
 
 /// Facts for the checks at boot; what the server hides is absent.
-pub fn info(connection: &mut Connection) -> Result<Vec<(String, String)>> {
+pub fn info(connection: &mut Connection) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     if let Ok(reply) = connection.command(&[b"INFO"]) {
-        let text = reply
-            .bytes()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default();
+        let text = reply.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
             let name = match name {
-                "redis_version" | "valkey_version" | "server_name" | "maxmemory_policy"
-                | "aof_enabled" | "os" => name,
+                "redis_version" | "valkey_version" | "server_name" | "maxmemory_policy" | "aof_enabled" | "os" => name,
                 "redis_mode" => "mode",
                 _ => continue,
             };
@@ -113,5 +79,5 @@ pub fn info(connection: &mut Connection) -> Result<Vec<(String, String)>> {
     {
         facts.push(("rdb_saves".to_owned(), saves.to_owned()));
     }
-    Ok(facts)
+    facts
 }

@@ -33,29 +33,11 @@ pub fn jobs(
                 let worker = core.workers.get(&envelope.class).copied();
                 let is_async = worker.is_some_and(|(_, is_async)| is_async);
                 let worker = (worker.map(|(index, _)| index), is_async);
-                good.push(Arc::new(Job::new(
-                    bytes,
-                    envelope,
-                    queue,
-                    claim.cloned(),
-                    worker,
-                    now,
-                    order,
-                    mark,
-                )));
+                good.push(Arc::new(Job::new(bytes, envelope, queue, claim.cloned(), worker, now, order, mark)));
             }
             Err(flaw) => {
                 let envelope = nothing_but(flaw.to_string());
-                let job = Arc::new(Job::new(
-                    bytes,
-                    envelope,
-                    queue,
-                    claim.cloned(),
-                    (None, false),
-                    now,
-                    order,
-                    mark,
-                ));
+                let job = Arc::new(Job::new(bytes, envelope, queue, claim.cloned(), (None, false), now, order, mark));
                 job.settle();
                 core.outbox.put(job, Outcome::Bad);
                 unpark(&core.threads.fetcher);
@@ -79,45 +61,23 @@ fn nothing_but(flaw: String) -> Envelope {
 }
 
 /// Reads the marks of claimed jobs; asked only while some job is suspect.
-pub fn marks(
-    core: &Core,
-    connection: &mut Connection,
-    payloads: &[Vec<u8>],
-) -> Result<Vec<Option<Mark>>> {
+pub fn marks(core: &Core, connection: &mut Connection, payloads: &[Vec<u8>]) -> Result<Vec<Option<Mark>>> {
     let fields: Vec<String> = payloads
         .iter()
         .map(|bytes| {
-            field(
-                scan(bytes, core.options.max_bytes)
-                    .map_or(String::new(), |envelope| envelope.jid)
-                    .as_str(),
-                bytes,
-            )
+            field(scan(bytes, core.options.max_bytes).map_or(String::new(), |envelope| envelope.jid).as_str(), bytes)
         })
         .collect();
     let mut words: Vec<&[u8]> = vec![b"HMGET", keys::SUSPECTS];
     words.extend(fields.iter().map(String::as_bytes));
     let now = core.clock.now_s();
     let marks = connection.command(&words)?.array().unwrap_or_default();
-    Ok(marks
-        .iter()
-        .map(|reply| {
-            reply
-                .as_str()
-                .and_then(Mark::parse)
-                .filter(|mark| !mark.expired(now))
-        })
-        .collect())
+    Ok(marks.iter().map(|reply| reply.as_str().and_then(Mark::parse).filter(|mark| !mark.expired(now))).collect())
 }
 
 /// A job that a blocking move put into the shared list: remembered, so that the list can be checked for strangers.
 pub fn remember_moved(core: &Core, bytes: &[u8]) {
-    *core
-        .moved
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(bytes.to_vec())
-        .or_default() += 1;
+    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry(bytes.to_vec()).or_default() += 1;
 }
 
 /// The items of a reply that are strings.

@@ -20,63 +20,32 @@ pub fn write(
     root: &dyn Fn() -> String,
 ) -> Result<(Jid, Place)> {
     let wrong = |field: &str, found: &str, hint: &str| {
-        let path = if field.is_empty() {
-            root()
-        } else {
-            format!("{}[\"{field}\"]", root())
-        };
-        Error::Argument {
-            path,
-            found: found.to_owned(),
-            hint: hint.to_owned(),
-        }
+        let path = if field.is_empty() { root() } else { format!("{}[\"{field}\"]", root()) };
+        Error::Argument { path, found: found.to_owned(), hint: hint.to_owned() }
     };
-    let dict = item
-        .cast::<PyDict>()
-        .map_err(|_| wrong("", "not a dict", "pass a whole payload"))?;
+    let dict = item.cast::<PyDict>().map_err(|_| wrong("", "not a dict", "pass a whole payload"))?;
     let text = |field: &str| -> Result<String> {
         let value = dict.get_item(field)?;
-        let text = value.and_then(|value| {
-            value
-                .cast_exact::<PyString>()
-                .ok()?
-                .to_str()
-                .ok()
-                .map(str::to_owned)
-        });
-        text.filter(|text| !text.is_empty())
-            .ok_or_else(|| wrong(field, "not a str with something in it", ""))
+        let text = value.and_then(|value| value.cast_exact::<PyString>().ok()?.to_str().ok().map(str::to_owned));
+        text.filter(|text| !text.is_empty()).ok_or_else(|| wrong(field, "not a str with something in it", ""))
     };
     let (queue, _) = (text("queue")?, text("class")?);
     for field in ["args", "retry"] {
         if !dict.contains(field)? {
-            return Err(wrong(
-                field,
-                "missing",
-                "a payload holds queue, class, args and retry",
-            ));
+            return Err(wrong(field, "missing", "a payload holds queue, class, args and retry"));
         }
     }
     let at = match dict.get_item("at")?.filter(|at| !at.is_none()) {
-        Some(at) => Some(time(&at).map_err(|found| wrong("at", &found, "pass epoch seconds"))?)
-            .filter(|at| *at > now),
+        Some(at) => Some(time(&at).map_err(|found| wrong("at", &found, "pass epoch seconds"))?).filter(|at| *at > now),
         None => None,
     };
     let given = dict.get_item("jid")?.filter(|jid| !jid.is_none());
-    let jid = if given.is_some() {
-        Jid::parse(&text("jid")?)
-    } else {
-        Jid::Usual(fresh)
-    };
+    let jid = if given.is_some() { Jid::parse(&text("jid")?) } else { Jid::Usual(fresh) };
 
     out.push(b'{');
     for (key, value) in dict.iter() {
-        let name = key
-            .cast_exact::<PyString>()
-            .map_err(|_| wrong("", "a key that is no str", "keys are str"))?;
-        let name = name
-            .to_str()
-            .map_err(|_| wrong("", "a key with a lone surrogate", ""))?;
+        let name = key.cast_exact::<PyString>().map_err(|_| wrong("", "a key that is no str", "keys are str"))?;
+        let name = name.to_str().map_err(|_| wrong("", "a key with a lone surrogate", ""))?;
         match name {
             "at" | "enqueued_at" => continue,
             "jid" | "created_at" if value.is_none() => continue,
@@ -86,12 +55,7 @@ pub fn write(
         if name == "args" {
             encode::write_args(out, &value, || format!("{}[\"args\"]", root()))?;
         } else {
-            encode::write(
-                out,
-                &value,
-                1,
-                &format!("{}[\"{}\"]", root(), name.escape_debug()),
-            )?;
+            encode::write(out, &value, 1, &format!("{}[\"{}\"]", root(), name.escape_debug()))?;
         }
     }
     if let (None, Jid::Usual(bytes)) = (given, &jid) {
@@ -100,9 +64,7 @@ pub fn write(
         out.extend_from_slice(&hex(bytes));
         out.push(b'"');
     }
-    let created = dict
-        .get_item("created_at")?
-        .filter(|created| !created.is_none());
+    let created = dict.get_item("created_at")?.filter(|created| !created.is_none());
     if created.is_none() {
         write_time(out, "created_at", now);
     }
@@ -110,21 +72,14 @@ pub fn write(
         write_time(out, "enqueued_at", now);
     }
     out.push(b'}');
-    Ok((
-        jid,
-        at.map_or_else(|| Place::Queue(queue.into()), Place::At),
-    ))
+    Ok((jid, at.map_or_else(|| Place::Queue(queue.into()), Place::At)))
 }
 
 /// Epoch seconds or a number of seconds; says what it found instead.
 pub fn time(value: &Bound<'_, PyAny>) -> std::result::Result<f64, String> {
-    let is_number = !value.is_instance_of::<PyBool>()
-        && (value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>());
-    let number = if is_number {
-        value.extract::<f64>().ok()
-    } else {
-        None
-    };
+    let is_number =
+        !value.is_instance_of::<PyBool>() && (value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>());
+    let number = if is_number { value.extract::<f64>().ok() } else { None };
     match number {
         Some(number) if number.abs() <= LATEST => Ok(number),
         Some(number) => Err(format!("{number}, out of range")),
@@ -146,11 +101,7 @@ fn write_time(out: &mut Vec<u8>, name: &str, now: f64) {
 }
 
 /// As payloads keep times since Sidekiq 8.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a clock's time fits, whatever it says"
-)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clock's time fits, whatever it says")]
 pub fn milliseconds(seconds: f64) -> u64 {
     (seconds * 1000.0) as u64
 }

@@ -55,15 +55,9 @@ fn unhex(text: &str) -> Option<[u8; BYTES]> {
         return None;
     }
     let digit = |byte: u8| {
-        if byte <= b'9' {
-            byte - b'0'
-        } else {
-            byte - b'a' + 10
-        }
+        if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 }
     };
-    Some(std::array::from_fn(|index| {
-        digit(digits[index * 2]) << 4 | digit(digits[index * 2 + 1])
-    }))
+    Some(std::array::from_fn(|index| digit(digits[index * 2]) << 4 | digit(digits[index * 2 + 1])))
 }
 
 /// The job ids of a bulk push: 12 bytes each in memory, 24 hex digits each to the reader.
@@ -93,22 +87,14 @@ impl Jids {
     fn at<'py>(&self, py: Python<'py>, index: usize) -> Bound<'py, PyString> {
         match self.others.get(&index) {
             Some(text) => PyString::new(py, text),
-            None => PyString::new(
-                py,
-                std::str::from_utf8(&hex(&self.usual[index])).unwrap_or_default(),
-            ),
+            None => PyString::new(py, std::str::from_utf8(&hex(&self.usual[index])).unwrap_or_default()),
         }
     }
 
     fn position(&self, jid: &str) -> Option<usize> {
         match unhex(jid) {
-            Some(bytes) => (0..self.usual.len())
-                .find(|at| self.usual[*at] == bytes && !self.others.contains_key(at)),
-            None => self
-                .others
-                .iter()
-                .find(|(_, text)| *text == jid)
-                .map(|(index, _)| *index),
+            Some(bytes) => (0..self.usual.len()).find(|at| self.usual[*at] == bytes && !self.others.contains_key(at)),
+            None => self.others.iter().find(|(_, text)| *text == jid).map(|(index, _)| *index),
         }
     }
 }
@@ -119,40 +105,28 @@ impl Jids {
         self.usual.len()
     }
 
-    fn __getitem__<'py>(
-        &self,
-        py: Python<'py>,
-        index: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let length = self.usual.len().cast_signed();
         if let Ok(slice) = index.cast::<PySlice>() {
             let range = slice.indices(length)?;
-            let positions =
-                (0..range.slicelength).map(|step| range.start + step.cast_signed() * range.step);
+            let positions = (0..range.slicelength).map(|step| range.start + step.cast_signed() * range.step);
             let jids = positions.map(|position| self.at(py, position.unsigned_abs()));
             return Ok(PyList::new(py, jids.collect::<Vec<_>>())?.into_any());
         }
         let wrong = |_| PyTypeError::new_err("indices are integers or slices");
         let index: isize = index.extract().map_err(wrong)?;
         match if index < 0 { index + length } else { index } {
-            position if (0..length).contains(&position) => {
-                Ok(self.at(py, position.unsigned_abs()).into_any())
-            }
+            position if (0..length).contains(&position) => Ok(self.at(py, position.unsigned_abs()).into_any()),
             _ => Err(PyIndexError::new_err("no such job id")),
         }
     }
 
     fn __iter__(slf: Py<Self>) -> JidsIterator {
-        JidsIterator {
-            jids: slf,
-            next: AtomicUsize::new(0),
-        }
+        JidsIterator { jids: slf, next: AtomicUsize::new(0) }
     }
 
     fn __contains__(&self, value: &Bound<'_, PyAny>) -> bool {
-        value
-            .extract::<&str>()
-            .is_ok_and(|jid| self.position(jid).is_some())
+        value.extract::<&str>().is_ok_and(|jid| self.position(jid).is_some())
     }
 
     fn __repr__(&self) -> String {
@@ -189,12 +163,7 @@ mod tests {
         assert_ne!(bytes[0], bytes[1]);
         let jid = Jid::Usual(bytes[0]);
         assert_eq!(Jid::parse(&jid.text()), jid);
-        for odd in [
-            "",
-            "639F82c6e8c70f9509bc0b7d",
-            "639f82c6e8c70f9509bc0b7",
-            "my-own-id",
-        ] {
+        for odd in ["", "639F82c6e8c70f9509bc0b7d", "639f82c6e8c70f9509bc0b7", "my-own-id"] {
             assert_eq!(Jid::parse(odd), Jid::Other(odd.into()));
         }
     }

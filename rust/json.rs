@@ -21,10 +21,7 @@ impl<'a> Walker<'a> {
     pub fn new(text: &'a [u8]) -> Result<Self, Flaw> {
         match std::str::from_utf8(text) {
             Ok(_) => Ok(Self { text, position: 0 }),
-            Err(error) => Err(Flaw::NotJson(format!(
-                "not UTF-8 at byte {}",
-                error.valid_up_to()
-            ))),
+            Err(error) => Err(Flaw::NotJson(format!("not UTF-8 at byte {}", error.valid_up_to()))),
         }
     }
 
@@ -49,11 +46,7 @@ impl<'a> Walker<'a> {
 
     /// After the one value nothing but white space may follow.
     pub fn finish(&mut self) -> Result<(), Flaw> {
-        if self.peek().is_none() {
-            Ok(())
-        } else {
-            Err(self.wrong("something follows the value"))
-        }
+        if self.peek().is_none() { Ok(()) } else { Err(self.wrong("something follows the value")) }
     }
 
     /// Steps over a value that lies `depth` deep; its span.
@@ -129,16 +122,9 @@ impl<'a> Walker<'a> {
     }
 
     fn digits(&mut self) -> Result<usize, Flaw> {
-        let count = self.text[self.position..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let count = self.text[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.position += count;
-        if count > 0 {
-            Ok(count)
-        } else {
-            Err(self.wrong("expected a digit"))
-        }
+        if count > 0 { Ok(count) } else { Err(self.wrong("expected a digit")) }
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), Flaw> {
@@ -248,15 +234,9 @@ fn unescape_unicode(text: &[u8]) -> (char, usize) {
         && let Some(second @ 0xdc00..0xe000) = hex4(text.get(6..).unwrap_or_default())
     {
         let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        return (
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-            12,
-        );
+        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
     }
-    (
-        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
-        6,
-    )
+    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
 }
 
 /// The number in a `\uXXXX` at the start of `text`.

@@ -26,12 +26,7 @@ pub fn queue(name: &str) -> Vec<u8> {
 /// The list that one claim of one process fills. Number 0 is the one that blocking moves feed; others are never used twice,
 /// so that a command delayed on a dead connection cannot touch a later claim.
 pub fn flight(identity: &str, queue: &str, number: u64) -> Vec<u8> {
-    join(&[
-        "fastkiq:flight:",
-        identity,
-        ":",
-        &flight_member(queue, number),
-    ])
+    join(&["fastkiq:flight:", identity, ":", &flight_member(queue, number)])
 }
 
 /// How a claim is entered in `fastkiq:flights:<id>`.
@@ -79,16 +74,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -106,9 +96,6 @@ mod tests {
 
     #[test]
     fn a_flight_names_process_queue_and_claim() {
-        assert_eq!(
-            flight("vm:1:ab", "mail", 7),
-            b"fastkiq:flight:vm:1:ab:mail:7"
-        );
+        assert_eq!(flight("vm:1:ab", "mail", 7), b"fastkiq:flight:vm:1:ab:mail:7");
     }
 }

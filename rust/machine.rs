@@ -6,11 +6,7 @@ use std::fs;
 pub fn machine() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-    let digits: String = namespace
-        .to_string_lossy()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
+    let digits: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
     (!digits.is_empty()).then(|| format!("{}:{digits}", boot.trim()))
 }
 
@@ -41,8 +37,7 @@ pub fn is_gone(description: &str) -> bool {
     if !exists && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
         return true;
     }
-    stat(pid)
-        .is_some_and(|stat| is_ended(&stat) || start_time(&stat).is_some_and(|now| now != started))
+    stat(pid).is_some_and(|stat| is_ended(&stat) || start_time(&stat).is_some_and(|now| now != started))
 }
 
 fn stat(pid: u32) -> Option<String> {
@@ -51,9 +46,7 @@ fn stat(pid: u32) -> Option<String> {
 
 /// The fields after the command name, which may itself contain spaces and brackets (proc(5)).
 fn fields(stat: &str) -> impl Iterator<Item = &str> {
-    stat.rsplit_once(')')
-        .map_or("", |(_, rest)| rest)
-        .split_ascii_whitespace()
+    stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace()
 }
 
 /// Field 22: clock ticks after boot. The same pid with another start time is another process.
@@ -65,9 +58,7 @@ fn start_time(stat: &str) -> Option<u64> {
 fn is_ended(stat: &str) -> bool {
     let mut fields = fields(stat);
     matches!(fields.next(), Some("Z" | "X" | "x"))
-        && fields
-            .nth(16)
-            .is_some_and(|threads| threads == "1" || threads == "0")
+        && fields.nth(16).is_some_and(|threads| threads == "1" || threads == "0")
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -79,24 +70,14 @@ mod tests {
         let me = myself().unwrap();
         assert!(!is_gone(&me));
         let (pid, start) = me.split_once(' ').unwrap();
-        assert!(is_gone(&format!(
-            "{pid} {}",
-            start.parse::<u64>().unwrap() + 1
-        )));
+        assert!(is_gone(&format!("{pid} {}", start.parse::<u64>().unwrap() + 1)));
         assert!(machine().is_some());
     }
 
     #[test]
     fn a_killed_child_is_gone_before_and_after_it_is_waited_for() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
-        let description = format!(
-            "{} {}",
-            child.id(),
-            start_time(&stat(child.id()).unwrap()).unwrap()
-        );
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let description = format!("{} {}", child.id(), start_time(&stat(child.id()).unwrap()).unwrap());
         assert!(!is_gone(&description));
         child.kill().unwrap();
         while !is_gone(&description) {

@@ -38,29 +38,21 @@ impl Options {
     pub fn extract(mapping: &Bound<'_, PyMapping>) -> Result<Self> {
         let options = PyDict::new(mapping.py());
         options.update(mapping)?;
-        let queues: Vec<(String, u32)> =
-            get(&options, "queues")?.ok_or_else(|| missing("queues"))?;
+        let queues: Vec<(String, u32)> = get(&options, "queues")?.ok_or_else(|| missing("queues"))?;
         if queues.is_empty() {
             return Err(missing("queues"));
         }
         let lease: f64 = get(&options, "lease")?.unwrap_or(30.0);
         let beat: f64 = get(&options, "beat")?.unwrap_or(lease / 6.0);
         if beat * 2.0 > lease {
-            return Err(Error::Config(format!(
-                "beat ({beat} s) must be at most half of the lease ({lease} s)"
-            )));
+            return Err(Error::Config(format!("beat ({beat} s) must be at most half of the lease ({lease} s)")));
         }
         let fetch: String = get(&options, "fetch")?.unwrap_or_else(|| "reliable".into());
         if fetch != "reliable" && fetch != "basic" {
-            return Err(Error::Config(format!(
-                "fetch must be \"reliable\" or \"basic\", not {fetch:?}"
-            )));
+            return Err(Error::Config(format!("fetch must be \"reliable\" or \"basic\", not {fetch:?}")));
         }
         Ok(Self {
-            queues: queues
-                .into_iter()
-                .map(|(name, weight)| Queue { name, weight })
-                .collect(),
+            queues: queues.into_iter().map(|(name, weight)| Queue { name, weight }).collect(),
             concurrency: get(&options, "concurrency")?.unwrap_or(25),
             async_concurrency: get(&options, "async_concurrency")?.unwrap_or(100),
             reliable: fetch == "reliable",
@@ -76,10 +68,7 @@ impl Options {
             dead_max: get(&options, "dead_max")?.unwrap_or(10_000),
             dead_timeout: get(&options, "dead_timeout")?.unwrap_or(15_552_000.0),
             max_bytes: get(&options, "max_bytes")?.unwrap_or(8 * 1024 * 1024),
-            connect_timeout: seconds(
-                "connect_timeout",
-                get(&options, "connect_timeout")?.unwrap_or(3.0),
-            )?,
+            connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
             timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
         })
     }
@@ -103,14 +92,10 @@ fn get<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
     if value.is_none() {
         return Ok(None);
     }
-    extract(&value)
-        .map(Some)
-        .map_err(|error: PyErr| Error::Config(format!("server option {name}: {error}")))
+    extract(&value).map(Some).map_err(|error: PyErr| Error::Config(format!("server option {name}: {error}")))
 }
 
-fn extract<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
-    value: &Bound<'py, PyAny>,
-) -> PyResult<T> {
+fn extract<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(value: &Bound<'py, PyAny>) -> PyResult<T> {
     value.extract().map_err(Into::into)
 }
 
@@ -122,7 +107,5 @@ fn seconds(name: &str, value: f64) -> Result<Duration> {
     if value > 0.0 && value <= 1e7 {
         return Ok(Duration::from_secs_f64(value));
     }
-    Err(Error::Config(format!(
-        "server option {name} must be between 0 and 10,000,000 seconds, not {value}"
-    )))
+    Err(Error::Config(format!("server option {name} must be between 0 and 10,000,000 seconds, not {value}")))
 }

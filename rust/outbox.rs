@@ -87,9 +87,6 @@ impl Outbox {
 
     pub fn take(&self) -> (Vec<Arc<Job>>, Vec<Settled>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (
-            std::mem::take(&mut inner.acks),
-            std::mem::take(&mut inner.others),
-        )
+        (std::mem::take(&mut inner.acks), std::mem::take(&mut inner.others))
     }
 }

@@ -68,31 +68,16 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             _ => {}
         }
     })?;
-    let class = class
-        .filter(|class| !class.is_empty())
-        .ok_or(Flaw::NoClass)?;
-    let args = args
-        .filter(|span| bytes[span.start] == b'[')
-        .ok_or(Flaw::BadArgs)?;
-    Ok(Envelope {
-        class,
-        jid: jid.unwrap_or_default(),
-        queue,
-        args,
-        enqueued_at,
-        created_at,
-        failed_at,
-    })
+    let class = class.filter(|class| !class.is_empty()).ok_or(Flaw::NoClass)?;
+    let args = args.filter(|span| bytes[span.start] == b'[').ok_or(Flaw::BadArgs)?;
+    Ok(Envelope { class, jid: jid.unwrap_or_default(), queue, args, enqueued_at, created_at, failed_at })
 }
 
 /// Sets top-level fields to values that are JSON already, or removes those given as `None`. A value is replaced where
 /// it stands; what is absent is added before the closing brace, in the order given.
 pub fn splice(bytes: &[u8], fields: &[(&str, Option<&[u8]>)]) -> Result<Vec<u8>, Flaw> {
     let wanted = |key: &str| fields.iter().rposition(|(name, _)| *name == key);
-    let extra: usize = fields
-        .iter()
-        .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len) + 8)
-        .sum();
+    let extra: usize = fields.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len) + 8).sum();
     let mut out = Vec::with_capacity(bytes.len() + extra);
     let mut done = vec![false; fields.len()];
     let mut first = true;
@@ -157,22 +142,14 @@ fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usiz
     let mut keys = Keys::default();
     let mut goes_on = !walker.closes(b'}');
     while goes_on {
-        let start = if keys.is_empty() {
-            open
-        } else {
-            walker.position
-        };
+        let start = if keys.is_empty() { open } else { walker.position };
         walker.peek();
         let key = walker.string()?;
         let key = keys.add(&bytes[key])?;
         walker.expect(b':')?;
         let value = walker.value(1)?;
         goes_on = walker.goes_on(b'}')?;
-        visit(&Member {
-            key,
-            value,
-            whole: start..walker.position - 1,
-        });
+        visit(&Member { key, value, whole: start..walker.position - 1 });
     }
     let close = walker.position - 1;
     walker.finish()?;
@@ -198,9 +175,7 @@ impl<'a> Keys<'a> {
         let repeated = match &mut self.many {
             Some(many) => !many.insert(key.clone()),
             None if self.count == self.few.len() || matches!(key, Cow::Owned(_)) => {
-                let few = self.few[..self.count]
-                    .iter()
-                    .map(|key| String::from_utf8_lossy(key));
+                let few = self.few[..self.count].iter().map(|key| String::from_utf8_lossy(key));
                 let mut many: HashSet<_> = few.collect();
                 let repeated = !many.insert(key.clone());
                 self.many = Some(many);
@@ -214,11 +189,7 @@ impl<'a> Keys<'a> {
             }
         };
         self.count += 1;
-        if repeated {
-            Err(Flaw::Repeated(key.into_owned()))
-        } else {
-            Ok(key)
-        }
+        if repeated { Err(Flaw::Repeated(key.into_owned())) } else { Ok(key) }
     }
 }
 
@@ -228,10 +199,7 @@ fn text(bytes: &[u8], value: Range<usize>) -> Option<String> {
 
 fn number(bytes: &[u8], value: Range<usize>) -> Option<f64> {
     let digits = std::str::from_utf8(&bytes[value]).ok()?;
-    digits
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
+    digits.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 #[cfg(test)]

@@ -3,20 +3,14 @@ use super::*;
 const REAL: &[u8] = br#"{"retry":5,"queue":"critical","args":[1,2.5,"\u00e9"],"class":"Hard","jid":"639f","created_at":1795305947963,"enqueued_at":1795305947963.5}"#;
 
 fn spliced(text: &str, fields: &[(&str, Option<&str>)]) -> String {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| (*name, value.map(str::as_bytes)))
-        .collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.map(str::as_bytes))).collect();
     String::from_utf8(splice(text.as_bytes(), &fields).unwrap()).unwrap()
 }
 
 #[test]
 fn a_real_payload() {
     let envelope = scan(REAL, 1000).unwrap();
-    assert_eq!(
-        (envelope.class.as_str(), envelope.jid.as_str()),
-        ("Hard", "639f")
-    );
+    assert_eq!((envelope.class.as_str(), envelope.jid.as_str()), ("Hard", "639f"));
     assert_eq!(envelope.queue.as_deref(), Some("critical"));
     assert_eq!(&REAL[envelope.args], br#"[1,2.5,"\u00e9"]"#);
     assert_eq!(envelope.created_at, Some(1_795_305_947_963.0));
@@ -26,30 +20,18 @@ fn a_real_payload() {
 
 #[test]
 fn spelling_does_not_matter() {
-    let envelope = scan(
-        b" { \"cl\\u0061ss\" : \"A\\n\\ud83d\\ude00\\ud800\" , \"args\" : [ ] , \"jid\" : 5 } \n",
-        100,
-    )
-    .unwrap();
+    let envelope =
+        scan(b" { \"cl\\u0061ss\" : \"A\\n\\ud83d\\ude00\\ud800\" , \"args\" : [ ] , \"jid\" : 5 } \n", 100).unwrap();
     assert_eq!(envelope.class, "A\n\u{1f600}\u{fffd}");
     assert_eq!(envelope.jid, "");
 }
 
 #[test]
 fn flaws() {
-    let deep = |depth: usize| {
-        format!(
-            "{{\"class\":\"A\",\"args\":{}{}}}",
-            "[".repeat(depth),
-            "]".repeat(depth)
-        )
-    };
+    let deep = |depth: usize| format!("{{\"class\":\"A\",\"args\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert!(scan(deep(99).as_bytes(), 1000).is_ok());
     assert_eq!(scan(deep(100).as_bytes(), 1000), Err(Flaw::TooDeep));
-    assert_eq!(
-        scan("[".repeat(100_000).as_bytes(), 1 << 20),
-        Err(Flaw::TooDeep)
-    );
+    assert_eq!(scan("[".repeat(100_000).as_bytes(), 1 << 20), Err(Flaw::TooDeep));
     assert_eq!(scan(REAL, 10), Err(Flaw::TooLarge(REAL.len())));
     let cases: [(&str, Flaw); 9] = [
         ("[1]", Flaw::NotObject),
@@ -59,24 +41,15 @@ fn flaws() {
         (r#"{"class":"","args":[]}"#, Flaw::NoClass),
         (r#"{"class":"A"}"#, Flaw::BadArgs),
         (r#"{"class":"A","args":{}}"#, Flaw::BadArgs),
-        (
-            r#"{"class":"A","args":[],"args":[]}"#,
-            Flaw::Repeated("args".into()),
-        ),
-        (
-            r#"{"class":"A","args":[],"\u0061rgs":[]}"#,
-            Flaw::Repeated("args".into()),
-        ),
+        (r#"{"class":"A","args":[],"args":[]}"#, Flaw::Repeated("args".into())),
+        (r#"{"class":"A","args":[],"\u0061rgs":[]}"#, Flaw::Repeated("args".into())),
     ];
     for (text, flaw) in cases {
         assert_eq!(scan(text.as_bytes(), 1000), Err(flaw), "{text}");
     }
     let many: Vec<String> = (0..60).map(|n| format!("\"k{n}\":0")).collect();
     let text = format!("{{{},\"k7\":1}}", many.join(","));
-    assert_eq!(
-        scan(text.as_bytes(), 10_000),
-        Err(Flaw::Repeated("k7".into()))
-    );
+    assert_eq!(scan(text.as_bytes(), 10_000), Err(Flaw::Repeated("k7".into())));
 }
 
 #[test]
@@ -108,41 +81,22 @@ fn not_json() {
         b"{\"a\":1}x",
     ];
     for text in cases {
-        assert!(
-            matches!(scan(text, 1000), Err(Flaw::NotJson(_))),
-            "{}",
-            text.escape_ascii()
-        );
+        assert!(matches!(scan(text, 1000), Err(Flaw::NotJson(_))), "{}", text.escape_ascii());
     }
 }
 
 #[test]
 fn splicing_replaces_in_place_and_appends() {
     let text = r#"{"a":1,"b":[2],"c":"x"}"#;
-    assert_eq!(
-        spliced(text, &[("b", Some("3"))]),
-        r#"{"a":1,"b":3,"c":"x"}"#
-    );
-    assert_eq!(
-        spliced(text, &[("d", Some("4")), ("a", Some("0"))]),
-        r#"{"a":0,"b":[2],"c":"x","d":4}"#
-    );
-    assert_eq!(
-        spliced("{}", &[("a", Some("1")), ("b", None)]),
-        r#"{"a":1}"#
-    );
+    assert_eq!(spliced(text, &[("b", Some("3"))]), r#"{"a":1,"b":3,"c":"x"}"#);
+    assert_eq!(spliced(text, &[("d", Some("4")), ("a", Some("0"))]), r#"{"a":0,"b":[2],"c":"x","d":4}"#);
+    assert_eq!(spliced("{}", &[("a", Some("1")), ("b", None)]), r#"{"a":1}"#);
     assert_eq!(spliced("{ }", &[("a", Some("1"))]), r#"{ "a":1}"#);
     assert_eq!(
-        spliced(
-            r#" {"a" : 1 , "b":2 } "#,
-            &[("a", Some("7")), ("c", Some("8"))]
-        ),
+        spliced(r#" {"a" : 1 , "b":2 } "#, &[("a", Some("7")), ("c", Some("8"))]),
         r#" {"a" : 7 , "b":2 ,"c":8} "#
     );
-    assert_eq!(
-        spliced(r#"{"\u0061":1}"#, &[("a", Some("2"))]),
-        r#"{"\u0061":2}"#
-    );
+    assert_eq!(spliced(r#"{"\u0061":1}"#, &[("a", Some("2"))]), r#"{"\u0061":2}"#);
 }
 
 #[test]
@@ -151,10 +105,7 @@ fn splicing_removes_with_one_comma() {
     assert_eq!(spliced(text, &[("a", None)]), r#"{"b":[2],"c":"x"}"#);
     assert_eq!(spliced(text, &[("b", None)]), r#"{"a":1,"c":"x"}"#);
     assert_eq!(spliced(text, &[("c", None)]), r#"{"a":1,"b":[2]}"#);
-    assert_eq!(
-        spliced(text, &[("a", None), ("c", None), ("b", None)]),
-        "{}"
-    );
+    assert_eq!(spliced(text, &[("a", None), ("c", None), ("b", None)]), "{}");
     assert_eq!(spliced(text, &[]), text);
     assert_eq!(splice(b"[1]", &[]), Err(Flaw::NotObject));
 }

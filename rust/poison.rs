@@ -37,16 +37,10 @@ impl Mark {
 /// What the death of its process makes of a job's mark.
 pub fn after_death(before: Option<&Mark>, now: i64) -> Mark {
     match before {
-        Some(mark) if !mark.expired(now) => Mark {
-            deaths: mark.deaths + u32::from(mark.started),
-            started: false,
-            since: mark.since,
-        },
-        _ => Mark {
-            deaths: 1,
-            started: false,
-            since: now,
-        },
+        Some(mark) if !mark.expired(now) => {
+            Mark { deaths: mark.deaths + u32::from(mark.started), started: false, since: mark.since }
+        }
+        _ => Mark { deaths: 1, started: false, since: now },
     }
 }
 
@@ -54,19 +48,14 @@ pub fn after_death(before: Option<&Mark>, now: i64) -> Mark {
 pub fn field(jid: &str, bytes: &[u8]) -> String {
     let plain = !jid.is_empty()
         && jid.len() <= 64
-        && jid
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        && jid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if plain {
         return jid.to_owned();
     }
     // FNV-1a in 128 bits: the same in each process and version; a collision would at worst share a count.
-    let digest = bytes.iter().fold(
-        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
-        |hash, byte| {
-            (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        },
-    );
+    let digest = bytes.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    });
     format!("#{digest:032x}")
 }
 
@@ -76,11 +65,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_its_text() {
-        let mark = Mark {
-            deaths: 2,
-            started: true,
-            since: 1_795_305_969,
-        };
+        let mark = Mark { deaths: 2, started: true, since: 1_795_305_969 };
         assert_eq!(Mark::parse(&mark.text()), Some(mark));
         for bad in ["", "1", "1:1", "x:1:2", "1:1:y"] {
             assert_eq!(Mark::parse(bad), None, "{bad}");
@@ -94,38 +79,17 @@ mod tests {
         assert_eq!(first.deaths, 1);
         let prefetched = after_death(Some(&first), now + 10);
         assert_eq!(prefetched.deaths, 1);
-        let second = after_death(
-            Some(&Mark {
-                started: true,
-                ..prefetched
-            }),
-            now + 20,
-        );
+        let second = after_death(Some(&Mark { started: true, ..prefetched }), now + 20);
         assert_eq!((second.deaths, second.started), (2, false));
-        let third = after_death(
-            Some(&Mark {
-                started: true,
-                ..second.clone()
-            }),
-            now + 30,
-        );
+        let third = after_death(Some(&Mark { started: true, ..second.clone() }), now + 30);
         assert!(third.deaths >= DEATHS);
-        let late = after_death(
-            Some(&Mark {
-                started: true,
-                ..second
-            }),
-            now + WINDOW_SECONDS + 1,
-        );
+        let late = after_death(Some(&Mark { started: true, ..second }), now + WINDOW_SECONDS + 1);
         assert_eq!(late.deaths, 1);
     }
 
     #[test]
     fn strange_jids_are_not_field_names() {
-        assert_eq!(
-            field("639f82c6e8c70f9509bc0b7d", b"x"),
-            "639f82c6e8c70f9509bc0b7d"
-        );
+        assert_eq!(field("639f82c6e8c70f9509bc0b7d", b"x"), "639f82c6e8c70f9509bc0b7d");
         assert_eq!(field("a\r\nb", b"x"), field("", b"x"));
         assert_ne!(field("", b"x"), field("", b"y"));
     }

@@ -37,13 +37,7 @@ struct Connections {
 
 impl Pool {
     pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration) -> Self {
-        Self {
-            url,
-            size,
-            connect_timeout,
-            timeout,
-            slot: AtomicPtr::new(Slot::allocate()),
-        }
+        Self { url, size, connect_timeout, timeout, slot: AtomicPtr::new(Slot::allocate()) }
     }
 
     /// This process's part of the pool.
@@ -55,10 +49,7 @@ impl Pool {
             return slot;
         }
         let fresh = Slot::allocate();
-        match self
-            .slot
-            .compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire)
-        {
+        match self.slot.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
             // The parent's slot is left as it is, never freed: to close its sockets or touch its lock is not for us.
             // SAFETY: `fresh` has just been allocated and published.
             Ok(_) => unsafe { &*fresh },
@@ -79,23 +70,13 @@ impl Pool {
         let idle = connections.idle.pop();
         drop(connections);
         // From here on a place is taken; the lease gives it back, whatever happens.
-        let mut lease = Lease {
-            slot,
-            connection: idle,
-        };
+        let mut lease = Lease { slot, connection: idle };
         // The design asks for this look after a second's rest. It costs 0.3 us, and so each use can afford it: a
         // server that went away a moment ago is noticed before anything is sent.
-        let usable = lease
-            .connection
-            .as_mut()
-            .is_some_and(|idle| !idle.peek_closed());
+        let usable = lease.connection.as_mut().is_some_and(|idle| !idle.peek_closed());
         if !usable {
             lease.connection = None;
-            lease.connection = Some(Connection::open(
-                &self.url,
-                self.connect_timeout,
-                self.timeout,
-            )?);
+            lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
         }
         Ok(lease)
     }
@@ -108,9 +89,7 @@ impl Pool {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let (size, name) = (self.size, self.url.safe());
-                return Err(Error::Unreachable(format!(
-                    "all {size} connections to {name} are in use (pool_size)"
-                )));
+                return Err(Error::Unreachable(format!("all {size} connections to {name} are in use (pool_size)")));
             }
             let waited = slot.freed.wait_timeout(connections, left);
             connections = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -154,9 +133,7 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,10 +152,7 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let connection = self
-            .connection
-            .take()
-            .filter(|connection| !connection.is_broken());
+        let connection = self.connection.take().filter(|connection| !connection.is_broken());
         let mut connections = self.slot.lock();
         match connection {
             Some(connection) => connections.idle.push(connection),
@@ -192,25 +166,15 @@ impl Drop for Lease<'_> {
 impl Deref for Lease<'_> {
     type Target = Connection;
 
-    #[allow(
-        clippy::expect_used,
-        reason = "`lend` fills it, and only `drop` and `discard` empty it"
-    )]
+    #[allow(clippy::expect_used, reason = "`lend` fills it, and only `drop` and `discard` empty it")]
     fn deref(&self) -> &Connection {
-        self.connection
-            .as_ref()
-            .expect("a lease holds a connection")
+        self.connection.as_ref().expect("a lease holds a connection")
     }
 }
 
 impl DerefMut for Lease<'_> {
-    #[allow(
-        clippy::expect_used,
-        reason = "`lend` fills it, and only `drop` and `discard` empty it"
-    )]
+    #[allow(clippy::expect_used, reason = "`lend` fills it, and only `drop` and `discard` empty it")]
     fn deref_mut(&mut self) -> &mut Connection {
-        self.connection
-            .as_mut()
-            .expect("a lease holds a connection")
+        self.connection.as_mut().expect("a lease holds a connection")
     }
 }

@@ -31,19 +31,11 @@ pub struct State {
 
 impl State {
     pub fn waiting(&self, is_async: bool) -> usize {
-        if is_async {
-            self.asynchronous.len()
-        } else {
-            self.sync.len()
-        }
+        if is_async { self.asynchronous.len() } else { self.sync.len() }
     }
 
     pub fn oldest_us(&self) -> Option<u64> {
-        [self.sync.front(), self.asynchronous.front()]
-            .into_iter()
-            .flatten()
-            .map(|job| job.claimed_us)
-            .min()
+        [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(|job| job.claimed_us).min()
     }
 
     pub fn busy(&self) -> usize {
@@ -75,11 +67,7 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let call = if state.sync.is_empty() || state.running_sync > 0 {
-            Call::Nothing
-        } else {
-            self.wake(&state)
-        };
+        let call = if state.sync.is_empty() || state.running_sync > 0 { Call::Nothing } else { self.wake(&state) };
         (call, any_async)
     }
 
@@ -89,11 +77,7 @@ impl Ready {
         if state.sync.is_empty() || (state.idle == 0 && state.threads >= most_threads) {
             return None;
         }
-        let call = if state.takes == takes {
-            self.wake(&state)
-        } else {
-            Call::Nothing
-        };
+        let call = if state.takes == takes { self.wake(&state) } else { Call::Nothing };
         Some((state.takes, call))
     }
 
@@ -109,11 +93,7 @@ impl Ready {
     pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
         let mut state = self.lock();
         let solo = state.solo;
-        let jobs = if is_async {
-            &mut state.asynchronous
-        } else {
-            &mut state.sync
-        };
+        let jobs = if is_async { &mut state.asynchronous } else { &mut state.sync };
         let job = match jobs.front() {
             None => return None,
             Some(first) if !(solo && first.is_solo()) => jobs.pop_front()?,
@@ -124,22 +104,14 @@ impl Ready {
         };
         state.solo = solo || job.is_solo();
         state.takes += 1;
-        *(if is_async {
-            &mut state.running_async
-        } else {
-            &mut state.running_sync
-        }) += 1;
+        *(if is_async { &mut state.running_async } else { &mut state.running_sync }) += 1;
         Some(job)
     }
 
     /// A taken job has ended, whichever way.
     pub fn finish(&self, job: &Job) {
         let mut state = self.lock();
-        let running = if job.is_async {
-            &mut state.running_async
-        } else {
-            &mut state.running_sync
-        };
+        let running = if job.is_async { &mut state.running_async } else { &mut state.running_sync };
         *running = running.saturating_sub(1);
         if job.is_solo() {
             state.solo = false;
@@ -153,14 +125,12 @@ impl Ready {
     /// Waits for a push, `limit` at most. Spurious returns are fine: the caller looks again.
     pub fn wait(&self, limit: Duration) {
         let mut state = self.lock();
-        if !state.sync.is_empty() && !(state.solo && state.sync.iter().all(|job| job.is_solo())) {
+        let takeable = if state.solo { state.sync.iter().any(|job| !job.is_solo()) } else { !state.sync.is_empty() };
+        if takeable {
             return;
         }
         state.idle += 1;
-        let (mut state, _) = self
-            .came
-            .wait_timeout(state, limit)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self.came.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
     }
 
@@ -179,12 +149,27 @@ impl Ready {
         state.busy() == 0
     }
 
+    /// Takes out jobs that blocking moves brought when their places had just been taken: with several queues in strict order
+    /// they would overtake the backlog of a queue before theirs.
+    pub fn withdraw_overtaking(&self, most: [usize; 2]) -> Vec<Arc<Job>> {
+        let mut state = self.lock();
+        let free = [most[0].saturating_sub(state.running_sync), most[1].saturating_sub(state.running_async)];
+        let State { sync, asynchronous, .. } = &mut *state;
+        let mut out = Vec::new();
+        for (jobs, free) in [(sync, free[0]), (asynchronous, free[1])] {
+            while jobs.len() > free {
+                let moved = |job: &Arc<Job>| job.claim.as_ref().is_some_and(|claim| !claim.is_own_list());
+                let Some(at) = jobs.iter().rposition(moved) else { break };
+                out.extend(jobs.remove(at));
+            }
+        }
+        out
+    }
+
     /// Takes out what nobody has begun: all of it, or what was claimed before `claimed_before_us`.
     pub fn withdraw(&self, claimed_before_us: Option<u64>) -> Vec<Arc<Job>> {
         let mut state = self.lock();
-        let State {
-            sync, asynchronous, ..
-        } = &mut *state;
+        let State { sync, asynchronous, .. } = &mut *state;
         let mut out = Vec::new();
         for jobs in [sync, asynchronous] {
             let Some(limit) = claimed_before_us else {

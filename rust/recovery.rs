@@ -22,7 +22,7 @@ use crate::shared::{Core, micros};
 
 /// Jobs that one rescue script moves at most.
 const CHUNK: usize = 200;
-const DAY_US: u64 = 86_400_000_000;
+const DAY: i64 = 86_400;
 /// A tomb is swept at each beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
 const HOUR_US: u64 = 3_600_000_000;
@@ -53,10 +53,7 @@ impl Recovery {
         };
         let key = keys::machine(machine);
         let me = core.identity();
-        let entries = connection
-            .command(&[b"HGETALL", &key])?
-            .array()
-            .unwrap_or_default();
+        let entries = connection.command(&[b"HGETALL", &key])?.array().unwrap_or_default();
         for (id, description) in pairs(entries) {
             if id != me.name && is_gone(&description) {
                 fence(core, connection, &id, "", machine)?;
@@ -72,17 +69,11 @@ impl Recovery {
         let now = now_us();
         let lease = micros(core.options.lease);
         let me = core.identity();
-        let alive = connection
-            .command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"])?
-            .array()
-            .unwrap_or_default();
+        let alive =
+            connection.command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"])?.array().unwrap_or_default();
         let mut seen = HashMap::new();
         for (id, score) in pairs(alive) {
-            let since = self
-                .seen
-                .get(&id)
-                .filter(|(before, _)| *before == score)
-                .map_or(now, |(_, since)| *since);
+            let since = self.seen.get(&id).filter(|(before, _)| *before == score).map_or(now, |(_, since)| *since);
             if id != me.name
                 && now.saturating_sub(since) >= lease
                 && now.saturating_sub(self.connected_us) >= lease
@@ -102,10 +93,8 @@ impl Recovery {
     }
 
     fn sweep_tombs(&mut self, core: &Core, connection: &mut Connection, now: u64) -> Result<()> {
-        let tombs = connection
-            .command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"])?
-            .array()
-            .unwrap_or_default();
+        let tombs =
+            connection.command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"])?.array().unwrap_or_default();
         let tombs: HashMap<String, String> = pairs(tombs).collect();
         self.swept.retain(|id, _| tombs.contains_key(id));
         for (id, score) in tombs {
@@ -114,10 +103,8 @@ impl Recovery {
                 continue;
             }
             self.sweep(core, connection, &id)?;
-            let buried_us = score
-                .parse::<f64>()
-                .map_or(0, |seconds| (seconds * 1e6) as i64);
-            if core.clock.now_us().saturating_sub(buried_us) > DAY_US as i64 {
+            let buried: i64 = score.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+            if core.clock.now_s().saturating_sub(buried) > DAY {
                 connection.command(&[b"DEL", &keys::process(&id)])?;
                 connection.command(&[b"ZREM", keys::TOMBS, id.as_bytes()])?;
             }
@@ -129,19 +116,10 @@ impl Recovery {
     pub fn sweep(&mut self, core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
         let now = now_us();
         self.swept.entry(id.to_owned()).or_insert((now, now)).1 = now;
-        let mut members = byte_strings(
-            connection
-                .command(&[b"SMEMBERS", &keys::flights(id)])?
-                .array()
-                .unwrap_or_default(),
-        );
+        let mut members =
+            byte_strings(connection.command(&[b"SMEMBERS", &keys::flights(id)])?.array().unwrap_or_default());
         let queues = connection.command(&[b"HGET", &keys::process(id), b"queues"])?;
-        for queue in queues
-            .as_str()
-            .unwrap_or_default()
-            .split(' ')
-            .filter(|queue| !queue.is_empty())
-        {
+        for queue in queues.as_str().unwrap_or_default().split(' ').filter(|queue| !queue.is_empty()) {
             members.push(keys::flight_member(queue, 0).into_bytes());
         }
         let mut moved = 0;
@@ -151,10 +129,7 @@ impl Recovery {
             }
         }
         if moved > 0 {
-            core.events.push(Event::Recovered {
-                identity: id.to_owned(),
-                jobs: moved,
-            });
+            core.events.push(Event::Recovered { identity: id.to_owned(), jobs: moved });
         }
         Ok(())
     }
@@ -167,14 +142,10 @@ impl Recovery {
         self.pruned_us = now;
         let mut cursor = b"0".to_vec();
         loop {
-            let mut reply = connection
-                .command(&[b"HSCAN", keys::SUSPECTS, &cursor, b"COUNT", b"500"])?
-                .array()
-                .unwrap_or_default();
-            let (Some(entries), Some(next)) = (
-                reply.pop().and_then(Reply::array),
-                reply.pop().and_then(Reply::bytes),
-            ) else {
+            let mut reply =
+                connection.command(&[b"HSCAN", keys::SUSPECTS, &cursor, b"COUNT", b"500"])?.array().unwrap_or_default();
+            let (Some(entries), Some(next)) = (reply.pop().and_then(Reply::array), reply.pop().and_then(Reply::bytes))
+            else {
                 return Ok(());
             };
             let epoch = core.clock.now_s();
@@ -192,10 +163,8 @@ impl Recovery {
 }
 
 fn pairs(replies: Vec<Reply>) -> impl Iterator<Item = (String, String)> {
-    let mut texts = replies
-        .into_iter()
-        .filter_map(Reply::bytes)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let mut texts =
+        replies.into_iter().filter_map(Reply::bytes).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
 }
 
@@ -204,33 +173,16 @@ fn machine_of(connection: &mut Connection, id: &str) -> Result<String> {
     Ok(reply.as_str().unwrap_or("unknown").to_owned())
 }
 
-fn fence(
-    core: &Core,
-    connection: &mut Connection,
-    id: &str,
-    score: &str,
-    machine: &str,
-) -> Result<bool> {
+fn fence(core: &Core, connection: &mut Connection, id: &str, score: &str, machine: &str) -> Result<bool> {
     let reply = FENCE.run(
         connection,
-        &[
-            keys::ALIVE,
-            keys::TOMBS,
-            keys::PROCESSES,
-            &keys::work(id),
-            &keys::machine(machine),
-        ],
+        &[keys::ALIVE, keys::TOMBS, keys::PROCESSES, &keys::work(id), &keys::machine(machine)],
         &[id.as_bytes(), score.as_bytes()],
     )?;
     let fenced = reply.as_int() == Some(1);
     if fenced {
-        let how = if score.is_empty() {
-            "it is gone from this machine"
-        } else {
-            "its lease ran out"
-        };
-        core.events
-            .log(WARNING, format!("process {id} is dead: {how}"));
+        let how = if score.is_empty() { "it is gone from this machine" } else { "its lease ran out" };
+        core.events.log(WARNING, format!("process {id} is dead: {how}"));
     }
     Ok(fenced)
 }
@@ -247,12 +199,8 @@ fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str
     let mut moved = 0;
     let mut fruitless = 0;
     loop {
-        let jobs = byte_strings(
-            connection
-                .command(&[b"LRANGE", &flight, b"0", end.as_bytes()])?
-                .array()
-                .unwrap_or_default(),
-        );
+        let jobs =
+            byte_strings(connection.command(&[b"LRANGE", &flight, b"0", end.as_bytes()])?.array().unwrap_or_default());
         if jobs.is_empty() && number == 0 {
             return Ok(moved);
         }
@@ -276,10 +224,7 @@ fn rescue(
     jobs: &[Vec<u8>],
 ) -> Result<[u64; 2]> {
     let now = core.clock.now_s();
-    let envelopes: Vec<_> = jobs
-        .iter()
-        .map(|job| scan(job, core.options.max_bytes).ok())
-        .collect();
+    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, core.options.max_bytes).ok()).collect();
     let fields: Vec<String> = jobs
         .iter()
         .zip(&envelopes)
@@ -305,11 +250,7 @@ fn rescue(
         let after = after_death(Mark::parse(before).as_ref(), now);
         let is_poison = after.deaths >= DEATHS;
         let corpse = if is_poison {
-            corpse(
-                core,
-                job,
-                envelope.as_ref().and_then(|envelope| envelope.failed_at),
-            )
+            corpse(core, job, envelope.as_ref().and_then(|envelope| envelope.failed_at))
         } else {
             Vec::new()
         };
@@ -330,31 +271,15 @@ fn rescue(
     }
     let queue_key = keys::queue(queue);
     let index = keys::flights(id);
-    let all: [&[u8]; 7] = [
-        flight,
-        &queue_key,
-        keys::QUEUES,
-        keys::SUSPECTS,
-        keys::DEAD,
-        &index,
-        keys::ALIVE,
-    ];
+    let all: [&[u8]; 7] = [flight, &queue_key, keys::QUEUES, keys::SUSPECTS, keys::DEAD, &index, keys::ALIVE];
     let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    let counts: Vec<i64> = RESCUE
-        .run(connection, &all, &words)?
-        .array()
-        .unwrap_or_default()
-        .iter()
-        .filter_map(Reply::as_int)
-        .collect();
-    let count = |at: usize| {
-        counts
-            .get(at)
-            .and_then(|count| u64::try_from(*count).ok())
-            .unwrap_or(0)
-    };
+    let counts: Vec<i64> =
+        RESCUE.run(connection, &all, &words)?.array().unwrap_or_default().iter().filter_map(Reply::as_int).collect();
+    let count = |at: usize| counts.get(at).and_then(|count| u64::try_from(*count).ok()).unwrap_or(0);
     if count(1) > 0 {
-        poison.into_iter().for_each(|event| core.events.push(event));
+        for event in poison {
+            core.events.push(event);
+        }
     }
     Ok([count(0), count(1)])
 }
@@ -364,7 +289,10 @@ fn corpse(core: &Core, job: &[u8], failed_at: Option<f64>) -> Vec<u8> {
     let now = core.clock.now_ms().to_string();
     let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
         ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
-        ("error_message", Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\"")),
+        (
+            "error_message",
+            Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
+        ),
     ];
     if failed_at.is_none() {
         fields.push(("failed_at", Some(now.as_bytes())));

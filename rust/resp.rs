@@ -143,9 +143,7 @@ fn header(bytes: &[u8], start: usize) -> Result<Option<(Header, usize)>> {
         b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => Header::Line,
         b'$' | b'=' | b'!' => length(line, MAX_BULK)?.map_or(Header::Line, Header::Bulk),
         b'*' | b'~' | b'>' => length(line, MAX_ELEMENTS)?.map_or(Header::Line, Header::Array),
-        b'%' => {
-            length(line, MAX_ELEMENTS / 2)?.map_or(Header::Line, |pairs| Header::Array(pairs * 2))
-        }
+        b'%' => length(line, MAX_ELEMENTS / 2)?.map_or(Header::Line, |pairs| Header::Array(pairs * 2)),
         _ => return Err(protocol("a reply of an unknown type")),
     };
     Ok(Some((header, next)))
@@ -159,9 +157,7 @@ fn line(bytes: &[u8], start: usize) -> Result<Option<(u8, &[u8], usize)>> {
     };
     let window = &rest[..rest.len().min(MAX_LINE)];
     match memchr::memchr(b'\n', window) {
-        Some(end) if end >= 2 && window[end - 1] == b'\r' => {
-            Ok(Some((kind, &window[1..end - 1], start + end + 1)))
-        }
+        Some(end) if end >= 2 && window[end - 1] == b'\r' => Ok(Some((kind, &window[1..end - 1], start + end + 1))),
         Some(_) => Err(protocol("a line without its carriage return")),
         None if window.len() == MAX_LINE => Err(protocol("an endless line")),
         // Garbage is told from a slow reply at once, not after the timeout.
@@ -175,9 +171,7 @@ fn length(digits: &[u8], limit: usize) -> Result<Option<usize>> {
     if digits == b"-1" {
         return Ok(None);
     }
-    let number = std::str::from_utf8(digits)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let number = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     match number.and_then(|text| text.parse::<usize>().ok()) {
         Some(value) if value <= limit => Ok(Some(value)),
         _ => Err(protocol("a length that makes no sense")),
@@ -193,11 +187,7 @@ fn bulk_end(bytes: &[u8], end: usize) -> Result<usize> {
 }
 
 fn bounded(size: usize) -> Result<Option<usize>> {
-    if size > MAX_REPLY {
-        Err(protocol("a reply of more than 1 GiB"))
-    } else {
-        Ok(None)
-    }
+    if size > MAX_REPLY { Err(protocol("a reply of more than 1 GiB")) } else { Ok(None) }
 }
 
 fn protocol(what: &str) -> Error {
@@ -250,19 +240,14 @@ fn simple(kind: u8, text: &[u8]) -> Result<Reply> {
 }
 
 fn integer(text: &[u8]) -> Result<i64> {
-    let number = std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| protocol("an integer that is none"))
 }
 
 fn error_reply(text: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(text);
     let (code, message) = text.split_once(' ').unwrap_or((&text, ""));
-    Reply::Error {
-        code: code.to_owned(),
-        message: message.to_owned(),
-    }
+    Reply::Error { code: code.to_owned(), message: message.to_owned() }
 }
 
 /// Commands encoded one after the other, to be sent in one write.
@@ -299,8 +284,7 @@ impl Pipeline {
 
     fn number(&mut self, kind: u8, value: usize) {
         self.bytes.push(kind);
-        self.bytes
-            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
     }
 

@@ -15,51 +15,22 @@ fn bulk(text: &str) -> Reply {
 fn every_kind_of_reply() {
     let cases: [(&[u8], Reply); 14] = [
         (b"+OK\r\n", Reply::Status("OK".into())),
-        (
-            b"-ERR no way\r\n",
-            Reply::Error {
-                code: "ERR".into(),
-                message: "no way".into(),
-            },
-        ),
-        (
-            b"-OOM\r\n",
-            Reply::Error {
-                code: "OOM".into(),
-                message: String::new(),
-            },
-        ),
+        (b"-ERR no way\r\n", Reply::Error { code: "ERR".into(), message: "no way".into() }),
+        (b"-OOM\r\n", Reply::Error { code: "OOM".into(), message: String::new() }),
         (b":-42\r\n", Reply::Int(-42)),
         (b"$3\r\na\nb\r\n", bulk("a\nb")),
         (b"$0\r\n\r\n", bulk("")),
         (b"$-1\r\n", Reply::Nil),
         (b"*-1\r\n", Reply::Nil),
         (b"*0\r\n", Reply::Array(vec![])),
-        (
-            b"*2\r\n*1\r\n:1\r\n$-1\r\n",
-            Reply::Array(vec![Reply::Array(vec![Reply::Int(1)]), Reply::Nil]),
-        ),
+        (b"*2\r\n*1\r\n:1\r\n$-1\r\n", Reply::Array(vec![Reply::Array(vec![Reply::Int(1)]), Reply::Nil])),
         (b"_\r\n", Reply::Nil),
-        (
-            b"%1\r\n+a\r\n#t\r\n",
-            Reply::Array(vec![Reply::Status("a".into()), Reply::Int(1)]),
-        ),
+        (b"%1\r\n+a\r\n#t\r\n", Reply::Array(vec![Reply::Status("a".into()), Reply::Int(1)])),
         (b"=7\r\ntxt:abc\r\n", bulk("abc")),
-        (
-            b"!5\r\nERR x\r\n",
-            Reply::Error {
-                code: "ERR".into(),
-                message: "x".into(),
-            },
-        ),
+        (b"!5\r\nERR x\r\n", Reply::Error { code: "ERR".into(), message: "x".into() }),
     ];
     for (bytes, reply) in cases {
-        assert_eq!(
-            whole(bytes).unwrap(),
-            Some(reply),
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(whole(bytes).unwrap(), Some(reply), "{}", bytes.escape_ascii());
     }
 }
 
@@ -92,11 +63,7 @@ fn hostile_bytes_are_refused_without_allocation() {
         &endless,
     ];
     for bytes in cases {
-        assert!(
-            matches!(whole(bytes), Err(Error::Protocol(_))),
-            "{}",
-            bytes[..bytes.len().min(40)].escape_ascii()
-        );
+        assert!(matches!(whole(bytes), Err(Error::Protocol(_))), "{}", bytes[..bytes.len().min(40)].escape_ascii());
     }
     assert!(matches!(whole(b":abc\r\n"), Err(Error::Protocol(_))));
 }
@@ -104,13 +71,8 @@ fn hostile_bytes_are_refused_without_allocation() {
 #[test]
 fn commands_are_encoded_as_redis_reads_them() {
     let mut pipeline = Pipeline::new();
-    pipeline
-        .command(&[b"SET", b"k", b"a\r\nb"])
-        .command(&[b"PING"]);
-    assert_eq!(
-        pipeline.bytes(),
-        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*1\r\n$4\r\nPING\r\n"
-    );
+    pipeline.command(&[b"SET", b"k", b"a\r\nb"]).command(&[b"PING"]);
+    assert_eq!(pipeline.bytes(), b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*1\r\n$4\r\nPING\r\n");
     assert_eq!(pipeline.len(), 2);
     pipeline.clear();
     assert!(pipeline.is_empty() && pipeline.bytes().is_empty());
@@ -129,21 +91,14 @@ fn noise_never_panics() {
     };
     for _ in 0..100_000 {
         let length = random(40);
-        let bytes: Vec<u8> = (0..length)
-            .map(|_| ALPHABET[random(ALPHABET.len())])
-            .collect();
+        let bytes: Vec<u8> = (0..length).map(|_| ALPHABET[random(ALPHABET.len())]).collect();
         let in_one = Scanner::new().advance(&bytes).ok();
         let mut scanner = Scanner::new();
         let piecewise = (0..=length).map(|end| scanner.advance(&bytes[..end]));
-        let piecewise = piecewise
-            .take_while(Result::is_ok)
-            .find_map(|found| found.ok().flatten());
+        let piecewise = piecewise.take_while(Result::is_ok).find_map(|found| found.ok().flatten());
         assert_eq!(in_one.flatten(), piecewise, "{}", bytes.escape_ascii());
         if let Some(end) = piecewise {
-            assert!(matches!(
-                decode(&bytes[..end]),
-                Ok(_) | Err(Error::Protocol(_))
-            ));
+            assert!(matches!(decode(&bytes[..end]), Ok(_) | Err(Error::Protocol(_))));
         }
     }
 }

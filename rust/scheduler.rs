@@ -4,7 +4,6 @@
 //! With Sidekiq's own interval configured it looks at that random pace instead.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::claims::Dice;
@@ -54,7 +53,7 @@ fn round(
     dice: &mut Dice,
 ) -> Result<()> {
     if connection.is_none() {
-        *connection = Some(core.connect()?);
+        *connection = Some(core.connect("due")?);
     }
     let Some(open) = connection.as_mut() else {
         return Ok(());
@@ -75,9 +74,7 @@ fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
     let reply = DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH])?;
     let parts = reply.array().unwrap_or_default();
     let [seconds, micros, schedule, retry, later @ ..] = parts.as_slice() else {
-        return Err(Error::Protocol(
-            "the look for due jobs was answered with something else".into(),
-        ));
+        return Err(Error::Protocol("the look for due jobs was answered with something else".into()));
     };
     let now = seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0);
     core.clock.observe(now);
@@ -90,27 +87,14 @@ fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
     if moved > 0 {
         return Ok(Duration::ZERO);
     }
-    let next = later
-        .iter()
-        .filter_map(|score| score.as_str()?.parse::<f64>().ok())
-        .fold(f64::INFINITY, f64::min);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds since 1970 fit into 53 bits until 2255"
-    )]
+    let next = later.iter().filter_map(|score| score.as_str()?.parse::<f64>().ok()).fold(f64::INFINITY, f64::min);
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let wait = next - now as f64 / 1e6;
     // A millisecond more, since Redis must have passed the score when it looks.
-    Ok(Duration::try_from_secs_f64(wait + 0.001)
-        .unwrap_or(LOOK)
-        .min(LOOK))
+    Ok(Duration::try_from_secs_f64(wait + 0.001).unwrap_or(LOOK).min(LOOK))
 }
 
-fn move_due(
-    core: &Core,
-    connection: &mut Connection,
-    set: &[u8],
-    due: Vec<Vec<u8>>,
-) -> Result<usize> {
+fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u8>>) -> Result<usize> {
     if due.is_empty() {
         return Ok(0);
     }
@@ -122,29 +106,17 @@ fn move_due(
     for job in due {
         match queued(core, &job, &enqueued_at) {
             Ok((payload, name)) => {
-                let at = names
-                    .iter()
-                    .position(|known| *known == name)
-                    .unwrap_or_else(|| {
-                        all.push(keys::queue(&name));
-                        names.push(name.clone());
-                        names.len() - 1
-                    });
-                args.extend([
-                    job,
-                    payload,
-                    (at + 4).to_string().into_bytes(),
-                    name.into_bytes(),
-                ]);
+                let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    all.push(keys::queue(&name));
+                    names.push(name.clone());
+                    names.len() - 1
+                });
+                args.extend([job, payload, (at + 4).to_string().into_bytes(), name.into_bytes()]);
             }
             Err(flaw) => {
                 let set = String::from_utf8_lossy(set);
-                core.events.log(
-                    WARNING,
-                    format!(
-                        "an entry of {set} is no job, {flaw}: it goes to the dead set as it is"
-                    ),
-                );
+                core.events
+                    .log(WARNING, format!("an entry of {set} is no job, {flaw}: it goes to the dead set as it is"));
                 args.extend([job, Vec::new(), b"0".to_vec(), Vec::new()]);
             }
         }
@@ -157,18 +129,10 @@ fn move_due(
 }
 
 /// The job as its queue takes it: `enqueued_at` is new, all else is as stored.
-fn queued(
-    core: &Core,
-    job: &[u8],
-    enqueued_at: &[u8],
-) -> std::result::Result<(Vec<u8>, String), String> {
+fn queued(core: &Core, job: &[u8], enqueued_at: &[u8]) -> std::result::Result<(Vec<u8>, String), String> {
     let envelope = scan(job, core.options.max_bytes).map_err(|flaw| flaw.to_string())?;
-    let name = envelope
-        .queue
-        .filter(|name| !name.is_empty() && name.len() <= 1_024)
-        .ok_or("it names no queue")?;
-    let payload =
-        splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
+    let name = envelope.queue.filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
+    let payload = splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
     Ok((payload, name))
 }
 
@@ -178,26 +142,18 @@ fn polled(average: Duration, connection: &mut Connection, dice: &mut Dice) -> Re
     let processes = replies.first().and_then(Reply::as_int).unwrap_or(1).max(1);
     #[expect(clippy::cast_precision_loss, reason = "a draw of a million steps")]
     let draw = dice.below(1_000_000) as f64 / 1e6;
-    let spread = if processes < 10 {
-        0.5 + draw
-    } else {
-        2.0 * draw
-    };
+    let spread = if processes < 10 { 0.5 + draw } else { 2.0 * draw };
     Ok(average.mul_f64(spread))
 }
 
 /// Waits for an announcement, `limit` at most. Without a channel it just sleeps: an announced job is then up to a second late.
 fn listen(core: &Core, channel: &mut Option<Connection>, limit: Duration) -> Result<()> {
     if channel.is_none() {
-        let mut fresh = core.connect()?;
-        if fresh
-            .command(&[b"SUBSCRIBE", keys::SCHEDULED_CHANNEL])
-            .is_err()
-        {
+        let mut fresh = core.connect("channel")?;
+        if fresh.command(&[b"SUBSCRIBE", keys::SCHEDULED_CHANNEL]).is_err() {
             sleep(core, limit);
             return Ok(());
         }
-        *core.channel.lock().unwrap_or_else(PoisonError::into_inner) = fresh.shutdown_handle().ok();
         *channel = Some(fresh);
         // What was announced before we listened is found by a look.
         return Ok(());
@@ -212,11 +168,7 @@ fn listen(core: &Core, channel: &mut Option<Connection>, limit: Duration) -> Res
         Ok(_) => Ok(()),
         Err(error) => {
             *channel = None;
-            if core.phase() == Phase::Running {
-                Err(error)
-            } else {
-                Ok(())
-            }
+            if core.phase() == Phase::Running { Err(error) } else { Ok(()) }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Lua scripts: called by digest, sent whole only to a server that does not know them.
 
+use std::borrow::Borrow;
 use std::sync::OnceLock;
 
 use crate::connection::Connection;
@@ -15,17 +16,12 @@ pub struct Script {
 
 impl Script {
     pub const fn new(name: &'static str, source: &'static str) -> Self {
-        Self {
-            name,
-            source,
-            sha: OnceLock::new(),
-        }
+        Self { name, source, sha: OnceLock::new() }
     }
 
     /// The digest by which Redis knows it.
     pub fn sha(&self) -> &str {
-        self.sha
-            .get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
+        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
     }
 
     /// Adds a call by digest.
@@ -39,12 +35,7 @@ impl Script {
     }
 
     /// Calls it; an error reply becomes `Err`.
-    pub fn run(
-        &self,
-        connection: &mut Connection,
-        keys: &[&[u8]],
-        args: &[&[u8]],
-    ) -> Result<Reply> {
+    pub fn run(&self, connection: &mut Connection, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
         let mut pipeline = Pipeline::new();
         self.add_to(&mut pipeline, keys, args);
         connection.send(pipeline.bytes())?;
@@ -62,10 +53,9 @@ impl Script {
     /// An error says which script it came from.
     fn named(&self, reply: Reply) -> Result<Reply> {
         reply.into_result().map_err(|error| match error {
-            Error::Reply { code, message } => Error::Reply {
-                code,
-                message: format!("{message} (script {})", self.name),
-            },
+            Error::Reply { code, message } => {
+                Error::Reply { code, message: format!("{message} (script {})", self.name) }
+            }
             other => other,
         })
     }
@@ -87,11 +77,7 @@ fn is_unknown(reply: &Reply) -> bool {
 
 /// One entry of a pipeline that may hold scripts.
 pub enum Call {
-    Script {
-        script: &'static Script,
-        keys: Vec<Vec<u8>>,
-        args: Vec<Vec<u8>>,
-    },
+    Script { script: &'static Script, keys: Vec<Vec<u8>>, args: Vec<Vec<u8>> },
     Command(Vec<Vec<u8>>),
 }
 
@@ -117,21 +103,19 @@ fn borrowed(words: &[Vec<u8>]) -> Vec<&[u8]> {
 
 /// All calls in one trip; error replies stay among the replies. Scripts the server did not know are sent again whole,
 /// in their order, in a second trip: they run after the others then, so no call may rely on an earlier script's effect.
-pub fn run_pipeline(connection: &mut Connection, calls: &[Call]) -> Result<Vec<Reply>> {
+pub fn run_pipeline(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
     let mut pipeline = Pipeline::new();
     for call in calls {
-        call.add_to(&mut pipeline, false);
+        call.borrow().add_to(&mut pipeline, false);
     }
     let mut replies = connection.run(&pipeline)?;
-    let unknown: Vec<usize> = (0..replies.len())
-        .filter(|index| is_unknown(&replies[*index]))
-        .collect();
+    let unknown: Vec<usize> = (0..replies.len()).filter(|index| is_unknown(&replies[*index])).collect();
     if unknown.is_empty() {
         return Ok(replies);
     }
     pipeline.clear();
     for index in &unknown {
-        calls[*index].add_to(&mut pipeline, true);
+        calls[*index].borrow().add_to(&mut pipeline, true);
     }
     for (index, reply) in unknown.into_iter().zip(connection.run(&pipeline)?) {
         replies[index] = reply;

@@ -8,20 +8,13 @@ use crate::resp::Reply;
 use crate::url::{Endpoint, RedisUrl};
 
 /// A connection to the master, of the first sentinel whose word proves true.
-pub fn open_master(
-    url: &RedisUrl,
-    connect_timeout: Duration,
-    timeout: Duration,
-) -> Result<Connection> {
+pub fn open_master(url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Connection> {
     let Endpoint::Sentinel { service, nodes } = &url.endpoint else {
         return Err(Error::Config("not a Sentinel URL".into()));
     };
     let mut reasons = Vec::new();
     for (host, port) in nodes {
-        let node = Endpoint::Tcp {
-            host: host.clone(),
-            port: *port,
-        };
+        let node = Endpoint::Tcp { host: host.clone(), port: *port };
         let found = ask(url, &node, service, connect_timeout, timeout)
             .and_then(|master| check(Connection::open_at(&master, url, connect_timeout, timeout)?));
         match found {
@@ -31,11 +24,7 @@ pub fn open_master(
             Err(error) => reasons.push(format!("{host}:{port}: {error}")),
         }
     }
-    Err(Error::Unreachable(format!(
-        "no sentinel of {} leads to a master: {}",
-        url.safe(),
-        reasons.join("; ")
-    )))
+    Err(Error::Unreachable(format!("no sentinel of {} leads to a master: {}", url.safe(), reasons.join("; "))))
 }
 
 fn ask(
@@ -50,23 +39,13 @@ fn ask(
     sentinel.login(&url.sentinel_login)?;
     let reply = sentinel.command(&[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", service.as_bytes()])?;
     let Reply::Array(parts) = &reply else {
-        return Err(Error::Unreachable(format!(
-            "it knows no master named {service}"
-        )));
+        return Err(Error::Unreachable(format!("it knows no master named {service}")));
     };
     let host = parts.first().and_then(Reply::as_str);
-    let port = parts
-        .get(1)
-        .and_then(Reply::as_int)
-        .and_then(|port| u16::try_from(port).ok());
+    let port = parts.get(1).and_then(Reply::as_int).and_then(|port| u16::try_from(port).ok());
     match (host, port) {
-        (Some(host), Some(port)) => Ok(Endpoint::Tcp {
-            host: host.to_owned(),
-            port,
-        }),
-        _ => Err(Error::Protocol(
-            "the sentinel's answer is no address".into(),
-        )),
+        (Some(host), Some(port)) => Ok(Endpoint::Tcp { host: host.to_owned(), port }),
+        _ => Err(Error::Protocol("the sentinel's answer is no address".into())),
     }
 }
 
@@ -78,14 +57,8 @@ fn check(mut connection: Connection) -> Result<Connection> {
         Err(Error::Reply { .. }) => return Ok(connection),
         Err(error) => return Err(error),
     };
-    match role
-        .array()
-        .and_then(|parts| parts.first()?.as_str().map(str::to_owned))
-        .as_deref()
-    {
+    match role.array().and_then(|parts| parts.first()?.as_str().map(str::to_owned)).as_deref() {
         Some("master") => Ok(connection),
-        _ => Err(Error::Unreachable(
-            "the server it names is no master (yet)".into(),
-        )),
+        _ => Err(Error::Unreachable("the server it names is no master (yet)".into())),
     }
 }

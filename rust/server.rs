@@ -28,10 +28,12 @@ use crate::waker;
 
 /// Each queue up to this many has a connection that waits for it; those beyond are looked at once a second.
 const WAITERS: usize = 16;
-/// How long `quiet` waits for Redis to take back what has not begun.
-const QUIET: Duration = Duration::from_secs(5);
-/// How long `stop` goes on trying to write acks when Redis does not answer.
-const FLUSH: Duration = Duration::from_secs(2);
+/// How long `quiet` waits for Redis to take back what has not begun; it goes on without being waited for.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long `stop` goes on trying to write acks when Redis does not answer. All waits of a stop together must stay below 3.5 s.
+const FLUSH: Duration = Duration::from_secs(1);
+/// And then, with their connections shut down, how long it waits for the threads. One that hangs in a connect is left behind.
+const LAST: Duration = Duration::from_millis(300);
 
 /// Fetcher, scheduler, heartbeat and recovery: Rust threads that never attach to the interpreter.
 #[pyclass(frozen, module = "fastkiq._core")]
@@ -49,36 +51,24 @@ impl Server {
     fn start_threads(&self) -> Result<()> {
         let core = self.core();
         let waiters: Vec<Arc<Waiter>> = if core.options.reliable {
-            (0..core.options.queues.len().min(WAITERS))
-                .map(|queue| Arc::new(Waiter::new(Post::Move(queue))))
-                .collect()
+            (0..core.options.queues.len().min(WAITERS)).map(|queue| Arc::new(Waiter::new(Post::Move(queue)))).collect()
         } else {
             vec![Arc::new(Waiter::new(Post::Pop))]
         };
         let mut started = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for (number, waiter) in waiters.iter().cloned().enumerate() {
-            started.push(threads::start(
-                core,
-                format!("fastkiq-wait-{number}"),
-                move |core| waiter.run(core),
-            )?);
+            started.push(threads::start(core, format!("fastkiq-wait-{number}"), move |core| waiter.run(core))?);
         }
         let beat = self.heartbeat.clone();
         started.push(threads::start(core, "fastkiq-beat".into(), move |core| {
             let _ = core.threads.heartbeat.set(std::thread::current());
-            beat.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .run(core);
+            beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
         })?);
         started.push(threads::start(core, "fastkiq-wake".into(), |core| {
             let _ = core.threads.waker.set(std::thread::current());
             waker::run(core);
         })?);
-        started.push(threads::start(
-            core,
-            "fastkiq-sched".into(),
-            scheduler::run,
-        )?);
+        started.push(threads::start(core, "fastkiq-sched".into(), scheduler::run)?);
         started.push(threads::start(core, "fastkiq-fetch".into(), move |core| {
             let _ = core.threads.fetcher.set(std::thread::current());
             Fetcher::new(core, &waiters).run();
@@ -103,11 +93,7 @@ impl Server {
 impl Server {
     #[new]
     #[pyo3(signature = (url, workers, options, /))]
-    fn new(
-        url: &str,
-        workers: &Bound<'_, PyMapping>,
-        options: &Bound<'_, PyMapping>,
-    ) -> Result<Self> {
+    fn new(url: &str, workers: &Bound<'_, PyMapping>, options: &Bound<'_, PyMapping>) -> Result<Self> {
         let url = RedisUrl::parse(url)?;
         let options = Options::extract(options)?;
         let mut objects = Vec::new();
@@ -119,17 +105,8 @@ impl Server {
         }
         let core = Arc::new(Core::new(url, options, table)?);
         let heartbeat = Arc::new(Mutex::new(Heartbeat::new(&core)));
-        let face = Face {
-            core,
-            workers: objects,
-            generation: fork::generation(),
-            side: Mutex::new(None),
-        };
-        Ok(Self {
-            face: Arc::new(face),
-            heartbeat,
-            threads: Mutex::default(),
-        })
+        let face = Face { core, workers: objects, generation: fork::generation(), side: Mutex::new(None) };
+        Ok(Self { face: Arc::new(face), heartbeat, threads: Mutex::default() })
     }
 
     #[getter]
@@ -154,21 +131,11 @@ impl Server {
 
     fn start(&self, py: Python<'_>) -> Result<()> {
         self.face.same_process()?;
-        if !self
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
-        {
-            return Err(Error::Config(
-                "this server has been started before: make a new one".into(),
-            ));
+        if !self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return Err(Error::Config("this server has been started before: make a new one".into()));
         }
         py.detach(|| {
-            self.heartbeat
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .begin(self.core())?;
+            self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).begin(self.core())?;
             self.start_threads()
         })
     }
@@ -200,17 +167,15 @@ impl Server {
     fn quiet(&self, py: Python<'_>) -> Result<()> {
         self.face.same_process()?;
         self.core().advance(Phase::Quiet);
-        if self
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
-        {
+        if self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Ok(());
         }
         py.detach(|| {
             if !self.wait_calm(QUIET) {
-                self.core().events.log(WARNING, "Redis does not take back what has not begun: it will be recovered after this process ends");
+                self.core().events.log(
+                    WARNING,
+                    "Redis does not take back what has not begun: it will be recovered after this process ends",
+                );
             }
         });
         Ok(())
@@ -238,15 +203,9 @@ impl Server {
     fn running(&self) -> Vec<(String, String, String, f64)> {
         let now = now_us();
         let line = |running: crate::shared::Running| {
-            let seconds =
-                Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
+            let seconds = Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
             let envelope = &running.job.envelope;
-            (
-                running.thread.to_string(),
-                envelope.class.clone(),
-                envelope.jid.clone(),
-                seconds,
-            )
+            (running.thread.to_string(), envelope.class.clone(), envelope.jid.clone(), seconds)
         };
         self.core().running().into_iter().map(line).collect()
     }
@@ -273,7 +232,7 @@ impl Server {
 
     fn info<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyDict>> {
         self.face.same_process()?;
-        let facts = py.detach(|| self.face.aside(inspect::info))?;
+        let facts = py.detach(|| self.face.aside(|connection| Ok(inspect::info(connection))))?;
         let answer = PyDict::new(py);
         for (name, value) in facts {
             answer.set_item(name, value)?;
@@ -284,54 +243,50 @@ impl Server {
     #[pyo3(signature = (horizon, /))]
     fn pending(&self, py: Python<'_>, horizon: f64) -> Result<(u64, u64, u64)> {
         self.face.same_process()?;
-        py.detach(|| {
-            self.face
-                .aside(|connection| inspect::pending(self.core(), connection, horizon))
-        })
+        py.detach(|| self.face.aside(|connection| inspect::pending(self.core(), connection, horizon)))
     }
 
     fn stop(&self, py: Python<'_>) -> Result<()> {
         self.face.same_process()?;
         let core = self.core();
-        core.stop_by_us
-            .fetch_min(now_us() + micros(FLUSH), Ordering::AcqRel);
+        core.stop_by_us.fetch_min(now_us() + micros(FLUSH), Ordering::AcqRel);
         core.advance(Phase::Stopped);
-        let started =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let started = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         if started.is_empty() {
             return Ok(());
         }
         py.detach(|| {
-            for thread in started {
-                if thread.join().is_err() {
-                    core.events
-                        .log(WARNING, "a thread of the core ended in a panic");
-                }
+            if !ended(&started, FLUSH) {
+                core.shut_down(|_| true);
+                ended(&started, LAST);
             }
-            if let Err(error) = self
-                .heartbeat
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .leave(core)
-            {
-                core.events.log(
-                    WARNING,
-                    format!(
-                        "this process could not take its leave: {error}. Its lease will run out."
-                    ),
-                );
+            let left = match self.heartbeat.try_lock() {
+                Ok(mut heartbeat) => heartbeat.leave(core),
+                Err(_) => Err(Error::Unreachable("Redis does not answer".into())),
+            };
+            if let Err(error) = left {
+                let what = "Its lease will run out, and then others take over what is left of it.";
+                core.events.log(WARNING, format!("this process could not take its leave: {error}. {what}"));
             }
         });
         Ok(())
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "<fastkiq server {} on {}>",
-            self.core().identity().name,
-            self.core().url.safe()
-        )
+        format!("<fastkiq server {} on {}>", self.core().identity().name, self.core().url.safe())
     }
+}
+
+/// Waits until all threads have ended; false when `limit` came first.
+fn ended(threads: &[JoinHandle<()>], limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    while !threads.iter().all(JoinHandle::is_finished) {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
@@ -341,17 +296,9 @@ fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         Event::Beat => ("beat",).into_pyobject(py),
         Event::Heartbeat => ("heartbeat",).into_pyobject(py),
         Event::Log(level, message) => ("log", level, message).into_pyobject(py),
-        Event::Bad { reason, queue, raw } => {
-            ("bad", reason, queue, PyBytes::new(py, &raw)).into_pyobject(py)
-        }
-        Event::Poison { class, jid, raw } => {
-            ("poison", class, jid, PyBytes::new(py, &raw)).into_pyobject(py)
-        }
+        Event::Bad { reason, queue, raw } => ("bad", reason, queue, PyBytes::new(py, &raw)).into_pyobject(py),
+        Event::Poison { class, jid, raw } => ("poison", class, jid, PyBytes::new(py, &raw)).into_pyobject(py),
         Event::Recovered { identity, jobs } => ("recovered", identity, jobs).into_pyobject(py),
-        Event::Summary {
-            processed,
-            failed,
-            seconds,
-        } => ("summary", processed, failed, seconds).into_pyobject(py),
+        Event::Summary { processed, failed, seconds } => ("summary", processed, failed, seconds).into_pyobject(py),
     }
 }

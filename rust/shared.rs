@@ -97,8 +97,8 @@ pub struct Core {
     pub order: AtomicU64,
     /// Jobs that lie in a list of blocking moves and that we know of, with how many of each.
     pub moved: Mutex<HashMap<Vec<u8>, u32>>,
-    /// Ends the scheduler's wait for announcements.
-    pub channel: Mutex<Option<ShutdownHandle>>,
+    /// Every thread's connection, by purpose: so that a wait for Redis can be ended from outside.
+    sockets: Mutex<HashMap<String, ShutdownHandle>>,
     identity: RwLock<Arc<Identity>>,
     /// Steady microseconds until which a confirmed beat protects what we hold.
     lease_end_us: AtomicU64,
@@ -123,19 +123,11 @@ pub fn unpark(thread: &OnceLock<Thread>) {
 }
 
 impl Core {
-    pub fn new(
-        url: RedisUrl,
-        options: Options,
-        workers: HashMap<String, (usize, bool)>,
-    ) -> Result<Self> {
-        let bell = |what: std::io::Result<Bell>| {
-            what.map_err(|error| Error::Config(format!("no socket pair: {error}")))
-        };
+    pub fn new(url: RedisUrl, options: Options, workers: HashMap<String, (usize, bool)>) -> Result<Self> {
+        let bell =
+            |what: std::io::Result<Bell>| what.map_err(|error| Error::Config(format!("no socket pair: {error}")));
         let has_async = workers.values().any(|(_, is_async)| *is_async);
-        let identity = Arc::new(Identity {
-            name: new_name(&options.hostname)?,
-            epoch: 0,
-        });
+        let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
         Ok(Self {
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             options,
@@ -144,8 +136,7 @@ impl Core {
             machine: crate::machine::machine(),
             workers,
             clock: RedisClock::default(),
-            events: Events::new()
-                .map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
+            events: Events::new().map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
             ready: Ready::default(),
             outbox: Outbox::default(),
             async_bell: bell(Bell::new())?,
@@ -169,7 +160,7 @@ impl Core {
             confirming: Mutex::new(()),
             order: AtomicU64::new(1),
             moved: Mutex::default(),
-            channel: Mutex::default(),
+            sockets: Mutex::default(),
             identity: RwLock::new(identity),
             lease_end_us: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -178,40 +169,34 @@ impl Core {
         })
     }
 
-    pub fn connect(&self) -> Result<Connection> {
-        Connection::open(
-            &self.url,
-            self.options.connect_timeout,
-            self.options.timeout,
-        )
+    /// A new connection, which replaces the one of the same name in the list of those that `shut_down` ends.
+    pub fn connect(&self, name: &str) -> Result<Connection> {
+        let connection = Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)?;
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.insert(name.to_owned(), connection.shutdown_handle()?);
+        Ok(connection)
+    }
+
+    /// Ends the waits for Redis of the connections that `which` names.
+    pub fn shut_down(&self, which: impl Fn(&str) -> bool) {
+        let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.iter().filter(|(name, _)| which(name)).for_each(|(_, socket)| socket.shutdown());
     }
 
     pub fn identity(&self) -> Arc<Identity> {
-        self.identity
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// After a lapse: late acks under the old name hit dead keys, and what was prefetched under it is Redis's again.
     pub fn renew_identity(&self) -> Result<Arc<Identity>> {
-        let mut identity = self
-            .identity
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let renewed = Arc::new(Identity {
-            name: new_name(&self.options.hostname)?,
-            epoch: identity.epoch + 1,
-        });
+        let mut identity = self.identity.write().unwrap_or_else(PoisonError::into_inner);
+        let renewed = Arc::new(Identity { name: new_name(&self.options.hostname)?, epoch: identity.epoch + 1 });
         *identity = renewed.clone();
         drop(identity);
         for job in self.ready.withdraw(None) {
             job.settle();
         }
-        self.moved
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(renewed)
     }
 
@@ -221,8 +206,7 @@ impl Core {
 
     /// `sent_us`: when the beat that Redis confirmed was sent. The lease counts from then, not from the reply.
     pub fn extend_lease(&self, sent_us: u64) {
-        self.lease_end_us
-            .store(sent_us + micros(self.options.lease), Ordering::Release);
+        self.lease_end_us.store(sent_us + micros(self.options.lease), Ordering::Release);
         self.ready.wake_all();
     }
 
@@ -241,13 +225,9 @@ impl Core {
         unpark(&self.threads.waker);
         unpark(&self.threads.heartbeat);
         unpark(&self.threads.scheduler);
-        if let Some(channel) = self
-            .channel
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
-            channel.shutdown();
+        if phase == Phase::Stopped {
+            // The fetcher still writes; what these wait for no longer matters.
+            self.shut_down(|name| name == "beat" || name == "due" || name == "channel");
         }
     }
 
@@ -307,18 +287,14 @@ impl Core {
 
     /// A job has ended: its thread or place is free.
     pub fn finish(&self, running: &Running) {
-        self.observe_duration(
-            running.job.queue,
-            now_us().saturating_sub(running.started_us),
-        );
+        self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
         self.ready.finish(&running.job);
         self.offer_room(running.job.is_async);
     }
 
     fn offer_room(&self, is_async: bool) {
         if self.wants_room.load(Ordering::Acquire)
-            && self.ready.lock().waiting(is_async)
-                <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
+            && self.ready.lock().waiting(is_async) <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
             && self.wants_room.swap(false, Ordering::AcqRel)
         {
             unpark(&self.threads.fetcher);
@@ -336,21 +312,10 @@ impl Core {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let mut running: Vec<Running> = slots
             .iter()
-            .filter_map(|slot| {
-                slot.current
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone()
-            })
+            .filter_map(|slot| slot.current.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .collect();
         drop(slots);
-        running.extend(
-            self.coroutines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .values()
-                .cloned(),
-        );
+        running.extend(self.coroutines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
         running
     }
 
@@ -359,14 +324,7 @@ impl Core {
         if let Some(duration) = self.durations.get(queue) {
             let old = duration.load(Ordering::Relaxed);
             let elapsed = elapsed_us.max(1);
-            duration.store(
-                if old == 0 {
-                    elapsed
-                } else {
-                    (old * 7 + elapsed).div_ceil(8)
-                },
-                Ordering::Relaxed,
-            );
+            duration.store(if old == 0 { elapsed } else { (old * 7 + elapsed).div_ceil(8) }, Ordering::Relaxed);
         }
     }
 
@@ -375,12 +333,11 @@ impl Core {
         if self.phase() == Phase::Stopped {
             return;
         }
-        if self
-            .outage_since_us
-            .compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-        {
-            self.events.log(WARNING, format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."));
+        if self.outage_since_us.compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.events.log(
+                WARNING,
+                format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."),
+            );
         }
     }
 
@@ -389,8 +346,7 @@ impl Core {
         let since = self.outage_since_us.swap(0, Ordering::AcqRel);
         if since > 0 {
             let seconds = Duration::from_micros(now_us().saturating_sub(since)).as_secs_f64();
-            self.events
-                .log(INFO, format!("Redis is back after {seconds:.1} s"));
+            self.events.log(INFO, format!("Redis is back after {seconds:.1} s"));
         }
     }
 
@@ -408,6 +364,6 @@ fn new_name(hostname: &str) -> Result<String> {
     let mut nonce = [0u8; 6];
     getrandom::fill(&mut nonce)
         .map_err(|error| Error::Config(format!("no random numbers from the system: {error}")))?;
-    let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{hostname}:{}:{hex}", std::process::id()))
+    let nonce = nonce.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    Ok(format!("{hostname}:{}:{nonce:012x}", std::process::id()))
 }

@@ -74,8 +74,7 @@ impl Stream {
     pub fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<Self> {
         let mut last = io::Error::new(ErrorKind::NotFound, "the host name has no address");
         for address in addresses(host, port, deadline)? {
-            match TcpStream::connect_timeout(&address, left(deadline).max(Duration::from_millis(1)))
-            {
+            match TcpStream::connect_timeout(&address, left(deadline).max(Duration::from_millis(1))) {
                 Ok(socket) => return prepared(socket),
                 Err(error) => last = error,
             }
@@ -88,10 +87,7 @@ impl Stream {
         // A server that is stopped leaves `connect` hanging once its backlog is full.
         let socket = bounded(deadline, move || UnixStream::connect(path))?;
         socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket: Socket::Unix(socket),
-            tls: None,
-        })
+        Ok(Self { socket: Socket::Unix(socket), tls: None })
     }
 
     /// Speaks TLS from here on.
@@ -105,11 +101,7 @@ impl Stream {
         Ok(self)
     }
 
-    fn handshake_step(
-        &mut self,
-        session: &mut ClientConnection,
-        deadline: Instant,
-    ) -> io::Result<()> {
+    fn handshake_step(&mut self, session: &mut ClientConnection, deadline: Instant) -> io::Result<()> {
         flush(session, &mut self.socket, || deadline).map_err(|failed| failed.error)?;
         if !session.is_handshaking() {
             return Ok(());
@@ -164,11 +156,7 @@ impl Stream {
             Some(session) => session.read_tls(&mut self.socket),
         };
         match result {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                Ok(None)
-            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
             Err(error) if is_reset(&error) => Ok(Some(Arrival::Closed)),
             Err(error) => Err(error),
             Ok(0) if self.tls.is_none() => Ok(Some(Arrival::Closed)),
@@ -183,11 +171,7 @@ impl Stream {
     }
 
     /// Writes all of `bytes`; `patience` is how long one step may take.
-    pub fn write(
-        &mut self,
-        bytes: &[u8],
-        patience: Duration,
-    ) -> std::result::Result<(), WriteError> {
+    pub fn write(&mut self, bytes: &[u8], patience: Duration) -> std::result::Result<(), WriteError> {
         let deadline = || Instant::now() + patience;
         let Some(session) = &mut self.tls else {
             return write_plain(&mut self.socket, bytes, deadline);
@@ -199,10 +183,7 @@ impl Stream {
             match flush(session, &mut self.socket, deadline) {
                 Ok(()) => sent = true,
                 Err(failed) => {
-                    return Err(WriteError {
-                        sent: sent || failed.sent,
-                        error: failed.error,
-                    });
+                    return Err(WriteError { sent: sent || failed.sent, error: failed.error });
                 }
             }
         }
@@ -214,17 +195,12 @@ impl Stream {
         let mut byte = [0_u8];
         if self.tls.is_some() {
             // A TLS server may send session tickets at any time; they are consumed here.
-            return !matches!(self.take(&mut byte), Ok(None))
-                || !matches!(self.pull(&mut byte), Ok(None));
+            return !matches!(self.take(&mut byte), Ok(None)) || !matches!(self.pull(&mut byte), Ok(None));
         }
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
         // SAFETY: the descriptor is open while `self` lives, and the buffer holds the one byte asked for.
         let count = unsafe { libc::recv(self.socket.fd(), byte.as_mut_ptr().cast(), 1, flags) };
-        count >= 0
-            || !matches!(
-                io::Error::last_os_error().kind(),
-                ErrorKind::WouldBlock | ErrorKind::Interrupted
-            )
+        count >= 0 || !matches!(io::Error::last_os_error().kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
     }
 
     pub fn fd(&self) -> RawFd {
@@ -244,10 +220,7 @@ fn prepared(socket: TcpStream) -> io::Result<Stream> {
     socket.set_nodelay(true)?;
     keep_alive(socket.as_raw_fd());
     socket.set_nonblocking(true)?;
-    Ok(Stream {
-        socket: Socket::Tcp(socket),
-        tls: None,
-    })
+    Ok(Stream { socket: Socket::Tcp(socket), tls: None })
 }
 
 /// Asks the kernel to notice a vanished peer after some two minutes. Best effort.
@@ -275,11 +248,7 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketA
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let host = host.to_owned();
-    bounded(deadline, move || {
-        (host.as_str(), port)
-            .to_socket_addrs()
-            .map(Iterator::collect)
-    })
+    bounded(deadline, move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect))
 }
 
 /// Runs a call that knows no timeout on a thread of its own. One that hangs is left behind.
@@ -288,16 +257,11 @@ fn bounded<T: Send + 'static>(
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name("fastkiq-connect".into())
-        .stack_size(512 << 10)
-        .spawn(move || {
-            // Nobody listens any more once the deadline has passed.
-            let _ = sender.send(call());
-        })?;
-    receiver
-        .recv_timeout(left(deadline))
-        .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    std::thread::Builder::new().name("fastkiq-connect".into()).stack_size(512 << 10).spawn(move || {
+        // Nobody listens any more once the deadline has passed.
+        let _ = sender.send(call());
+    })?;
+    receiver.recv_timeout(left(deadline)).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
 fn write_plain(
@@ -313,19 +277,14 @@ fn write_plain(
                 continue;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                match wait(socket.fd(), libc::POLLOUT, deadline()) {
-                    Ok(true) => continue,
-                    Ok(false) => ErrorKind::TimedOut.into(),
-                    Err(error) => error,
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => match wait(socket.fd(), libc::POLLOUT, deadline()) {
+                Ok(true) => continue,
+                Ok(false) => ErrorKind::TimedOut.into(),
+                Err(error) => error,
+            },
             Err(error) => error,
         };
-        return Err(WriteError {
-            sent: done > 0,
-            error: failed,
-        });
+        return Err(WriteError { sent: done > 0, error: failed });
     }
     Ok(())
 }
@@ -344,19 +303,14 @@ fn flush(
                 continue;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                match wait(socket.fd(), libc::POLLOUT, deadline()) {
-                    Ok(true) => continue,
-                    Ok(false) => ErrorKind::TimedOut.into(),
-                    Err(error) => error,
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => match wait(socket.fd(), libc::POLLOUT, deadline()) {
+                Ok(true) => continue,
+                Ok(false) => ErrorKind::TimedOut.into(),
+                Err(error) => error,
+            },
             Err(error) => error,
         };
-        return Err(WriteError {
-            sent,
-            error: failed,
-        });
+        return Err(WriteError { sent, error: failed });
     }
     Ok(())
 }
@@ -364,11 +318,7 @@ fn flush(
 /// Waits for the descriptor; false at the deadline.
 fn wait(fd: RawFd, events: libc::c_short, deadline: Instant) -> io::Result<bool> {
     loop {
-        let mut entry = libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        };
+        let mut entry = libc::pollfd { fd, events, revents: 0 };
         // Rounded up, so that the last fraction of a millisecond is not spun through.
         let milliseconds = left(deadline).as_micros().div_ceil(1000);
         let milliseconds = libc::c_int::try_from(milliseconds).unwrap_or(libc::c_int::MAX);
@@ -392,8 +342,5 @@ fn left(deadline: Instant) -> Duration {
 }
 
 fn is_reset(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
-    )
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted)
 }

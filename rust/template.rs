@@ -39,18 +39,11 @@ impl Template {
             }
         }
         if !copy.contains("retry")? {
-            return Err(option(
-                "retry",
-                "missing",
-                "every payload says it: True, False or a number",
-            ));
+            return Err(option("retry", "missing", "every payload says it: True, False or a number"));
         }
-        let queue = copy
-            .get_item("queue")?
-            .and_then(|queue| queue.extract::<String>().ok());
+        let queue = copy.get_item("queue")?.and_then(|queue| queue.extract::<String>().ok());
         let queue = queue.filter(|queue| !queue.is_empty());
-        let queue =
-            queue.ok_or_else(|| option("queue", "not the name of a queue", "pass a str"))?;
+        let queue = queue.ok_or_else(|| option("queue", "not the name of a queue", "pass a str"))?;
         if class_name.is_empty() {
             return Err(option("class", "empty", "pass the worker's wire name"));
         }
@@ -59,13 +52,7 @@ impl Template {
         let mut middle = b",\"class\":".to_vec();
         encode::write_string(&mut middle, class_name);
         middle.extend_from_slice(b",\"jid\":\"");
-        Ok(Self {
-            head,
-            middle,
-            queue_name: queue.into(),
-            class: class_name.to_owned(),
-            max_bytes,
-        })
+        Ok(Self { head, middle, queue_name: queue.into(), class: class_name.to_owned(), max_bytes })
     }
 
     #[getter]
@@ -116,19 +103,10 @@ pub fn check_size(size: usize, max_bytes: usize, root: impl Fn() -> String) -> R
         return Ok(());
     }
     let found = format!("a payload of {size} bytes");
-    let hint =
-        format!("the limit is {max_bytes}: pass an id or a path, and load the data in the job");
-    Err(Error::Argument {
-        path: root(),
-        found,
-        hint,
-    })
+    let hint = format!("the limit is {max_bytes}: pass an id or a path, and load the data in the job");
+    Err(Error::Argument { path: root(), found, hint })
 }
 
 fn option(name: &str, found: &str, hint: &str) -> Error {
-    Error::Argument {
-        path: format!("options[\"{name}\"]"),
-        found: found.to_owned(),
-        hint: hint.to_owned(),
-    }
+    Error::Argument { path: format!("options[\"{name}\"]"), found: found.to_owned(), hint: hint.to_owned() }
 }

@@ -21,12 +21,8 @@ where
     let run = move || {
         while catch_unwind(AssertUnwindSafe(|| body(&core))).is_err() {
             let name = std::thread::current().name().unwrap_or("thread").to_owned();
-            core.events.log(
-                ERROR,
-                format!(
-                    "{name} panicked and is started again: please report this as a bug of fastkiq"
-                ),
-            );
+            core.events
+                .log(ERROR, format!("{name} panicked and is started again: please report this as a bug of fastkiq"));
             if core.phase() == Phase::Stopped {
                 return;
             }
@@ -47,9 +43,7 @@ pub struct Backoff {
 
 impl Backoff {
     pub fn new() -> Self {
-        Self {
-            next: Duration::from_millis(50),
-        }
+        Self { next: Duration::from_millis(50) }
     }
 
     pub fn reset(&mut self) {
@@ -59,7 +53,7 @@ impl Backoff {
     /// Up to a quarter less, differing between threads and processes, so that they do not all knock at once.
     pub fn pause(&mut self) -> Duration {
         let jitter = u32::try_from(crate::clock::now_us() % 250).unwrap_or(0);
-        let pause = self.next - self.next * jitter / 1000;
+        let pause = self.next * (1000 - jitter) / 1000;
         self.next = (self.next * 2).min(Duration::from_secs(1));
         pause
     }

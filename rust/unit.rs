@@ -31,11 +31,7 @@ pub struct Face {
 
 impl Face {
     pub fn same_process(&self) -> Result<()> {
-        if fork::generation() == self.generation {
-            Ok(())
-        } else {
-            Err(Error::Forked)
-        }
+        if fork::generation() == self.generation { Ok(()) } else { Err(Error::Forked) }
     }
 
     /// Runs on a connection of its own that is opened when first needed; tried again once when it was broken.
@@ -43,7 +39,7 @@ impl Face {
         let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
         for last in [false, true] {
             if side.is_none() {
-                *side = Some(self.core.connect()?);
+                *side = Some(self.core.connect("side")?);
             }
             let Some(connection) = side.as_mut() else {
                 break;
@@ -64,29 +60,15 @@ impl Face {
     /// A suspect's start is written down before it runs, so that a death from here on counts. False: it does not run here.
     fn record_start(&self, job: &Job) -> bool {
         let Some(mark) = &job.mark else { return true };
-        let started = Mark {
-            started: true,
-            ..mark.clone()
-        }
-        .text();
+        let started = Mark { started: true, ..mark.clone() }.text();
         let field = job.suspect_field();
         let written = self.aside(|connection| {
-            connection
-                .command(&[
-                    b"HSET",
-                    keys::SUSPECTS,
-                    field.as_bytes(),
-                    started.as_bytes(),
-                ])
-                .map(|_| ())
+            connection.command(&[b"HSET", keys::SUSPECTS, field.as_bytes(), started.as_bytes()]).map(|_| ())
         });
         if let Err(error) = &written {
             self.core.events.log(
                 WARNING,
-                format!(
-                    "job {} waits: it is suspect and its start could not be recorded: {error}",
-                    job.envelope.jid
-                ),
+                format!("job {} waits: it is suspect and its start could not be recorded: {error}", job.envelope.jid),
             );
         }
         written.is_ok() && self.core.lease_holds()
@@ -121,13 +103,8 @@ impl Unit {
     /// A thread's job ends when the thread takes the next one; a coroutine's when it is settled or dropped.
     fn end_coroutine(&self) {
         if self.job.is_async {
-            let ended = self
-                .face
-                .core
-                .coroutines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&self.job.order);
+            let ended =
+                self.face.core.coroutines.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job.order);
             if let Some(running) = ended {
                 self.face.core.finish(&running);
             }
@@ -136,12 +113,9 @@ impl Unit {
 
     fn spliced(&self, fields: &Bound<'_, PyMapping>) -> Result<Vec<u8>> {
         let fields = encode::fields(fields)?;
-        let fields: Vec<(&str, Option<&[u8]>)> = fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_deref()))
-            .collect();
-        splice(&self.job.bytes, &fields)
-            .map_err(|flaw| Error::Config(format!("the payload cannot be changed: {flaw}")))
+        let fields: Vec<(&str, Option<&[u8]>)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        splice(&self.job.bytes, &fields).map_err(|flaw| Error::Config(format!("the payload cannot be changed: {flaw}")))
     }
 }
 
@@ -164,23 +138,12 @@ impl Unit {
 
     #[getter]
     fn queue(&self) -> &str {
-        self.face
-            .core
-            .options
-            .queues
-            .get(self.job.queue)
-            .map_or("", |queue| &queue.name)
+        self.face.core.options.queues.get(self.job.queue).map_or("", |queue| &queue.name)
     }
 
     #[getter]
     fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decode::value(
-            py,
-            self.job
-                .bytes
-                .get(self.job.envelope.args.clone())
-                .unwrap_or_default(),
-        )
+        decode::value(py, self.job.bytes.get(self.job.envelope.args.clone()).unwrap_or_default())
     }
 
     #[getter]
@@ -209,10 +172,7 @@ impl Unit {
             return false;
         }
         py.detach(|| {
-            let mut guard = core
-                .confirming
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut guard = core.confirming.lock().unwrap_or_else(PoisonError::into_inner);
             while self.job.confirmation() == UNCONFIRMED && core.phase() != Phase::Stopped {
                 guard = core
                     .confirmed
@@ -229,38 +189,19 @@ impl Unit {
     }
 
     #[pyo3(signature = (delay, fields, /, *, failed = true, absolute = false))]
-    fn retry(
-        &self,
-        delay: f64,
-        fields: &Bound<'_, PyMapping>,
-        failed: bool,
-        absolute: bool,
-    ) -> Result<bool> {
-        let when = if absolute {
-            When::At(finite(delay)?)
-        } else {
-            When::In(finite(delay)?)
-        };
-        Ok(self.settle(Outcome::Retry {
-            payload: self.spliced(fields)?,
-            when,
-            failed,
-        }))
+    fn retry(&self, delay: f64, fields: &Bound<'_, PyMapping>, failed: bool, absolute: bool) -> Result<bool> {
+        let when = if absolute { When::At(finite(delay)?) } else { When::In(finite(delay)?) };
+        Ok(self.settle(Outcome::Retry { payload: self.spliced(fields)?, when, failed }))
     }
 
     #[pyo3(signature = (delay, fields, /))]
     fn schedule(&self, delay: f64, fields: &Bound<'_, PyMapping>) -> Result<bool> {
-        Ok(self.settle(Outcome::Schedule {
-            payload: self.spliced(fields)?,
-            when: When::In(finite(delay)?),
-        }))
+        Ok(self.settle(Outcome::Schedule { payload: self.spliced(fields)?, when: When::In(finite(delay)?) }))
     }
 
     #[pyo3(signature = (fields, /))]
     fn kill(&self, fields: &Bound<'_, PyMapping>) -> Result<bool> {
-        Ok(self.settle(Outcome::Dead {
-            payload: self.spliced(fields)?,
-        }))
+        Ok(self.settle(Outcome::Dead { payload: self.spliced(fields)? }))
     }
 
     fn give_back(&self) -> bool {
@@ -268,11 +209,7 @@ impl Unit {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "<fastkiq job {} {}>",
-            self.job.envelope.class.escape_debug(),
-            self.job.envelope.jid.escape_debug()
-        )
+        format!("<fastkiq job {} {}>", self.job.envelope.class.escape_debug(), self.job.envelope.jid.escape_debug())
     }
 }
 
@@ -285,14 +222,9 @@ impl Drop for Unit {
         if !self.job.is_settled() && self.face.core.phase() != Phase::Stopped {
             self.face.core.events.log(
                 WARNING,
-                format!(
-                    "job {} was dropped unfinished: it goes back to its queue",
-                    self.job.envelope.jid
-                ),
+                format!("job {} was dropped unfinished: it goes back to its queue", self.job.envelope.jid),
             );
-            self.face
-                .core
-                .settle(&self.job, Outcome::GiveBack { counted: false });
+            self.face.core.settle(&self.job, Outcome::GiveBack { counted: false });
         }
         self.end_coroutine();
     }
@@ -302,9 +234,7 @@ fn finite(seconds: f64) -> Result<f64> {
     if seconds.is_finite() {
         Ok(seconds)
     } else {
-        Err(Error::Config(format!(
-            "a delay must be a finite number of seconds, not {seconds}"
-        )))
+        Err(Error::Config(format!("a delay must be a finite number of seconds, not {seconds}")))
     }
 }
 
@@ -317,20 +247,9 @@ pub fn next_async(face: &Arc<Face>, py: Python<'_>) -> Result<Option<Unit>> {
     let Some(job) = face.take(py, true) else {
         return Ok(None);
     };
-    let running = Running {
-        job: job.clone(),
-        thread: Arc::from("async"),
-        started_us: now_us(),
-    };
-    face.core
-        .coroutines
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(job.order, running);
-    Ok(Some(Unit {
-        face: face.clone(),
-        job,
-    }))
+    let running = Running { job: job.clone(), thread: Arc::from("async"), started_us: now_us() };
+    face.core.coroutines.lock().unwrap_or_else(PoisonError::into_inner).insert(job.order, running);
+    Ok(Some(Unit { face: face.clone(), job }))
 }
 
 /// One worker thread's hold on the server.
@@ -344,26 +263,13 @@ pub struct Processor {
 impl Processor {
     pub fn new(face: &Arc<Face>, name: &str) -> Self {
         let slot = Arc::new(Slot::default());
-        face.core
-            .slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(slot.clone());
+        face.core.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot.clone());
         face.core.ready.lock().threads += 1;
-        Self {
-            face: face.clone(),
-            slot,
-            name: Arc::from(name),
-        }
+        Self { face: face.clone(), slot, name: Arc::from(name) }
     }
 
     fn end_last(&self) {
-        let ended = self
-            .slot
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let ended = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = ended {
             self.face.core.finish(&running);
         }
@@ -382,20 +288,9 @@ impl Processor {
             }
             // Attached as long as there is something to take: no fight for the interpreter between two jobs.
             if let Some(job) = self.face.take(py, false) {
-                let running = Running {
-                    job: job.clone(),
-                    thread: self.name.clone(),
-                    started_us: now_us(),
-                };
-                *self
-                    .slot
-                    .current
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(running);
-                return Ok(Some(Unit {
-                    face: self.face.clone(),
-                    job,
-                }));
+                let running = Running { job: job.clone(), thread: self.name.clone(), started_us: now_us() };
+                *self.slot.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+                return Ok(Some(Unit { face: self.face.clone(), job }));
             }
             py.detach(|| {
                 if core.lease_holds() {

@@ -71,21 +71,15 @@ impl RedisUrl {
         if text == "embedded" || text == "embedded://" {
             return Ok(Self::bare("embedded", Endpoint::Embedded));
         }
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| wrong("it has no scheme"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
         let mut url = match scheme.as_str() {
             "redis" | "rediss" => tcp(rest, scheme == "rediss")?,
             "unix" | "redis+unix" => unix(rest)?,
-            "redis+sentinel" | "rediss+sentinel" | "sentinel" => {
-                sentinel(rest, scheme == "rediss+sentinel")?
-            }
+            "redis+sentinel" | "rediss+sentinel" | "sentinel" => sentinel(rest, scheme == "rediss+sentinel")?,
             _ => {
-                return Err(wrong(
-                    "its scheme is none of redis, rediss, unix, redis+sentinel, embedded",
-                ));
+                return Err(wrong("its scheme is none of redis, rediss, unix, redis+sentinel, embedded"));
             }
         };
         url.read_query(query)?;
@@ -101,15 +95,7 @@ impl RedisUrl {
 
     fn bare(scheme: &'static str, endpoint: Endpoint) -> Self {
         let (login, sentinel_login) = (Login::default(), Login::default());
-        Self {
-            scheme,
-            endpoint,
-            login,
-            sentinel_login,
-            db: 0,
-            tls: None,
-            safe: scheme.to_owned(),
-        }
+        Self { scheme, endpoint, login, sentinel_login, db: 0, tls: None, safe: scheme.to_owned() }
     }
 
     fn read_query(&mut self, query: &str) -> Result<()> {
@@ -124,9 +110,7 @@ impl RedisUrl {
                 "sentinel_password" => self.sentinel_login.password = Some(value),
                 name if name.starts_with("ssl_") => self.read_tls(name, &value)?,
                 _ => {
-                    return Err(wrong(&format!(
-                        "it has an option that is none of {QUERY_OPTIONS}"
-                    )));
+                    return Err(wrong(&format!("it has an option that is none of {QUERY_OPTIONS}")));
                 }
             }
         }
@@ -134,10 +118,7 @@ impl RedisUrl {
     }
 
     fn read_tls(&mut self, name: &str, value: &str) -> Result<()> {
-        let tls = self
-            .tls
-            .as_mut()
-            .ok_or_else(|| wrong("ssl_ options need a rediss:// scheme"))?;
+        let tls = self.tls.as_mut().ok_or_else(|| wrong("ssl_ options need a rediss:// scheme"))?;
         match name {
             "ssl_ca_certs" => tls.ca_certs = Some(value.into()),
             "ssl_certfile" => tls.certfile = Some(value.into()),
@@ -145,9 +126,7 @@ impl RedisUrl {
             "ssl_cert_reqs" => tls.verify = verification(value)?,
             "ssl_check_hostname" => tls.check_hostname = truth(value)?,
             _ => {
-                return Err(wrong(&format!(
-                    "it has an option that is none of {QUERY_OPTIONS}"
-                )));
+                return Err(wrong(&format!("it has an option that is none of {QUERY_OPTIONS}")));
             }
         }
         Ok(())
@@ -167,34 +146,14 @@ impl RedisUrl {
 
     fn redacted(&self) -> String {
         let user = self.login.username.as_deref().unwrap_or_default();
-        let login = if self.login.password.is_some() {
-            format!("{user}:{SECRET}@")
-        } else {
-            String::new()
-        };
+        let login = if self.login.password.is_some() { format!("{user}:{SECRET}@") } else { String::new() };
         match &self.endpoint {
-            Endpoint::Tcp { host, port } => format!(
-                "{}://{login}{}:{port}/{}",
-                self.scheme,
-                bracketed(host),
-                self.db
-            ),
+            Endpoint::Tcp { host, port } => format!("{}://{login}{}:{port}/{}", self.scheme, bracketed(host), self.db),
             Endpoint::Unix(path) => format!("unix://{login}{}?db={}", path.display(), self.db),
             Endpoint::Sentinel { service, nodes } => {
-                let nodes: Vec<_> = nodes
-                    .iter()
-                    .map(|(host, port)| format!("{}:{port}", bracketed(host)))
-                    .collect();
-                let scheme = if self.tls.is_some() {
-                    "rediss+sentinel"
-                } else {
-                    "redis+sentinel"
-                };
-                format!(
-                    "{scheme}://{login}{}/{service}/{}",
-                    nodes.join(","),
-                    self.db
-                )
+                let nodes: Vec<_> = nodes.iter().map(|(host, port)| format!("{}:{port}", bracketed(host))).collect();
+                let scheme = if self.tls.is_some() { "rediss+sentinel" } else { "redis+sentinel" };
+                format!("{scheme}://{login}{}/{service}/{}", nodes.join(","), self.db)
             }
             Endpoint::Embedded => "embedded".to_owned(),
         }
@@ -205,10 +164,7 @@ fn tcp(rest: &str, secure: bool) -> Result<RedisUrl> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, address) = credentials(authority)?;
     let (host, port) = host_port(address, 6379)?;
-    let mut url = RedisUrl::bare(
-        if secure { "rediss" } else { "redis" },
-        Endpoint::Tcp { host, port },
-    );
+    let mut url = RedisUrl::bare(if secure { "rediss" } else { "redis" }, Endpoint::Tcp { host, port });
     url.login = login;
     url.db = database(path)?;
     url.tls = secure.then(tls);
@@ -235,16 +191,9 @@ fn unix(rest: &str) -> Result<RedisUrl> {
 fn sentinel(rest: &str, secure: bool) -> Result<RedisUrl> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, addresses) = credentials(authority)?;
-    let nodes = addresses
-        .split(',')
-        .map(|address| host_port(address, 26379))
-        .collect::<Result<_>>()?;
+    let nodes = addresses.split(',').map(|address| host_port(address, 26379)).collect::<Result<_>>()?;
     let (service, db) = path.split_once('/').unwrap_or((path, ""));
-    let service = if service.is_empty() {
-        "mymaster".to_owned()
-    } else {
-        decoded(service)?
-    };
+    let service = if service.is_empty() { "mymaster".to_owned() } else { decoded(service)? };
     let mut url = RedisUrl::bare("sentinel", Endpoint::Sentinel { service, nodes });
     url.login = login;
     url.db = database(db)?;
@@ -253,13 +202,7 @@ fn sentinel(rest: &str, secure: bool) -> Result<RedisUrl> {
 }
 
 fn tls() -> Tls {
-    Tls {
-        ca_certs: None,
-        certfile: None,
-        keyfile: None,
-        verify: true,
-        check_hostname: true,
-    }
+    Tls { ca_certs: None, certfile: None, keyfile: None, verify: true, check_hostname: true }
 }
 
 /// Splits `user:password@address`. The last @ divides, so that one in a password does no harm.
@@ -272,19 +215,14 @@ fn credentials(authority: &str) -> Result<(Login, &str)> {
         None => (decoded(login)?, None),
     };
     let filled = |text: &String| !text.is_empty();
-    let login = Login {
-        username: Some(username).filter(filled),
-        password: password.filter(filled),
-    };
+    let login = Login { username: Some(username).filter(filled), password: password.filter(filled) };
     Ok((login, address))
 }
 
 fn host_port(address: &str, default: u16) -> Result<(String, u16)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
-            let (host, port) = rest
-                .split_once(']')
-                .ok_or_else(|| wrong("its IPv6 address lacks a bracket"))?;
+            let (host, port) = rest.split_once(']').ok_or_else(|| wrong("its IPv6 address lacks a bracket"))?;
             (host, port.strip_prefix(':'))
         }
         None => match address.split_once(':') {
@@ -292,32 +230,22 @@ fn host_port(address: &str, default: u16) -> Result<(String, u16)> {
             None => (address, None),
         },
     };
-    let host = if host.is_empty() {
-        "localhost".to_owned()
-    } else {
-        decoded(host)?
-    };
-    let odd = host
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || "@/#".contains(c));
+    let host = if host.is_empty() { "localhost".to_owned() } else { decoded(host)? };
+    let odd = host.chars().any(|c| c.is_whitespace() || c.is_control() || "@/#".contains(c));
     let port = match port {
         Some(text) if !text.is_empty() => text.parse().ok().filter(|port| *port > 0),
         _ => Some(default),
     };
     match port {
         Some(port) if !odd => Ok((host, port)),
-        _ => Err(wrong(
-            "its host or port makes no sense; write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25",
-        )),
+        _ => Err(wrong("its host or port makes no sense; write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25")),
     }
 }
 
 fn database(text: &str) -> Result<u32> {
     match text.trim_end_matches('/') {
         "" => Ok(0),
-        digits => digits
-            .parse()
-            .map_err(|_| wrong("its database is not a number; write / of a password as %2F")),
+        digits => digits.parse().map_err(|_| wrong("its database is not a number; write / of a password as %2F")),
     }
 }
 
@@ -338,28 +266,16 @@ fn truth(text: &str) -> Result<bool> {
 }
 
 fn decoded(text: &str) -> Result<String> {
-    let text = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| wrong("it is not UTF-8"))?;
-    if text.contains('\0') {
-        Err(wrong("it holds a NUL"))
-    } else {
-        Ok(text.into_owned())
-    }
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| wrong("it is not UTF-8"))?;
+    if text.contains('\0') { Err(wrong("it holds a NUL")) } else { Ok(text.into_owned()) }
 }
 
 fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 fn wrong(why: &str) -> Error {
-    Error::Config(format!(
-        "the Redis URL makes no sense: {why}; it should look like redis://user:password@host:6379/0"
-    ))
+    Error::Config(format!("the Redis URL makes no sense: {why}; it should look like redis://user:password@host:6379/0"))
 }
 
 #[cfg(test)]

@@ -6,31 +6,17 @@ fn parse(text: &str) -> RedisUrl {
 
 #[test]
 fn addresses() {
-    let tcp = |host: &str, port| Endpoint::Tcp {
-        host: host.into(),
-        port,
-    };
+    let tcp = |host: &str, port| Endpoint::Tcp { host: host.into(), port };
     assert!(parse("redis://").endpoint == tcp("localhost", 6379));
     assert!(parse("redis://h").endpoint == tcp("h", 6379));
     assert!(parse("rediss://[::1]:7000/3").endpoint == tcp("::1", 7000));
-    assert_eq!(
-        parse("rediss://[::1]:7000/3").safe(),
-        "rediss://[::1]:7000/3"
-    );
+    assert_eq!(parse("rediss://[::1]:7000/3").safe(), "rediss://[::1]:7000/3");
     assert_eq!(parse("redis://h/2?db=5").db, 5);
-    assert!(
-        parse("unix:///run/a%20b.sock?db=1").endpoint == Endpoint::Unix("/run/a b.sock".into())
-    );
+    assert!(parse("unix:///run/a%20b.sock?db=1").endpoint == Endpoint::Unix("/run/a b.sock".into()));
     assert!(parse("unix://u:p@/run/x@y").endpoint == Endpoint::Unix("/run/x@y".into()));
     let sentinel = parse("redis+sentinel://:p@a,b:7/main/2");
     let nodes = vec![("a".to_owned(), 26379), ("b".to_owned(), 7)];
-    assert!(
-        sentinel.endpoint
-            == Endpoint::Sentinel {
-                service: "main".into(),
-                nodes
-            }
-    );
+    assert!(sentinel.endpoint == Endpoint::Sentinel { service: "main".into(), nodes });
     assert_eq!((sentinel.scheme, sentinel.db), ("sentinel", 2));
     assert_eq!(sentinel.safe(), "redis+sentinel://:***@a:26379,b:7/main/2");
     assert!(parse("embedded").endpoint == Endpoint::Embedded);
@@ -71,18 +57,13 @@ fn nonsense_is_refused_without_repeating_it() {
     ];
     for text in cases {
         let error = RedisUrl::parse(text).unwrap_err();
-        assert!(
-            matches!(error, Error::Config(_)) && !error.to_string().contains("hunter"),
-            "{text}: {error}"
-        );
+        assert!(matches!(error, Error::Config(_)) && !error.to_string().contains("hunter"), "{text}: {error}");
     }
 }
 
 #[test]
 fn tls_options() {
-    let tls = parse("rediss://h?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none&ssl_check_hostname=false")
-        .tls
-        .unwrap();
+    let tls = parse("rediss://h?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none&ssl_check_hostname=false").tls.unwrap();
     assert!(!tls.verify && !tls.check_hostname && tls.ca_certs == Some("/ca.pem".into()));
     assert!(parse("rediss://h").tls.unwrap().verify);
     assert!(parse("redis://h").tls.is_none());

@@ -1,12 +1,12 @@
 //! Waits for one queue to get a job, on a connection of its own, when there is nothing to claim. Redis wakes exactly one waiter a job.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::claims::{self, Dice, Kinds};
-use crate::connection::{Connection, ShutdownHandle};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
 use crate::intake;
@@ -35,7 +35,6 @@ pub struct Waiter {
     /// Its client's id, for `CLIENT UNBLOCK` and for killing what is left of a broken connection.
     client: AtomicI64,
     thread: OnceLock<Thread>,
-    socket: Mutex<Option<ShutdownHandle>>,
 }
 
 impl Waiter {
@@ -46,7 +45,6 @@ impl Waiter {
             blocked: AtomicBool::new(false),
             client: AtomicI64::new(0),
             thread: OnceLock::new(),
-            socket: Mutex::new(None),
         }
     }
 
@@ -63,10 +61,7 @@ impl Waiter {
     /// Wants it to come back; the client to unblock when it is still inside.
     pub fn disarm(&self) -> Option<i64> {
         self.wanted.store(false, Ordering::Release);
-        self.blocked
-            .load(Ordering::Acquire)
-            .then(|| self.client.load(Ordering::Acquire))
-            .filter(|client| *client > 0)
+        self.blocked.load(Ordering::Acquire).then(|| self.client.load(Ordering::Acquire)).filter(|client| *client > 0)
     }
 
     pub fn is_blocked(&self) -> bool {
@@ -78,13 +73,16 @@ impl Waiter {
     }
 
     /// Ends the thread, also when Redis does not answer it: the phase has been set before.
-    pub fn end(&self) {
-        if self.is_blocked()
-            && let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
-        {
-            socket.shutdown();
-        }
+    pub fn end(&self, core: &Core) {
+        core.shut_down(|name| name == self.name());
         self.wake();
+    }
+
+    fn name(&self) -> String {
+        match self.post {
+            Post::Move(queue) => format!("wait-{queue}"),
+            Post::Pop => "wait".to_owned(),
+        }
     }
 
     /// The thread's body.
@@ -120,10 +118,9 @@ impl Waiter {
 
     fn wait(&self, core: &Core, slot: &mut Option<Connection>, dice: &mut Dice) -> Result<()> {
         if slot.is_none() {
-            let mut fresh = core.connect()?;
+            let mut fresh = core.connect(&self.name())?;
             kill_predecessor(&mut fresh, self.client.swap(0, Ordering::AcqRel));
             self.client.store(fresh.client_id()?, Ordering::Release);
-            *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = fresh.shutdown_handle().ok();
             *slot = Some(fresh);
         }
         let Some(connection) = slot.as_mut() else {
@@ -139,10 +136,7 @@ impl Waiter {
         connection.send(pipeline.bytes())?;
         let late = longest + core.options.timeout;
         let Some(answer) = connection.receive_within(late)? else {
-            return Err(Error::Lost(format!(
-                "no answer to a blocking command within {} s",
-                late.as_secs_f64()
-            )));
+            return Err(Error::Lost(format!("no answer to a blocking command within {} s", late.as_secs_f64())));
         };
         self.blocked.store(false, Ordering::Release);
         match self.post {
@@ -151,14 +145,7 @@ impl Waiter {
                 let Some(bytes) = answer.into_result()?.bytes() else {
                     return Ok(());
                 };
-                self.moved(
-                    core,
-                    connection,
-                    queue,
-                    &identity,
-                    bytes,
-                    suspects.as_int() != Some(0),
-                )
+                self.moved(core, connection, queue, &identity, bytes, suspects.as_int() != Some(0))
             }
             Post::Pop => {
                 let Some(pair) = answer.into_result()?.array() else {
@@ -170,41 +157,19 @@ impl Waiter {
         }
     }
 
-    fn pipeline(
-        &self,
-        core: &Core,
-        identity: &Identity,
-        longest: Duration,
-        dice: &mut Dice,
-    ) -> Pipeline {
+    fn pipeline(&self, core: &Core, identity: &Identity, longest: Duration, dice: &mut Dice) -> Pipeline {
         let seconds = format!("{:.3}", longest.as_secs_f64());
         let mut pipeline = Pipeline::new();
         match self.post {
             Post::Move(queue) => {
-                let name = core
-                    .options
-                    .queues
-                    .get(queue)
-                    .map_or("", |queue| &queue.name);
+                let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
                 let flight = keys::flight(&identity.name, name, 0);
-                pipeline.command(&[
-                    b"BLMOVE",
-                    &keys::queue(name),
-                    &flight,
-                    b"RIGHT",
-                    b"LEFT",
-                    seconds.as_bytes(),
-                ]);
+                pipeline.command(&[b"BLMOVE", &keys::queue(name), &flight, b"RIGHT", b"LEFT", seconds.as_bytes()]);
                 // Runs as soon as the move is through: it tells at no further trip whether the job may be a suspect.
                 pipeline.command(&[b"EXISTS", keys::SUSPECTS]);
             }
             Post::Pop => {
-                let weights: Vec<u32> = core
-                    .options
-                    .queues
-                    .iter()
-                    .map(|queue| queue.weight)
-                    .collect();
+                let weights: Vec<u32> = core.options.queues.iter().map(|queue| queue.weight).collect();
                 let queues: Vec<Vec<u8>> = claims::order(&weights, dice)
                     .into_iter()
                     .map(|queue| keys::queue(&core.options.queues[queue].name))
@@ -233,22 +198,11 @@ impl Waiter {
         }
         intake::remember_moved(core, &bytes);
         let payloads = vec![bytes];
-        let marks = if suspects {
-            intake::marks(core, connection, &payloads)?
-        } else {
-            Vec::new()
-        };
-        let name = core
-            .options
-            .queues
-            .get(queue)
-            .map_or("", |queue| &queue.name);
+        let marks = if suspects { intake::marks(core, connection, &payloads)? } else { Vec::new() };
+        let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
         let order = core.order.load(Ordering::Relaxed);
         let claim = Arc::new(Claim::new(identity, queue, name, 0, order, 1));
-        self.hand_over(
-            core,
-            intake::jobs(core, payloads, queue, Some(&claim), marks),
-        );
+        self.hand_over(core, intake::jobs(core, payloads, queue, Some(&claim), marks));
         Ok(())
     }
 
@@ -256,8 +210,7 @@ impl Waiter {
         let (Some(bytes), Some(key)) = (pair.pop(), pair.pop()) else {
             return;
         };
-        let name =
-            String::from_utf8_lossy(key.strip_prefix(b"queue:").unwrap_or(&key)).into_owned();
+        let name = String::from_utf8_lossy(key.strip_prefix(b"queue:").unwrap_or(&key)).into_owned();
         let Some(queue) = core.options.queue_index(&name) else {
             return;
         };

@@ -32,11 +32,7 @@ pub fn run(core: &Arc<Core>) {
             if call == Call::Spawn {
                 core.events.push(Event::Spawn);
             }
-            pause = if now == takes {
-                PATIENCE
-            } else {
-                (pause * 2).min(CALM)
-            };
+            pause = if now == takes { PATIENCE } else { (pause * 2).min(CALM) };
             takes = now;
             core.waker_armed.store(true, Ordering::Release);
             if core.phase() == Phase::Stopped {

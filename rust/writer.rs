@@ -29,6 +29,9 @@ enum After {
     Disowned(Arc<Claim>),
 }
 
+/// A list and what of it is acked: None = all that is left of it.
+type Acked = (Arc<Claim>, Option<Vec<Arc<Job>>>);
+
 /// Acked jobs of a claim that is not yet through: they wait 5 ms for the rest, since one `DEL` is cheaper than a `LREM` each.
 struct Held {
     claim: Arc<Claim>,
@@ -38,8 +41,7 @@ struct Held {
 
 #[derive(Default)]
 pub struct Writer {
-    calls: Vec<Call>,
-    afters: Vec<After>,
+    unanswered: Vec<(Call, After)>,
     held: HashMap<u64, Held>,
     /// Claims whose last job left by a call that Redis has answered. Only then may their list be deleted whole: were the `DEL` to
     /// run before a retry's `LREM` (scripts unknown to the server run late), the retry would find nothing and the job be lost.
@@ -50,19 +52,16 @@ pub struct Writer {
 
 impl Writer {
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.held.is_empty() && self.closed.is_empty()
+        self.unanswered.is_empty() && self.held.is_empty() && self.closed.is_empty()
     }
 
     pub fn has_calls(&self) -> bool {
-        !self.calls.is_empty()
+        !self.unanswered.is_empty()
     }
 
     /// When the next held acks must leave.
     pub fn due_us(&self) -> Option<u64> {
-        self.held
-            .values()
-            .map(|held| held.since_us + DELAY_US)
-            .min()
+        self.held.values().map(|held| held.since_us + DELAY_US).min()
     }
 
     /// Makes calls of what the outbox holds; with `all`, of the held acks too.
@@ -77,10 +76,7 @@ impl Writer {
         let settled = jobs
             .into_iter()
             .filter(|job| job.settle())
-            .map(|job| Settled {
-                job,
-                outcome: Outcome::GiveBack { counted: false },
-            });
+            .map(|job| Settled { job, outcome: Outcome::GiveBack { counted: false } });
         self.settle(core, settled.collect());
     }
 
@@ -95,9 +91,7 @@ impl Writer {
                     .as_ref()
                     .filter(|claim| claim.is_own_list())
                     .map_or(settled.job.order, |claim| claim.first_order);
-                back.entry((Reverse(group), counted))
-                    .or_default()
-                    .push(settled.job);
+                back.entry((Reverse(group), counted)).or_default().push(settled.job);
             } else {
                 self.push(settle_call(core, &settled), After::Settled(settled));
             }
@@ -133,17 +127,14 @@ impl Writer {
                 Some(_) => moved.push(job),
             }
         }
-        let mut lists: Vec<(Arc<Claim>, Option<Vec<Arc<Job>>>)> = Vec::new();
+        let mut lists: Vec<Acked> = Vec::new();
         for claim in std::mem::take(&mut self.closed) {
             if claim.is_own_list() {
                 self.held.remove(&claim.number);
                 lists.push((claim, None));
             }
         }
-        for (_, held) in self
-            .held
-            .extract_if(|_, held| all || held.since_us + DELAY_US <= now)
-        {
+        for (_, held) in self.held.extract_if(|_, held| all || held.since_us + DELAY_US <= now) {
             lists.push((held.claim, Some(held.jobs)));
         }
         for job in &moved {
@@ -155,63 +146,33 @@ impl Writer {
             return;
         }
         // One call an identity: after a lapse the acks of the old one still go to its own keys.
-        let mut by_epoch: BTreeMap<u64, Vec<(Arc<Claim>, Option<Vec<Arc<Job>>>)>> = BTreeMap::new();
+        let mut by_epoch: BTreeMap<u64, Vec<Acked>> = BTreeMap::new();
         for list in lists {
-            by_epoch
-                .entry(list.0.identity.epoch)
-                .or_default()
-                .push(list);
+            by_epoch.entry(list.0.identity.epoch).or_default().push(list);
         }
         if by_epoch.is_empty() {
             by_epoch.insert(0, Vec::new());
         }
         for (_, lists) in by_epoch {
-            let closed = lists
-                .iter()
-                .filter(|(_, jobs)| jobs.is_none())
-                .map(|(claim, _)| claim.number)
-                .collect();
-            let call = ack_call(
-                core,
-                std::mem::take(&mut loose),
-                &std::mem::take(&mut suspects),
-                &lists,
-            );
-            self.push(
-                call,
-                After::Acked {
-                    closed,
-                    moved: std::mem::take(&mut moved),
-                },
-            );
+            let closed = lists.iter().filter(|(_, jobs)| jobs.is_none()).map(|(claim, _)| claim.number).collect();
+            let call = ack_call(core, std::mem::take(&mut loose), &std::mem::take(&mut suspects), &lists);
+            self.push(call, After::Acked { closed, moved: std::mem::take(&mut moved) });
         }
     }
 
     fn push(&mut self, call: Call, after: After) {
-        self.calls.push(call);
-        self.afters.push(after);
+        self.unanswered.push((call, after));
     }
 
-    /// The calls to send, with the caller's own appended by `extra`.
-    pub fn calls(&mut self, extra: impl IntoIterator<Item = Call>) -> &[Call] {
-        self.calls.truncate(self.afters.len());
-        self.calls.extend(extra);
-        &self.calls
+    /// The calls to send. Each stays until `answered` has seen its reply.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.unanswered.iter().map(|(call, _)| call)
     }
 
-    /// Replies to `calls`: what was refused stays for another time; the replies to the extra calls are handed back.
-    pub fn answered(
-        &mut self,
-        core: &Core,
-        mut replies: Vec<Reply>,
-    ) -> (Vec<Reply>, Option<Reply>) {
-        let own = self.afters.len();
-        let extra = replies.split_off(own.min(replies.len()));
-        self.calls.truncate(own);
+    /// Replies to `calls`, in their order. What was refused stays for another time; answers one such refusal.
+    pub fn answered(&mut self, core: &Core, replies: impl IntoIterator<Item = Reply>) -> Option<Reply> {
         let mut refusal = None;
-        let calls = std::mem::take(&mut self.calls);
-        let afters = std::mem::take(&mut self.afters);
-        for ((call, after), reply) in calls.into_iter().zip(afters).zip(replies) {
+        for ((call, after), reply) in std::mem::take(&mut self.unanswered).into_iter().zip(replies) {
             if matches!(reply, Reply::Error { .. }) {
                 self.push(call, after);
                 refusal = Some(reply);
@@ -219,7 +180,7 @@ impl Writer {
                 self.finish(core, after, &reply);
             }
         }
-        (extra, refusal)
+        refusal
     }
 
     fn finish(&mut self, core: &Core, after: After, reply: &Reply) {
@@ -256,56 +217,19 @@ impl Writer {
     }
 
     /// Puts jobs that lie in one of our lists though we never heard of them back to the front of their queue.
-    pub fn give_back_unknown(
-        &mut self,
-        core: &Core,
-        flight: Vec<u8>,
-        member: &str,
-        queue: usize,
-        jobs: &[Vec<u8>],
-    ) {
-        let Some(name) = core
-            .options
-            .queues
-            .get(queue)
-            .map(|queue| queue.name.clone())
-        else {
+    pub fn give_back_unknown(&mut self, core: &Core, flight: Vec<u8>, member: &str, queue: usize, jobs: &[Vec<u8>]) {
+        let Some(name) = core.options.queues.get(queue).map(|queue| queue.name.clone()) else {
             return;
         };
-        core.events.log(
-            WARNING,
-            format!(
-                "{} jobs whose claim's answer was lost go back to queue {name}",
-                jobs.len()
-            ),
-        );
-        let mut args = vec![
-            name.clone().into_bytes(),
-            b"0".to_vec(),
-            keys::DAILY_TTL.to_vec(),
-            b"0".to_vec(),
-        ];
+        core.events.log(WARNING, format!("{} jobs whose claim's answer was lost go back to queue {name}", jobs.len()));
+        let mut args = vec![name.clone().into_bytes(), b"0".to_vec(), keys::DAILY_TTL.to_vec(), b"0".to_vec()];
         for job in jobs {
             args.push(job.clone());
             args.push(Vec::new());
         }
-        let number = member
-            .rsplit(':')
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0);
+        let number = member.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let call = script_call(&GIVE_BACK, give_back_keys(core, flight, &name), args);
-        self.push(
-            call,
-            After::Disowned(Arc::new(Claim::new(
-                &core.identity(),
-                queue,
-                &name,
-                number,
-                0,
-                0,
-            ))),
-        );
+        self.push(call, After::Disowned(Arc::new(Claim::new(&core.identity(), queue, &name, number, 0, 0))));
     }
 }
 
@@ -324,29 +248,19 @@ fn forget_moved(core: &Core, job: &Job) {
 fn report(core: &Core, settled: &Settled, found: bool) {
     let Settled { job, outcome } = settled;
     if matches!(outcome, Outcome::Bad) {
-        let queue = core
-            .options
-            .queues
-            .get(job.queue)
-            .map(|queue| queue.name.clone())
-            .unwrap_or_default();
-        core.events.push(Event::Bad {
-            reason: job.envelope.class.clone(),
-            queue,
-            raw: job.bytes.clone(),
-        });
+        let queue = core.options.queues.get(job.queue).map(|queue| queue.name.clone()).unwrap_or_default();
+        core.events.push(Event::Bad { reason: job.envelope.class.clone(), queue, raw: job.bytes.clone() });
         return;
     }
     job.confirm(if found { CONFIRMED } else { REFUSED });
-    drop(
-        core.confirming
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-    );
+    drop(core.confirming.lock().unwrap_or_else(PoisonError::into_inner));
     core.confirmed.notify_all();
     if !found && job.claim.is_some() {
         let jid = &job.envelope.jid;
-        core.events.log(INFO, format!("job {jid} was recovered by another process before its end was written here: it runs again there"));
+        core.events.log(
+            INFO,
+            format!("job {jid} was recovered by another process before its end was written here: it runs again there"),
+        );
     }
 }
 
@@ -360,7 +274,7 @@ fn stat_keys(core: &Core) -> [Vec<u8>; 4] {
     ]
 }
 
-fn text(value: impl ToString) -> Vec<u8> {
+fn text(value: &(impl ToString + ?Sized)) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
@@ -368,33 +282,19 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
     let job = &settled.job;
     let (set, payload, mode, when, count): (&[u8], &[u8], &str, f64, i8) = match &settled.outcome {
         Outcome::Drop { failed } => (keys::DEAD, b"", "drop", 0.0, i8::from(*failed)),
-        Outcome::Retry {
-            payload,
-            when: When::In(seconds),
-            failed,
-        } => (keys::RETRY, payload, "in", *seconds, i8::from(*failed)),
-        Outcome::Retry {
-            payload,
-            when: When::At(time),
-            failed,
-        } => (keys::RETRY, payload, "at", *time, i8::from(*failed)),
-        Outcome::Schedule {
-            payload,
-            when: When::In(seconds),
-        } => (keys::SCHEDULE, payload, "in", *seconds, 0),
-        Outcome::Schedule {
-            payload,
-            when: When::At(time),
-        } => (keys::SCHEDULE, payload, "at", *time, 0),
+        Outcome::Retry { payload, when: When::In(seconds), failed } => {
+            (keys::RETRY, payload, "in", *seconds, i8::from(*failed))
+        }
+        Outcome::Retry { payload, when: When::At(time), failed } => {
+            (keys::RETRY, payload, "at", *time, i8::from(*failed))
+        }
+        Outcome::Schedule { payload, when: When::In(seconds) } => (keys::SCHEDULE, payload, "in", *seconds, 0),
+        Outcome::Schedule { payload, when: When::At(time) } => (keys::SCHEDULE, payload, "at", *time, 0),
         Outcome::Dead { payload } => (keys::DEAD, payload, "dead", 0.0, 1),
         Outcome::Bad | Outcome::GiveBack { .. } => (keys::DEAD, &job.bytes, "dead", 0.0, -1),
     };
     let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
-    let suspect = if job.mark.is_some() {
-        job.suspect_field()
-    } else {
-        String::new()
-    };
+    let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
     script_call(
         &SETTLE,
         vec![
@@ -409,25 +309,20 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
         vec![
             job.bytes.clone(),
             payload.to_vec(),
-            text(mode),
-            text(format!("{when:.6}")),
-            text(count),
+            text(&mode),
+            text(&format!("{when:.6}")),
+            text(&count),
             suspect.into_bytes(),
             keys::DAILY_TTL.to_vec(),
-            text(core.options.dead_max),
-            text(core.options.dead_timeout),
-            text(u8::from(job.claim.is_none())),
+            text(&core.options.dead_max),
+            text(&core.options.dead_timeout),
+            text(&u8::from(job.claim.is_none())),
         ],
     )
 }
 
 fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {
-    let mut all = vec![
-        flight,
-        keys::queue(queue),
-        keys::QUEUES.to_vec(),
-        keys::SUSPECTS.to_vec(),
-    ];
+    let mut all = vec![flight, keys::queue(queue), keys::QUEUES.to_vec(), keys::SUSPECTS.to_vec()];
     all.extend(stat_keys(core));
     all
 }
@@ -436,57 +331,29 @@ fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {
 fn give_back_call(core: &Core, jobs: &[Arc<Job>], counted: bool) -> Option<Call> {
     let first = jobs.first()?;
     let name = &core.options.queues.get(first.queue)?.name;
-    let mut args = vec![
-        text(name),
-        text(u8::from(counted)),
-        keys::DAILY_TTL.to_vec(),
-        text(u8::from(first.claim.is_none())),
-    ];
+    let mut args =
+        vec![text(&name), text(&u8::from(counted)), keys::DAILY_TTL.to_vec(), text(&u8::from(first.claim.is_none()))];
     for job in jobs {
         args.push(job.bytes.clone());
-        args.push(if job.mark.is_some() {
-            job.suspect_field().into_bytes()
-        } else {
-            Vec::new()
-        });
+        args.push(if job.mark.is_some() { job.suspect_field().into_bytes() } else { Vec::new() });
     }
-    Some(script_call(
-        &GIVE_BACK,
-        give_back_keys(core, first.flight_key().to_vec(), name),
-        args,
-    ))
+    Some(script_call(&GIVE_BACK, give_back_keys(core, first.flight_key().to_vec(), name), args))
 }
 
-fn ack_call(
-    core: &Core,
-    loose: usize,
-    suspects: &[String],
-    lists: &[(Arc<Claim>, Option<Vec<Arc<Job>>>)],
-) -> Call {
+fn ack_call(core: &Core, loose: usize, suspects: &[String], lists: &[Acked]) -> Call {
     let [processed, processed_daily, ..] = stat_keys(core);
-    let identity = lists
-        .first()
-        .map_or_else(|| core.identity(), |(claim, _)| claim.identity.clone());
-    let mut all = vec![
-        keys::SUSPECTS.to_vec(),
-        processed,
-        processed_daily,
-        keys::flights(&identity.name),
-    ];
-    let mut args = vec![keys::DAILY_TTL.to_vec(), text(loose), text(suspects.len())];
+    let identity = lists.first().map_or_else(|| core.identity(), |(claim, _)| claim.identity.clone());
+    let mut all = vec![keys::SUSPECTS.to_vec(), processed, processed_daily, keys::flights(&identity.name)];
+    let mut args = vec![keys::DAILY_TTL.to_vec(), text(&loose), text(&suspects.len())];
     args.extend(suspects.iter().map(text));
     for (claim, jobs) in lists {
         all.push(claim.key.clone());
-        let name = core
-            .options
-            .queues
-            .get(claim.queue)
-            .map_or("", |queue| &queue.name);
+        let name = core.options.queues.get(claim.queue).map_or("", |queue| &queue.name);
         args.push(keys::flight_member(name, claim.number).into_bytes());
         match jobs {
             None => args.push(b"-1".to_vec()),
             Some(jobs) => {
-                args.push(text(jobs.len()));
+                args.push(text(&jobs.len()));
                 args.extend(jobs.iter().map(|job| job.bytes.clone()));
             }
         }
