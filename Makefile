@@ -68,7 +68,7 @@ dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.deps $(CORE_SOURCES) | check-cargo
-	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --locked --quiet
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
 # Debian keeps ensurepip in a package of its own; without it the pip outside fills the environment, if there is one.
