@@ -71,6 +71,8 @@ def server(family: str, servers: Callable[[str], Server]) -> Server:
         pytest.skip(f"no {family} server on this machine; .ci/run installs it")
     shared = servers(family)
     with shared.client() as client:
+        # What an earlier test has left open would be counted, woken or served in this one.
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         client.flushall()
         client.script_flush()
     return shared
