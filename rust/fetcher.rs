@@ -20,6 +20,7 @@ use crate::events::WARNING;
 use crate::flight::{Claim, Identity};
 use crate::intake;
 use crate::keys;
+use crate::lists::Lists;
 use crate::lua::{CLAIM, command, script_call};
 use crate::resp::Reply;
 use crate::scripts::{Call, run_pipeline};
@@ -32,11 +33,6 @@ use crate::writer::Writer;
 const HOARD_US: u64 = 50_000;
 /// Queues past the 16th have no waiter: they are looked at this often.
 const POLL_US: u64 = 1_000_000;
-/// How often our lists in Redis are compared with what we know, when nothing went wrong.
-const CHECK_US: u64 = 60_000_000;
-/// And how soon again after something did: a command delayed on a dead connection may still land.
-const RECHECK_US: u64 = 3_000_000;
-
 pub struct Fetcher<'a> {
     core: &'a Core,
     waiters: &'a [Arc<Waiter>],
@@ -54,9 +50,7 @@ pub struct Fetcher<'a> {
     hot: bool,
     paused: HashSet<String>,
     poll_us: u64,
-    check_us: u64,
-    rechecks: u8,
-    strangers: HashMap<Vec<u8>, u64>,
+    lists: Lists,
     unblock_us: u64,
     refused_us: u64,
     backoff: Backoff,
@@ -79,9 +73,7 @@ impl<'a> Fetcher<'a> {
             hot: true,
             paused: HashSet::new(),
             poll_us: 0,
-            check_us: if core.options.reliable { now_us() + CHECK_US } else { u64::MAX },
-            rechecks: 0,
-            strangers: HashMap::new(),
+            lists: Lists::new(core.options.reliable),
             unblock_us: 0,
             refused_us: 0,
             backoff: Backoff::new(),
@@ -111,7 +103,7 @@ impl<'a> Fetcher<'a> {
         let full = shares.is_empty();
         let unblock = self.place_waiters(phase, &shares, now);
         let shares = if self.hot && core.options.reliable { shares } else { Vec::new() };
-        let check = phase == Phase::Running && now >= self.check_us;
+        let check = phase == Phase::Running && now >= self.lists.due_us;
         if self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check {
             if now >= self.refused_us {
                 self.trip(&shares, &unblock);
@@ -145,7 +137,7 @@ impl<'a> Fetcher<'a> {
         if identity.epoch != self.epoch {
             self.epoch = identity.epoch;
             self.writer.open_claims.clear();
-            self.strangers.clear();
+            self.lists.forget();
             self.hot = true;
         }
         let paused = self.core.paused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,14 +153,7 @@ impl<'a> Fetcher<'a> {
         // A waiter that came back with a job: there may be more.
         self.hot |= self.core.came_back.swap(false, Ordering::AcqRel);
         if self.core.doubt.swap(false, Ordering::AcqRel) {
-            self.doubt();
-        }
-    }
-
-    fn doubt(&mut self) {
-        if self.core.options.reliable {
-            self.rechecks = 3;
-            self.check_us = 0;
+            self.lists.doubt();
         }
     }
 
@@ -229,7 +214,7 @@ impl<'a> Fetcher<'a> {
         };
         if error.is_connection() {
             self.connection = None;
-            self.doubt();
+            self.lists.doubt();
         }
         match error.code() {
             Some(code) => self.complain(code, &error),
@@ -252,11 +237,10 @@ impl<'a> Fetcher<'a> {
 
     fn try_trip(&mut self, shares: &[Share], unblock: &[i64]) -> Result<()> {
         self.connect()?;
-        let now = now_us();
-        if now >= self.check_us && self.core.options.reliable {
-            self.check_lists()?;
-            self.rechecks = self.rechecks.saturating_sub(1);
-            self.check_us = now + if self.rechecks > 0 || !self.strangers.is_empty() { RECHECK_US } else { CHECK_US };
+        if now_us() >= self.lists.due_us
+            && let Some(connection) = self.connection.as_mut()
+        {
+            self.lists.check(self.core, connection, &mut self.writer)?;
         }
         let identity = self.core.identity();
         let claim = (!shares.is_empty()).then(|| self.claim_call(&identity, shares));
@@ -306,7 +290,8 @@ impl<'a> Fetcher<'a> {
         let mut all =
             vec![keys::ALIVE.to_vec(), keys::PAUSED.to_vec(), keys::SUSPECTS.to_vec(), keys::flights(&identity.name)];
         let most = shares.iter().map(|share| share.most).max().unwrap_or(0);
-        let mut args = vec![identity.name.clone().into_bytes(), most.to_string().into_bytes()];
+        let mut args =
+            vec![identity.name.clone().into_bytes(), most.to_string().into_bytes(), keys::MOST_BYTES.to_vec()];
         let mut claimed = Vec::with_capacity(shares.len());
         for at in claims::order(&weights, &mut self.dice) {
             let (Some(share), number) = (shares.get(at), self.number + 1) else {
@@ -347,11 +332,12 @@ impl<'a> Fetcher<'a> {
             };
             let payloads = intake::byte_strings(items);
             self.hot = true;
-            self.writer.open_claims.insert(number);
             let marks = match self.connection.as_mut() {
                 Some(connection) if suspects => intake::marks(self.core, connection, &payloads)?,
                 _ => Vec::new(),
             };
+            // Not before: a claim that broke off here is found by the next look at our lists and given back.
+            self.writer.open_claims.insert(number);
             let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
             let order = self.core.order.load(Ordering::Relaxed);
             let claim = Arc::new(Claim::new(identity, queue, name, number, order, payloads.len()));
@@ -362,56 +348,6 @@ impl<'a> Fetcher<'a> {
             }
             self.core.deliver(jobs);
         }
-        Ok(())
-    }
-
-    /// Compares our lists in Redis with what we know. A claim nobody heard of goes back at once; a job in a list of blocking moves
-    /// only when it was there at two looks, since its answer may be on the way.
-    fn check_lists(&mut self) -> Result<()> {
-        let core = self.core;
-        let identity = core.identity();
-        let now = now_us();
-        let Some(connection) = self.connection.as_mut() else {
-            return Ok(());
-        };
-        let members = connection.command(&[b"SMEMBERS", &keys::flights(&identity.name)])?.array().unwrap_or_default();
-        for member in intake::byte_strings(members) {
-            let member = String::from_utf8_lossy(&member).into_owned();
-            let Some((name, number)) = member.rsplit_once(':') else {
-                continue;
-            };
-            let (Some(queue), Ok(number)) = (core.options.queue_index(name), number.parse::<u64>()) else {
-                continue;
-            };
-            if self.writer.open_claims.contains(&number) {
-                continue;
-            }
-            let flight = keys::flight(&identity.name, name, number);
-            let jobs = intake::byte_strings(
-                connection.command(&[b"LRANGE", &flight, b"0", b"-1"])?.array().unwrap_or_default(),
-            );
-            self.writer.open_claims.insert(number);
-            self.writer.give_back_unknown(core, flight, &member, queue, &jobs);
-        }
-        let mut seen = HashMap::new();
-        for queue in 0..core.options.queues.len() {
-            let name = &core.options.queues[queue].name;
-            let flight = keys::flight(&identity.name, name, 0);
-            let jobs = intake::byte_strings(
-                connection.command(&[b"LRANGE", &flight, b"0", b"-1"])?.array().unwrap_or_default(),
-            );
-            let known = core.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for job in jobs.into_iter().filter(|job| !known.contains_key(job)) {
-                let first = self.strangers.get(&job).copied().unwrap_or(now);
-                if now.saturating_sub(first) >= RECHECK_US / 2 {
-                    let member = keys::flight_member(name, 0);
-                    self.writer.give_back_unknown(core, flight.clone(), &member, queue, std::slice::from_ref(&job));
-                } else {
-                    seen.insert(job, first);
-                }
-            }
-        }
-        self.strangers = seen;
         Ok(())
     }
 
@@ -427,7 +363,7 @@ impl<'a> Fetcher<'a> {
             until = until.min(oldest + HOARD_US);
         }
         if phase == Phase::Running {
-            until = until.min(self.check_us);
+            until = until.min(self.lists.due_us);
             if core.options.queues.len() > self.waiters.len() {
                 until = until.min(self.poll_us);
             }

@@ -11,22 +11,20 @@ use std::time::Duration;
 
 use crate::clock::{now_us, wall_us};
 use crate::connection::Connection;
-use crate::encode::write_string;
 use crate::error::{Error, Result};
 use crate::events::{Event, INFO, WARNING};
 use crate::flight::Identity;
 use crate::intake::byte_strings;
 use crate::keys;
-use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
+use crate::lua::{BEAT, JOIN, LEAVE, script_call};
 use crate::machine;
+use crate::process_hash;
 use crate::recovery::Recovery;
 use crate::resp::Reply;
-use crate::scripts::{Call, run_pipeline};
-use crate::shared::{Core, Phase, Running, micros};
+use crate::scripts::run_pipeline;
+use crate::shared::{Core, Phase, micros};
 use crate::threads::Backoff;
 
-/// Sidekiq's readers take a process whose hash has expired for dead.
-const TTL: &[u8] = b"60";
 const TICK: Duration = Duration::from_secs(1);
 /// The longest that taking leave waits for Redis, twice.
 const LEAVE_WAIT: Duration = Duration::from_millis(500);
@@ -53,7 +51,7 @@ impl Heartbeat {
             connection: None,
             recovery: Recovery::default(),
             joined: None,
-            info: info(core, started_at),
+            info: process_hash::info(core, started_at),
             announced: false,
             beat_us: 0,
             summary: (now_us(), 0, 0),
@@ -213,7 +211,7 @@ impl Heartbeat {
     /// the lease does not hang on them.
     fn publish(&mut self, core: &Core, identity: &Identity) -> Result<bool> {
         let running = core.running();
-        let calls = self.beat_calls(core, identity, &running);
+        let calls = process_hash::calls(core, identity, &self.info, &running);
         let Some(connection) = self.connection.as_mut() else {
             return Ok(true);
         };
@@ -232,53 +230,6 @@ impl Heartbeat {
             crate::shared::unpark(&core.threads.fetcher);
         }
         Ok(known)
-    }
-
-    fn beat_calls(&self, core: &Core, identity: &Identity, running: &[Running]) -> Vec<Call> {
-        let name = identity.name.as_bytes();
-        let work = keys::work(&identity.name);
-        let mut calls = vec![command(&[b"UNLINK", &work])];
-        if !running.is_empty() {
-            let mut words = vec![b"HSET".to_vec(), work.clone()];
-            for running in running {
-                words.push(running.thread_id().into_bytes());
-                words.push(work_entry(core, running));
-            }
-            calls.push(Call::Command(words));
-            calls.push(command(&[b"EXPIRE", &work, TTL]));
-        }
-        let mut info = self.info.clone();
-        info.extend_from_slice(b",\"identity\":");
-        write_string(&mut info, &identity.name);
-        info.push(b'}');
-        #[expect(clippy::cast_precision_loss, reason = "as above")]
-        let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
-        let concurrency = core.options.concurrency + if core.has_async { core.options.async_concurrency } else { 0 };
-        let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
-        calls.push(command(&[b"SADD", keys::PROCESSES, name]));
-        calls.push(command(&[b"EXISTS", name]));
-        calls.push(command(&[
-            b"HSET",
-            name,
-            b"info",
-            &info,
-            b"concurrency",
-            concurrency.to_string().as_bytes(),
-            b"busy",
-            running.len().to_string().as_bytes(),
-            b"beat",
-            beat.as_bytes(),
-            b"rtt_us",
-            core.rtt_us.load(Ordering::Relaxed).to_string().as_bytes(),
-            b"quiet",
-            quiet,
-            b"rss",
-            rss_kib().to_string().as_bytes(),
-        ]));
-        calls.push(command(&[b"EXPIRE", name, TTL]));
-        calls.push(command(&[b"RPOP", &keys::signals(&identity.name)]));
-        calls.push(command(&[b"SMEMBERS", keys::PAUSED]));
-        calls
     }
 
     fn summarise(&mut self, core: &Core) {
@@ -301,19 +252,17 @@ impl Heartbeat {
         let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
         // A connection of its own: the thread's was shut down to end its waits, and nobody waits for long any more.
         let connection = &mut Connection::open(&core.url, LEAVE_WAIT, LEAVE_WAIT)?;
-        let calls = [script_call(
-            &LEAVE,
-            vec![
-                keys::ALIVE.to_vec(),
-                keys::process(&identity.name),
-                keys::machine(&place),
-                keys::flights(&identity.name),
-                keys::PROCESSES.to_vec(),
-                keys::work(&identity.name),
-                keys::TOMBS.to_vec(),
-            ],
-            vec![identity.name.clone().into_bytes()],
-        )];
+        let mut all = vec![
+            keys::ALIVE.to_vec(),
+            keys::process(&identity.name),
+            keys::machine(&place),
+            keys::flights(&identity.name),
+            keys::PROCESSES.to_vec(),
+            keys::work(&identity.name),
+            keys::TOMBS.to_vec(),
+        ];
+        all.extend(core.options.queues.iter().map(|queue| keys::flight(&identity.name, &queue.name, 0)));
+        let calls = [script_call(&LEAVE, all, vec![identity.name.clone().into_bytes()])];
         for reply in run_pipeline(connection, &calls)? {
             if reply.into_result()?.as_int() == Some(0) {
                 self.recovery.sweep(core, connection, &identity.name)?;
@@ -337,69 +286,4 @@ fn measure_rtt(core: &Core, connection: &mut Connection) -> Result<()> {
     connection.command(&[b"PING"])?;
     core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
     Ok(())
-}
-
-/// The static part of Sidekiq's `info`, open at its end for the identity.
-fn info(core: &Core, started_at: f64) -> Vec<u8> {
-    let options = &core.options;
-    let weights: Vec<String> =
-        options.queues.iter().map(|queue| format!("{}:{}", quoted(&queue.name), queue.weight)).collect();
-    let weights = format!("{{{}}}", weights.join(","));
-    let mode = if options.weighted() { "weighted" } else { "strict" };
-    let capsule = |name: &str, concurrency: usize| {
-        format!("{}:{{\"concurrency\":{concurrency},\"mode\":\"{mode}\",\"weights\":{weights}}}", quoted(name))
-    };
-    let mut capsules = vec![capsule("default", options.concurrency)];
-    if core.has_async {
-        capsules.push(capsule("async", options.async_concurrency));
-    }
-    let names: Vec<String> = options.queues.iter().map(|queue| quoted(&queue.name)).collect();
-    let labels: Vec<String> = options.labels.iter().map(|label| quoted(label)).collect();
-    format!(
-        "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{weights}],\"labels\":[{}],\"version\":{},\"embedded\":false",
-        quoted(&options.hostname),
-        core.pid,
-        quoted(&options.tag),
-        options.concurrency,
-        capsules.join(","),
-        names.join(","),
-        labels.join(","),
-        quoted(&format!("fastkiq {}", options.version)),
-    )
-    .into_bytes()
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::new();
-    write_string(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// `{"queue":…,"payload":"<the stored JSON as a string>","run_at":<seconds>}`.
-fn work_entry(core: &Core, running: &Running) -> Vec<u8> {
-    let queue = core.options.queues.get(running.job.queue).map_or("", |queue| &queue.name);
-    let ago = now_us().saturating_sub(running.started_us) / 1_000_000;
-    let run_at = core.clock.now_s() - i64::try_from(ago).unwrap_or(0);
-    let mut out = b"{\"queue\":".to_vec();
-    write_string(&mut out, queue);
-    out.extend_from_slice(b",\"payload\":");
-    write_string(&mut out, &String::from_utf8_lossy(&running.job.bytes));
-    out.extend_from_slice(format!(",\"run_at\":{run_at}}}").as_bytes());
-    out
-}
-
-/// Resident memory in KiB; 0 where it cannot be told.
-fn rss_kib() -> u64 {
-    if let Ok(statm) = std::fs::read_to_string("/proc/self/statm") {
-        // SAFETY: a plain query of a constant.
-        let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        return statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * page / 1024;
-    }
-    // SAFETY: rusage is plain data that the call fills; all zeroes is a valid value of it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    u64::try_from(usage.ru_maxrss).unwrap_or(0) / 1024
 }

@@ -11,7 +11,7 @@ use crate::resp::Reply;
 use crate::shared::Core;
 
 /// Members that one step of a walk through a sorted set reads.
-const PAGE: usize = 500;
+const PAGE: usize = 100;
 /// Members past the horizon that are counted at most: the number is only printed.
 const LATER_MOST: u64 = 10_000;
 
@@ -46,7 +46,7 @@ fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: 
     let mut offset = 0;
     loop {
         let start = offset.to_string();
-        let words: [&[u8]; 7] = [b"ZRANGEBYSCORE", set, from, to, b"LIMIT", start.as_bytes(), b"500"];
+        let words: [&[u8]; 7] = [b"ZRANGEBYSCORE", set, from, to, b"LIMIT", start.as_bytes(), b"100"];
         let page = byte_strings(connection.command(&words)?.array().unwrap_or_default());
         let served = |job: &&Vec<u8>| {
             let queue = scan(job, core.options.max_bytes).ok().and_then(|envelope| envelope.queue);

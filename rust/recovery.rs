@@ -22,6 +22,8 @@ use crate::shared::{Core, micros};
 
 /// Jobs that one rescue script moves at most.
 const CHUNK: usize = 200;
+/// And of a list of blocking moves, whose size no claim has bounded.
+const MOVED_CHUNK: usize = 10;
 const DAY: i64 = 86_400;
 /// A tomb is swept at each beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
@@ -195,7 +197,7 @@ fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str
         return Ok(0);
     };
     let flight = keys::flight(id, name, number);
-    let end = (CHUNK - 1).to_string();
+    let end = (if number == 0 { MOVED_CHUNK } else { CHUNK } - 1).to_string();
     let mut moved = 0;
     let mut fruitless = 0;
     loop {

@@ -196,9 +196,12 @@ impl Waiter {
         if core.identity().epoch != identity.epoch {
             return Ok(());
         }
-        intake::remember_moved(core, &bytes);
         let payloads = vec![bytes];
         let marks = if suspects { intake::marks(core, connection, &payloads)? } else { Vec::new() };
+        // Not before: a job whose marks could not be read is found by the next look at our lists and given back.
+        for bytes in &payloads {
+            intake::remember_moved(core, bytes);
+        }
         let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
         let order = core.order.load(Ordering::Relaxed);
         let claim = Arc::new(Claim::new(identity, queue, name, 0, order, 1));

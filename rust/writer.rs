@@ -217,17 +217,15 @@ impl Writer {
     }
 
     /// Puts jobs that lie in one of our lists though we never heard of them back to the front of their queue.
-    pub fn give_back_unknown(&mut self, core: &Core, flight: Vec<u8>, member: &str, queue: usize, jobs: &[Vec<u8>]) {
-        let Some(name) = core.options.queues.get(queue).map(|queue| queue.name.clone()) else {
-            return;
-        };
-        core.events.log(WARNING, format!("{} jobs whose claim's answer was lost go back to queue {name}", jobs.len()));
+    pub fn give_back_unknown(&mut self, core: &Core, flight: Vec<u8>, number: u64, queue: usize, jobs: &[Vec<u8>]) {
+        let Some(name) = core.options.queues.get(queue).map(|queue| queue.name.clone()) else { return };
+        let lost = jobs.len();
+        core.events.log(WARNING, format!("{lost} jobs whose claim's answer was lost go back to queue {name}"));
         let mut args = vec![name.clone().into_bytes(), b"0".to_vec(), keys::DAILY_TTL.to_vec(), b"0".to_vec()];
         for job in jobs {
             args.push(job.clone());
             args.push(Vec::new());
         }
-        let number = member.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let call = script_call(&GIVE_BACK, give_back_keys(core, flight, &name), args);
         self.push(call, After::Disowned(Arc::new(Claim::new(&core.identity(), queue, &name, number, 0, 0))));
     }

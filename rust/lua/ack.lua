@@ -5,8 +5,8 @@
 -- jobs, then these jobs
 -- Answers how many jobs were removed.
 local at = 3 + tonumber(ARGV[3])
-if at > 3 then
-  redis.call('HDEL', KEYS[1], unpack(ARGV, 4, at))
+for i = 4, at, 1000 do -- unpack ends at some 8,000
+  redis.call('HDEL', KEYS[1], unpack(ARGV, i, math.min(i + 999, at)))
 end
 local removed = tonumber(ARGV[2])
 at = at + 1

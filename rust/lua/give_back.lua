@@ -3,7 +3,14 @@
 -- KEYS[5..8] stat:processed, stat:processed:<date>, stat:failed, stat:failed:<date>
 -- ARGV[1] queue name   ARGV[2] 1 = count them as processed and failed   ARGV[3] seconds to keep the daily counts
 -- ARGV[4] 1 = the jobs lie in no flight (basic fetch)   then pairs: job, its suspect field or ""
--- Given newest first: the last one pushed is the next one fetched. Answers how many were moved.
+-- Given newest first: the last one pushed is the next one fetched. Answers how many were moved, or WRONGTYPE before any was.
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'list' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no list: the jobs stay in their flight')
+end
+if ARGV[4] == '1' then
+  redis.call('DEL', KEYS[1]) -- frees nothing, but being a write it lets a full Redis take the rest
+end
 local moved = 0
 for i = 5, #ARGV, 2 do
   if ARGV[4] == '1' or redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then

@@ -3,20 +3,28 @@
 -- KEYS[7] fastkiq:alive
 -- ARGV[1] queue name   ARGV[2] member of KEYS[6]   ARGV[3] bound of dead   ARGV[4] age bound of dead   ARGV[5] id
 -- then for each job, newest first: job, suspect field, its mark as read ("" = none), its mark from now on, "" or the job as dead keeps it
--- Answers {moved, dead, jobs whose mark had changed: read them again}.
+-- A job whose queue is no list goes to dead as stored too. Answers {moved, dead, jobs whose mark had changed: read them again};
+-- WRONGTYPE when dead cannot take what has to go there: that stays in the flight.
+local function is(key, wanted)
+  local kind = redis.call('TYPE', key).ok
+  return kind == wanted or kind == 'none'
+end
 if redis.call('ZSCORE', KEYS[7], ARGV[5]) then
   return { 0, 0, 0 } -- it lives
 end
-local moved, dead, changed = 0, 0, 0
+local queue_fits, dead_fits = is(KEYS[2], 'list'), is(KEYS[5], 'zset')
+local moved, dead, changed, left = 0, 0, 0, 0
 for i = 6, #ARGV, 5 do
   local job, field, before, after, corpse = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   if (redis.call('HGET', KEYS[4], field) or '') ~= before then
     changed = changed + 1
+  elseif not dead_fits and (corpse ~= '' or not queue_fits) then
+    left = left + 1
   elseif redis.call('LREM', KEYS[1], 1, job) == 1 then
-    if corpse ~= '' then
+    if corpse ~= '' or not queue_fits then
       local time = redis.call('TIME')
       redis.call('HDEL', KEYS[4], field)
-      redis.call('ZADD', KEYS[5], time[1] .. '.' .. string.format('%06d', time[2]), corpse)
+      redis.call('ZADD', KEYS[5], time[1] .. '.' .. string.format('%06d', time[2]), corpse ~= '' and corpse or job)
       redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', time[1] - tonumber(ARGV[4]))
       redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -tonumber(ARGV[3]))
       dead = dead + 1
@@ -32,5 +40,8 @@ if moved > 0 then
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('SREM', KEYS[6], ARGV[2])
+end
+if left > 0 then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[5] .. ' is no sorted set: ' .. left .. ' jobs stay in their flight')
 end
 return { moved, dead, changed }

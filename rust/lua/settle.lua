@@ -4,7 +4,11 @@
 -- ARGV[1] job as stored   ARGV[2] job as it is to be stored   ARGV[3] "in", "at", "dead" or "drop"   ARGV[4] seconds or time
 -- ARGV[5] counted as: 1 processed and failed, 0 processed, -1 nothing   ARGV[6] suspect field or ""   ARGV[7] seconds to keep the daily counts
 -- ARGV[8] bound of dead   ARGV[9] age bound of dead   ARGV[10] 1 = the job lies in no flight (basic fetch)
--- Answers 1, or 0 when the job was not there: another process has it now and nothing is changed.
+-- Answers 1, or 0 when the job was not there: another process has it now and nothing is changed; WRONGTYPE before any change.
+local kind = redis.call('TYPE', KEYS[2]).ok
+if ARGV[3] ~= 'drop' and kind ~= 'zset' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no sorted set: the job stays in its flight')
+end
 if ARGV[10] == '1' then
   redis.call('DEL', KEYS[1]) -- frees nothing, but being a write it lets a full Redis take the rest
 elseif redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then

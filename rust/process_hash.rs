@@ -1,0 +1,134 @@
+//! A process as Sidekiq's readers see it: the hash `<id>` with its `info`, and the work in progress in `<id>:work`.
+
+use std::sync::atomic::Ordering;
+
+use crate::clock::now_us;
+use crate::encode::write_string;
+use crate::flight::Identity;
+use crate::keys;
+use crate::lua::command;
+use crate::payload::splice;
+use crate::scripts::Call;
+use crate::shared::{Core, Phase, Running};
+
+/// Sidekiq's readers take a process whose hash has expired for dead.
+const TTL: &[u8] = b"60";
+/// Longer payloads are shown without their args: they are written anew at each beat.
+const SHOWN: usize = 64 * 1024;
+
+/// The writes of one beat, then `RPOP` of a signal and `SMEMBERS` of the paused queues: always the last two replies, and `EXISTS` of
+/// the hash before this beat the fifth from the end.
+pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running]) -> Vec<Call> {
+    let name = identity.name.as_bytes();
+    let work = keys::work(&identity.name);
+    let mut calls = vec![command(&[b"UNLINK", &work])];
+    if !running.is_empty() {
+        let mut words = vec![b"HSET".to_vec(), work.clone()];
+        for running in running {
+            words.push(running.thread_id().into_bytes());
+            words.push(work_entry(core, running));
+        }
+        calls.push(Call::Command(words));
+        calls.push(command(&[b"EXPIRE", &work, TTL]));
+    }
+    let mut info = info.to_vec();
+    info.extend_from_slice(b",\"identity\":");
+    write_string(&mut info, &identity.name);
+    info.push(b'}');
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
+    let concurrency = core.options.concurrency + if core.has_async { core.options.async_concurrency } else { 0 };
+    let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
+    calls.push(command(&[b"SADD", keys::PROCESSES, name]));
+    calls.push(command(&[b"EXISTS", name]));
+    calls.push(command(&[
+        b"HSET",
+        name,
+        b"info",
+        &info,
+        b"concurrency",
+        concurrency.to_string().as_bytes(),
+        b"busy",
+        running.len().to_string().as_bytes(),
+        b"beat",
+        beat.as_bytes(),
+        b"rtt_us",
+        core.rtt_us.load(Ordering::Relaxed).to_string().as_bytes(),
+        b"quiet",
+        quiet,
+        b"rss",
+        rss_kib().to_string().as_bytes(),
+    ]));
+    calls.push(command(&[b"EXPIRE", name, TTL]));
+    calls.push(command(&[b"RPOP", &keys::signals(&identity.name)]));
+    calls.push(command(&[b"SMEMBERS", keys::PAUSED]));
+    calls
+}
+
+/// The static part of Sidekiq's `info`, open at its end for the identity.
+pub fn info(core: &Core, started_at: f64) -> Vec<u8> {
+    let options = &core.options;
+    let weights: Vec<String> =
+        options.queues.iter().map(|queue| format!("{}:{}", quoted(&queue.name), queue.weight)).collect();
+    let weights = format!("{{{}}}", weights.join(","));
+    let mode = if options.weighted() { "weighted" } else { "strict" };
+    let capsule = |name: &str, concurrency: usize| {
+        format!("{}:{{\"concurrency\":{concurrency},\"mode\":\"{mode}\",\"weights\":{weights}}}", quoted(name))
+    };
+    let mut capsules = vec![capsule("default", options.concurrency)];
+    if core.has_async {
+        capsules.push(capsule("async", options.async_concurrency));
+    }
+    let names: Vec<String> = options.queues.iter().map(|queue| quoted(&queue.name)).collect();
+    let labels: Vec<String> = options.labels.iter().map(|label| quoted(label)).collect();
+    format!(
+        "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{weights}],\"labels\":[{}],\"version\":{},\"embedded\":false",
+        quoted(&options.hostname),
+        core.pid,
+        quoted(&options.tag),
+        options.concurrency,
+        capsules.join(","),
+        names.join(","),
+        labels.join(","),
+        quoted(&format!("fastkiq {}", options.version)),
+    )
+    .into_bytes()
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = Vec::new();
+    write_string(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `{"queue":…,"payload":"<the stored JSON as a string>","run_at":<seconds>}`.
+fn work_entry(core: &Core, running: &Running) -> Vec<u8> {
+    let queue = core.options.queues.get(running.job.queue).map_or("", |queue| &queue.name);
+    let ago = now_us().saturating_sub(running.started_us) / 1_000_000;
+    let run_at = core.clock.now_s() - i64::try_from(ago).unwrap_or(0);
+    let mut out = b"{\"queue\":".to_vec();
+    write_string(&mut out, queue);
+    out.extend_from_slice(b",\"payload\":");
+    let bytes = &running.job.bytes;
+    let short =
+        (bytes.len() > SHOWN).then(|| splice(bytes, &[("args", Some(b"[\"(too long to show)\"]"))]).ok()).flatten();
+    write_string(&mut out, &String::from_utf8_lossy(short.as_ref().unwrap_or(bytes)));
+    out.extend_from_slice(format!(",\"run_at\":{run_at}}}").as_bytes());
+    out
+}
+
+/// Resident memory in KiB; 0 where it cannot be told.
+fn rss_kib() -> u64 {
+    if let Ok(statm) = std::fs::read_to_string("/proc/self/statm") {
+        // SAFETY: a plain query of a constant.
+        let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+        return statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * page / 1024;
+    }
+    // SAFETY: rusage is plain data that the call fills; all zeroes is a valid value of it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) / 1024
+}
