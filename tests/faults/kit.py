@@ -56,7 +56,7 @@ def ledger(redis: redis_py.Redis, kind: str) -> Counter[str]:
 
 def flights(redis: redis_py.Redis) -> list[bytes]:
     """Every key that still holds claimed jobs."""
-    return [key for key in redis.scan_iter("fastkiq:flight*")]
+    return list(redis.scan_iter("fastkiq:flight*"))
 
 
 def hide_machine(redis: redis_py.Redis) -> None:

@@ -23,7 +23,9 @@ def push(url: str, name: str, rows: list[tuple[object, ...]]) -> list[str]:
 
 
 @pytest.mark.both_servers
-def test_a_successor_recovers_at_once_and_nothing_is_lost(worker_process: Start, redis_url: str, redis: redis_py.Redis) -> None:
+def test_a_successor_recovers_at_once_and_nothing_is_lost(
+    worker_process: Start, redis_url: str, redis: redis_py.Redis
+) -> None:
     jids = push(redis_url, "app.Work", [(0.005,)] * 1500)
     first = worker_process(APP, "-c", str(CONCURRENCY))
     wait_until(lambda: redis.llen("ledger:done") > 200, 20, "some work")
@@ -87,12 +89,15 @@ def test_all_killed_at_once(worker_process: Start, redis_url: str, redis: redis_
 
 
 @pytest.mark.parametrize("moment", range(6))
-def test_killed_while_retries_are_written(worker_process: Start, redis_url: str, redis: redis_py.Redis, moment: int) -> None:
+def test_killed_while_retries_are_written(
+    worker_process: Start, redis_url: str, redis: redis_py.Redis, moment: int
+) -> None:
     jids = push(redis_url, "app.Failing", [()] * 300)
     first = worker_process(APP, "-c", "5")
     wait_until(lambda: redis.zcard("retry") > moment * 40, 20, "some retries")
     first.kill()
     second = worker_process(APP, "-c", "5")
     wait_until(lambda: redis.zcard("retry") == len(jids), 20, "all in retry")
-    assert not flights(redis) and redis.llen("queue:default") == 0
+    assert not flights(redis)
+    assert redis.llen("queue:default") == 0
     second.stop()

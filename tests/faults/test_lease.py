@@ -29,7 +29,9 @@ class Hog(fastkiq.Worker):
 """
 
 
-def test_a_frozen_process_wakes_up_fenced(worker_process: Start, redis_url: str, redis: redis_py.Redis, tmp_path: Path) -> None:
+def test_a_frozen_process_wakes_up_fenced(
+    worker_process: Start, redis_url: str, redis: redis_py.Redis, tmp_path: Path
+) -> None:
     lease = short_lease(tmp_path)
     frozen = worker_process(APP, "-c", "3", *lease)
     frozen.wait_for("ready")
@@ -48,7 +50,8 @@ def test_a_frozen_process_wakes_up_fenced(worker_process: Start, redis_url: str,
     # Its late acks and retries changed nothing that others hold.
     assert frozen.stop() == 0
     assert (redis.get("stat:processed"), redis.zcard("retry"), redis.zcard("dead")) == before
-    assert redis.zcard("retry") == 3 and len(set(jids)) == 6
+    assert redis.zcard("retry") == 3
+    assert len(set(jids)) == 6
     assert other.stop() == 0
     assert not flights(redis)
 

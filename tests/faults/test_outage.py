@@ -83,7 +83,9 @@ def test_scripts_flushed_all_the_time(worker_process: Start, redis_url: str, red
     assert worker.stop() == 0
 
 
-def test_a_restart_with_append_only_file(worker_process: Start, start_server: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_restart_with_append_only_file(
+    worker_process: Start, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
     own = start_server("appendonly yes", "appendfsync always")
     worker = worker_process(APP, "-c", "4", env={"FASTKIQ_REDIS_URL": own.url})
     worker.wait_for("ready")

@@ -21,7 +21,11 @@ def test_a_killer_is_dead_after_three_deaths_and_its_neighbours_all_run(
     deaths = 0
     for _ in range(12):
         worker = worker_process(APP, "-c", "4")
-        wait_until(lambda worker=worker: worker.returncode is not None or redis.zcard("dead") == 1, 15, "a death or the dead set")
+        wait_until(
+            lambda worker=worker: worker.returncode is not None or redis.zcard("dead") == 1,
+            15,
+            "a death or the dead set",
+        )
         if redis.zcard("dead") == 1:
             break
         assert worker.wait() == 17
@@ -29,7 +33,8 @@ def test_a_killer_is_dead_after_three_deaths_and_its_neighbours_all_run(
     assert deaths == 3
     wait_until(lambda: len(ledger(redis, "done")) == len(bystanders), 15, "the bystanders")
     (corpse,) = redis.zrange("dead", 0, -1)
-    assert killer.encode() in corpse and b"PoisonPill" in corpse
+    assert killer.encode() in corpse
+    assert b"PoisonPill" in corpse
     assert ledger(redis, "begun")[killer] == 3
     wait_until(lambda: not flights(redis), 5, "empty flights")
     worker.wait_for("three processes died while they ran this job")
