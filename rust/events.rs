@@ -31,8 +31,6 @@ pub enum Event {
 struct Pending {
     events: VecDeque<Event>,
     dropped: u64,
-    /// At most one `Spawn` waits: the main loop answers each with one thread.
-    spawn: bool,
 }
 
 pub struct Events {
@@ -51,12 +49,8 @@ impl Events {
 
     pub fn push(&self, event: Event) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(event, Event::Spawn) {
-            if pending.spawn {
-                return;
-            }
-            pending.spawn = true;
-        } else if pending.events.len() >= MOST {
+        // Spawns are as many as there may be threads, and none of them may be lost.
+        if pending.events.len() >= MOST && !matches!(event, Event::Spawn) {
             pending.dropped += 1;
             return;
         }
@@ -75,7 +69,6 @@ impl Events {
     pub fn drain(&self) -> Vec<Event> {
         self.bell.clear();
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.spawn = false;
         let mut events: Vec<Event> = pending.events.drain(..).collect();
         let dropped = std::mem::take(&mut pending.dropped);
         if dropped > 0 {
@@ -106,9 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_come_out_in_order_and_spawn_once() {
+    fn events_come_out_in_order() {
         let events = Events::new().unwrap();
-        events.push(Event::Spawn);
         events.push(Event::Spawn);
         events.log(INFO, "a\x1b[31mb");
         let drained = events.drain();

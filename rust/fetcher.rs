@@ -6,7 +6,7 @@
 //! 4. Gives back what nobody has begun 50 ms after its claim, and everything when it is told to be quiet.
 //! 5. After a lost connection, looks for jobs that it claimed without hearing of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -45,7 +45,6 @@ pub struct Fetcher<'a> {
     epoch: u64,
     /// The identity that Redis no longer knows.
     fenced: Option<u64>,
-    complained: HashMap<String, u64>,
     /// The last look found something, or something has changed since: look again.
     hot: bool,
     paused: HashSet<String>,
@@ -69,7 +68,6 @@ impl<'a> Fetcher<'a> {
             number: 0,
             epoch: 0,
             fenced: None,
-            complained: HashMap::new(),
             hot: true,
             paused: HashSet::new(),
             poll_us: 0,
@@ -217,22 +215,12 @@ impl<'a> Fetcher<'a> {
             self.lists.doubt();
         }
         match error.code() {
-            Some(code) => self.complain(code, &error),
+            Some(_) => self.core.complain(&error),
             // One broken connection is no outage: that shows when the next one cannot be made.
             None if matches!(error, Error::Lost(_)) => {}
             None => self.core.lost(&error),
         }
         self.refused_us = now_us() + micros(self.backoff.pause());
-    }
-
-    /// Once a minute for each kind of refusal.
-    fn complain(&mut self, code: &str, error: &Error) {
-        let now = now_us();
-        let last = self.complained.entry(code.to_owned()).or_default();
-        if *last == 0 || now - *last > 60_000_000 {
-            *last = now;
-            self.core.events.log(WARNING, format!("Redis refuses: {error}. Nothing is lost; trying again."));
-        }
     }
 
     fn try_trip(&mut self, shares: &[Share], unblock: &[i64]) -> Result<()> {

@@ -16,19 +16,29 @@ use crate::events::{Event, INFO, WARNING};
 use crate::flight::Identity;
 use crate::intake::byte_strings;
 use crate::keys;
-use crate::lua::{BEAT, JOIN, LEAVE, script_call};
+use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
 use crate::machine;
 use crate::process_hash;
 use crate::recovery::Recovery;
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
-use crate::shared::{Core, Phase, micros};
+use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
 
 const TICK: Duration = Duration::from_secs(1);
 /// The longest that taking leave waits for Redis, twice.
 const LEAVE_WAIT: Duration = Duration::from_millis(500);
 const SUMMARY_US: u64 = 60_000_000;
+
+/// What a beat has learnt of the others.
+#[derive(Default)]
+struct Seen {
+    /// Our own hash had not expired.
+    known: bool,
+    neighbours: Vec<Reply>,
+    alive: Vec<Reply>,
+    tombs: Vec<Reply>,
+}
 
 pub struct Heartbeat {
     connection: Option<Connection>,
@@ -40,7 +50,6 @@ pub struct Heartbeat {
     beat_us: u64,
     summary: (u64, u64, u64),
     backoff: Backoff,
-    complained_us: u64,
 }
 
 impl Heartbeat {
@@ -49,14 +58,13 @@ impl Heartbeat {
         let started_at = wall_us() as f64 / 1e6;
         Self {
             connection: None,
-            recovery: Recovery::default(),
+            recovery: Recovery::new(),
             joined: None,
             info: process_hash::info(core, started_at),
             announced: false,
             beat_us: 0,
             summary: (now_us(), 0, 0),
             backoff: Backoff::new(),
-            complained_us: 0,
         }
     }
 
@@ -97,10 +105,7 @@ impl Heartbeat {
             if matches!(error.code(), Some("READONLY" | "MASTERDOWN")) {
                 self.connection = None;
             }
-            if now_us() - self.complained_us > SUMMARY_US {
-                self.complained_us = now_us();
-                core.events.log(WARNING, format!("Redis refuses a heartbeat: {error}"));
-            }
+            core.complain(error);
         }
     }
 
@@ -114,10 +119,13 @@ impl Heartbeat {
 
     fn tick(&mut self, core: &Core) -> Result<()> {
         self.connect(core)?;
-        match self.connection.as_mut() {
-            Some(connection) if core.options.reliable => self.recovery.check_neighbours(core, connection),
-            _ => Ok(()),
-        }
+        let (Some(connection), Some(machine), true) =
+            (self.connection.as_mut(), core.machine.as_ref(), core.options.reliable)
+        else {
+            return Ok(());
+        };
+        let entries = connection.command(&[b"HGETALL", &keys::machine(machine)])?.array().unwrap_or_default();
+        self.recovery.check_neighbours(core, connection, entries)
     }
 
     fn beat(&mut self, core: &Core) -> Result<()> {
@@ -138,20 +146,20 @@ impl Heartbeat {
         core.extend_lease(sent);
         core.found();
         self.beat_us = sent + micros(core.options.beat);
-        measure_rtt(core, connection)?;
-        let known = self.publish(core, &identity)?;
-        if !known || !self.announced {
+        core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
+        let seen = self.publish(core, &identity)?;
+        if !seen.known || !self.announced {
             self.announced = true;
             core.events.push(Event::Heartbeat);
         }
         core.events.push(Event::Beat);
-        if core.options.reliable
-            && let Some(connection) = self.connection.as_mut()
-        {
-            self.recovery.check_neighbours(core, connection)?;
-            self.recovery.check_leases(core, connection)?;
+        match self.connection.as_mut() {
+            Some(connection) if core.options.reliable => {
+                self.recovery.check_neighbours(core, connection, seen.neighbours)?;
+                self.recovery.check_leases(core, connection, seen.alive, seen.tombs)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn join(&mut self, core: &Core, identity: &Arc<Identity>) -> Result<()> {
@@ -203,33 +211,38 @@ impl Heartbeat {
         }
         self.announced = false;
         self.beat_us = 0;
-        crate::shared::unpark(&core.threads.fetcher);
+        unpark(&core.threads.fetcher);
         self.beat(core)
     }
 
-    /// Sidekiq's process hash and work in progress. Answers whether the hash was still there. A full Redis may refuse these writes:
-    /// the lease does not hang on them.
-    fn publish(&mut self, core: &Core, identity: &Identity) -> Result<bool> {
-        let running = core.running();
-        let calls = process_hash::calls(core, identity, &self.info, &running);
+    /// Sidekiq's process hash and work in progress, and in the same trip what a beat wants to know. A full Redis may refuse these
+    /// writes: the lease does not hang on them.
+    fn publish(&mut self, core: &Core, identity: &Identity) -> Result<Seen> {
+        // First of all whether our hash is still there: writing it makes it so.
+        let mut calls = vec![command(&[b"EXISTS", identity.name.as_bytes()])];
+        calls.extend(process_hash::calls(core, identity, &self.info, &core.running()));
+        let written = calls.len();
+        calls.extend(process_hash::questions(core, identity));
         let Some(connection) = self.connection.as_mut() else {
-            return Ok(true);
+            return Ok(Seen::default());
         };
-        let mut replies = run_pipeline(connection, &calls)?.into_iter().rev();
-        let paused = replies.next().and_then(Reply::array).map(byte_strings).unwrap_or_default();
-        let signal = replies.next().and_then(Reply::bytes);
-        let known = replies.nth(2).and_then(|reply| reply.as_int()) != Some(0);
-        if let Some(signal) = signal {
+        let mut replies = run_pipeline(connection, &calls)?;
+        let mut answers = replies.split_off(written).into_iter();
+        let known = replies.first().and_then(Reply::as_int) != Some(0);
+        if let Some(signal) = answers.next().and_then(Reply::bytes) {
             core.events.push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
         }
+        let mut lists = answers.map(|reply| reply.array().unwrap_or_default());
+        let paused = byte_strings(lists.next().unwrap_or_default());
         let paused = paused.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
         let mut current = core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != paused {
             *current = paused;
             drop(current);
-            crate::shared::unpark(&core.threads.fetcher);
+            unpark(&core.threads.fetcher);
         }
-        Ok(known)
+        let mut next = || lists.next().unwrap_or_default();
+        Ok(Seen { known, neighbours: next(), alive: next(), tombs: next() })
     }
 
     fn summarise(&mut self, core: &Core) {
@@ -279,11 +292,4 @@ fn observe_time(core: &Core, reply: &Reply) {
     {
         core.clock.observe(seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0));
     }
-}
-
-fn measure_rtt(core: &Core, connection: &mut Connection) -> Result<()> {
-    let sent = now_us();
-    connection.command(&[b"PING"])?;
-    core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
-    Ok(())
 }

@@ -16,8 +16,7 @@ const TTL: &[u8] = b"60";
 /// Longer payloads are shown without their args: they are written anew at each beat.
 const SHOWN: usize = 64 * 1024;
 
-/// The writes of one beat, then `RPOP` of a signal and `SMEMBERS` of the paused queues: always the last two replies, and `EXISTS` of
-/// the hash before this beat the fifth from the end.
+/// The writes of one beat.
 pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running]) -> Vec<Call> {
     let name = identity.name.as_bytes();
     let work = keys::work(&identity.name);
@@ -40,7 +39,6 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
     let concurrency = core.options.concurrency + if core.has_async { core.options.async_concurrency } else { 0 };
     let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
     calls.push(command(&[b"SADD", keys::PROCESSES, name]));
-    calls.push(command(&[b"EXISTS", name]));
     calls.push(command(&[
         b"HSET",
         name,
@@ -60,9 +58,19 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
         rss_kib().to_string().as_bytes(),
     ]));
     calls.push(command(&[b"EXPIRE", name, TTL]));
-    calls.push(command(&[b"RPOP", &keys::signals(&identity.name)]));
-    calls.push(command(&[b"SMEMBERS", keys::PAUSED]));
     calls
+}
+
+/// What a beat asks besides: a signal for us, the paused queues, this machine's processes, all that live, and tombs.
+pub fn questions(core: &Core, identity: &Identity) -> Vec<Call> {
+    let machine = core.machine.as_deref().unwrap_or("unknown");
+    vec![
+        command(&[b"RPOP", &keys::signals(&identity.name)]),
+        command(&[b"SMEMBERS", keys::PAUSED]),
+        command(&[b"HGETALL", &keys::machine(machine)]),
+        command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"]),
+        command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"]),
+    ]
 }
 
 /// The static part of Sidekiq's `info`, open at its end for the identity.

@@ -20,6 +20,7 @@ pub struct State {
     asynchronous: VecDeque<Arc<Job>>,
     /// Threads that wait in `wait`.
     idle: usize,
+    /// Threads there are, counting those that were asked for and are not there yet: more than allowed must never be asked for.
     pub threads: usize,
     pub running_sync: usize,
     pub running_async: usize,
@@ -56,7 +57,7 @@ impl Ready {
     }
 
     /// One thread is woken at once only when none runs: a running one most often comes back sooner than another wakes.
-    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>) -> (Call, bool) {
+    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>, most_threads: usize) -> (Call, bool) {
         let mut state = self.lock();
         let mut any_async = false;
         for job in jobs {
@@ -67,25 +68,35 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let call = if state.sync.is_empty() || state.running_sync > 0 { Call::Nothing } else { self.wake(&state) };
+        let call = if state.sync.is_empty() || state.running_sync > 0 {
+            Call::Nothing
+        } else {
+            self.wake(&mut state, most_threads)
+        };
         (call, any_async)
+    }
+
+    pub fn takes(&self) -> u64 {
+        self.lock().takes
     }
 
     /// The waker's look: when nobody has taken anything since `takes`, one more thread. None: nothing waits or nobody can come.
     pub fn nudge(&self, takes: u64, most_threads: usize) -> Option<(u64, Call)> {
-        let state = self.lock();
+        let mut state = self.lock();
         if state.sync.is_empty() || (state.idle == 0 && state.threads >= most_threads) {
             return None;
         }
-        let call = if state.takes == takes { self.wake(&state) } else { Call::Nothing };
+        let call = if state.takes == takes { self.wake(&mut state, most_threads) } else { Call::Nothing };
         Some((state.takes, call))
     }
 
-    fn wake(&self, state: &State) -> Call {
-        if state.idle == 0 {
+    fn wake(&self, state: &mut State, most_threads: usize) -> Call {
+        if state.idle > 0 {
+            self.came.notify_one();
+        } else if state.threads < most_threads {
+            state.threads += 1;
             return Call::Spawn;
         }
-        self.came.notify_one();
         Call::Nothing
     }
 

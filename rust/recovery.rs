@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::claims::Dice;
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
@@ -25,12 +26,11 @@ const CHUNK: usize = 200;
 /// And of a list of blocking moves, whose size no claim has bounded.
 const MOVED_CHUNK: usize = 10;
 const DAY: i64 = 86_400;
-/// A tomb is swept at each beat for so long, then each hour until a day has passed.
+/// A tomb is swept about once a beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
 const HOUR_US: u64 = 3_600_000_000;
 
 /// What the heartbeat remembers of others between beats.
-#[derive(Default)]
 pub struct Recovery {
     /// When our connection was made that has lasted since.
     pub connected_us: u64,
@@ -39,9 +39,14 @@ pub struct Recovery {
     /// id -> (first, last) sweep of its tomb.
     swept: HashMap<String, (u64, u64)>,
     pruned_us: u64,
+    dice: Dice,
 }
 
 impl Recovery {
+    pub fn new() -> Self {
+        Self { connected_us: 0, seen: HashMap::new(), swept: HashMap::new(), pruned_us: 0, dice: Dice::new() }
+    }
+
     /// After a lost connection all observations begin anew.
     pub fn reconnected(&mut self) {
         self.connected_us = now_us();
@@ -49,13 +54,13 @@ impl Recovery {
     }
 
     /// Looks at this machine's processes: at each tick, since a death here can be proved at once.
-    pub fn check_neighbours(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
+    /// `entries` are those of the machine's hash.
+    pub fn check_neighbours(&mut self, core: &Core, connection: &mut Connection, entries: Vec<Reply>) -> Result<()> {
         let Some(machine) = &core.machine else {
             return Ok(());
         };
         let key = keys::machine(machine);
         let me = core.identity();
-        let entries = connection.command(&[b"HGETALL", &key])?.array().unwrap_or_default();
         for (id, description) in pairs(entries) {
             if id != me.name && is_gone(&description) {
                 fence(core, connection, &id, "", machine)?;
@@ -66,13 +71,17 @@ impl Recovery {
         Ok(())
     }
 
-    /// Looks at all processes by their leases; at each beat.
-    pub fn check_leases(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
+    /// Looks at all processes by their leases, and at the tombs of the dead; at each beat.
+    pub fn check_leases(
+        &mut self,
+        core: &Core,
+        connection: &mut Connection,
+        alive: Vec<Reply>,
+        tombs: Vec<Reply>,
+    ) -> Result<()> {
         let now = now_us();
         let lease = micros(core.options.lease);
         let me = core.identity();
-        let alive =
-            connection.command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"])?.array().unwrap_or_default();
         let mut seen = HashMap::new();
         for (id, score) in pairs(alive) {
             let since = self.seen.get(&id).filter(|(before, _)| *before == score).map_or(now, |(_, since)| *since);
@@ -90,18 +99,19 @@ impl Recovery {
             seen.insert(id, (score, since));
         }
         self.seen = seen;
-        self.sweep_tombs(core, connection, now)?;
+        self.sweep_tombs(core, connection, now, tombs)?;
         self.prune_marks(core, connection, now)
     }
 
-    fn sweep_tombs(&mut self, core: &Core, connection: &mut Connection, now: u64) -> Result<()> {
-        let tombs =
-            connection.command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"])?.array().unwrap_or_default();
+    /// Who fenced a process has swept its tomb. The others take turns, so that a deploy of many processes costs Redis one sweep a
+    /// tomb and beat, not one for each process.
+    fn sweep_tombs(&mut self, core: &Core, connection: &mut Connection, now: u64, tombs: Vec<Reply>) -> Result<()> {
         let tombs: HashMap<String, String> = pairs(tombs).collect();
         self.swept.retain(|id, _| tombs.contains_key(id));
         for (id, score) in tombs {
-            let (first, last) = self.swept.get(&id).copied().unwrap_or((now, 0));
-            if last > 0 && now - first > FRESH_US && now - last < HOUR_US {
+            let (first, last) = *self.swept.entry(id.clone()).or_insert((now, now));
+            let fresh = now - first <= FRESH_US && self.dice.below(self.seen.len() as u64) == 0;
+            if !fresh && now - last < HOUR_US {
                 continue;
             }
             self.sweep(core, connection, &id)?;

@@ -34,11 +34,16 @@ pub fn run(core: &Arc<Core>) {
         match round(core, &mut connection, &mut channel, &mut dice) {
             Ok(()) => backoff.reset(),
             Err(error) => {
-                if error.is_connection() {
+                if let Some(refusal) = error.code() {
+                    core.complain(&error);
+                    if matches!(refusal, "READONLY" | "MASTERDOWN") {
+                        connection = None;
+                    }
+                } else {
                     (connection, channel) = (None, None);
-                }
-                if matches!(error, Error::Unreachable(_)) {
-                    core.lost(&error);
+                    if !matches!(error, Error::Lost(_)) {
+                        core.lost(&error);
+                    }
                 }
                 sleep(core, backoff.pause());
             }

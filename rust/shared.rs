@@ -104,6 +104,7 @@ pub struct Core {
     lease_end_us: AtomicU64,
     phase: AtomicU8,
     outage_since_us: AtomicU64,
+    complaints: Mutex<HashMap<String, u64>>,
     pub threads: Parked,
 }
 
@@ -165,6 +166,7 @@ impl Core {
             lease_end_us: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
             outage_since_us: AtomicU64::new(0),
+            complaints: Mutex::default(),
             threads: Parked::default(),
         })
     }
@@ -233,7 +235,7 @@ impl Core {
 
     /// Hands claimed jobs to the threads and the event loop.
     pub fn deliver(&self, jobs: Vec<Arc<Job>>) {
-        let (call, any_async) = self.ready.push(jobs);
+        let (call, any_async) = self.ready.push(jobs, self.options.concurrency);
         if call == Call::Spawn {
             self.events.push(Event::Spawn);
         }
@@ -338,6 +340,18 @@ impl Core {
                 WARNING,
                 format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."),
             );
+        }
+    }
+
+    /// A refusal by Redis, said once a minute for each kind. Nothing is lost by it: what was refused is tried again.
+    pub fn complain(&self, error: &Error) {
+        let now = now_us();
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = complaints.entry(error.code().unwrap_or_default().to_owned()).or_default();
+        if *last == 0 || now - *last > 60_000_000 {
+            *last = now;
+            drop(complaints);
+            self.events.log(WARNING, format!("Redis refuses: {error}. Nothing is lost; trying again."));
         }
     }
 

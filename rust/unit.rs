@@ -264,7 +264,6 @@ impl Processor {
     pub fn new(face: &Arc<Face>, name: &str) -> Self {
         let slot = Arc::new(Slot::default());
         face.core.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot.clone());
-        face.core.ready.lock().threads += 1;
         Self { face: face.clone(), slot, name: Arc::from(name) }
     }
 

@@ -101,15 +101,20 @@ impl Waiter {
             match result {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
-                    if error.is_connection() {
+                    if let Some(refusal) = error.code() {
+                        core.complain(&error);
+                        if matches!(refusal, "READONLY" | "MASTERDOWN" | "UNBLOCKED") {
+                            connection = None;
+                        }
+                    } else {
                         connection = None;
+                        if !matches!(error, Error::Lost(_)) {
+                            core.lost(&error);
+                        }
+                        // The fetcher looks for jobs whose move was not answered.
+                        core.doubt.store(true, Ordering::Release);
+                        unpark(&core.threads.fetcher);
                     }
-                    if connection.is_some() || matches!(error, Error::Unreachable(_)) {
-                        core.lost(&error);
-                    }
-                    // The fetcher looks for jobs whose move was not answered.
-                    core.doubt.store(true, Ordering::Release);
-                    unpark(&core.threads.fetcher);
                     thread::park_timeout(backoff.pause());
                 }
             }

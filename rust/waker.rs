@@ -20,7 +20,7 @@ pub fn run(core: &Arc<Core>) {
             thread::park();
             continue;
         }
-        let mut takes = 0;
+        let mut takes = core.ready.takes();
         let mut pause = PATIENCE;
         loop {
             thread::park_timeout(pause);
