@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import decimal
 import logging
 import os
 import threading
@@ -170,6 +171,35 @@ def test_the_context_is_empty_between_jobs(work: Callable[..., None], config: Co
     after.worker = define(lambda self: None, ack="start", name="other")
     work(unit, after)
     assert left == [None]
+
+
+def test_what_a_job_sets_in_context_variables_ends_with_it(work: Callable[..., None]) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def perform(self: Any) -> None:
+        seen.append((variable.get(), decimal.getcontext().prec))
+        variable.set("of the job before")
+        decimal.getcontext().prec = 5
+
+    work(*(FakeUnit(define(perform)) for _ in range(2)))
+    assert seen == [("clean", 28)] * 2
+
+
+def test_middleware_and_job_share_one_record(work: Callable[..., None], config: Config) -> None:
+    seen: list[Any] = []
+
+    def around(worker: Any, job: fastkiq.Job) -> Iterator[None]:
+        seen.append(job)
+        job.args.clear()
+        yield
+
+    def perform(self: Any, *args: Any) -> None:
+        seen.extend([self.job, args])
+
+    config.server_middleware.add(around)
+    work(FakeUnit(define(perform), args=[1]))
+    assert seen[0] is seen[1]
+    assert seen[2] == (1,), "what perform gets is decoded from the stored bytes"
 
 
 def test_slow_jobs_are_told_quick_ones_are_not(

@@ -3,13 +3,13 @@
 import os
 import sys
 import traceback
+from contextvars import copy_context
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fastkiq import context
 from fastkiq.errors import ForkedError, Shutdown
-from fastkiq.job import Job
 from fastkiq.logging import about, logger
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Processor(Thread):
         while True:
             try:
                 while (unit := take()) is not None:
-                    perform(unit)
+                    copy_context().run(perform, unit)  # what a job sets in context variables ends with it
                 return
             except Shutdown:
                 continue  # came too late for its job, which had just ended
             except ForkedError:
-                os._exit(0)  # a child that the job forked has come to the end of the job
+                leave_forked_child(SystemExit(0))  # a child that the job forked has come to the end of the job
             except BaseException:
                 # Not the job's: those never get here. The server alone says when this thread is to end.
                 logger.exception("a worker thread stumbled and goes on")
@@ -75,8 +75,6 @@ class Processor(Thread):
             if os.getpid() != self._pid:
                 leave_forked_child(error)
             self._policy.failed(unit, entry, error, monotonic() - started)
-        finally:
-            context.current.set(None)
 
     def _perform_verbosely(self, unit: "Unit") -> None:
         facts = about(unit.class_name, unit.jid, unit.queue)
@@ -89,11 +87,11 @@ class Processor(Thread):
 
 def _through(chain: "Run", instance: Any, unit: "Unit") -> None:
     """Runs the job inside the middleware. Apart, since a closure would slow the way without middleware down."""
-    chain(lambda: instance.perform(*unit.args), instance, Job.from_unit(unit))
+    chain(lambda: instance.perform(*unit.args), instance, instance.job)
 
 
 def leave_forked_child(error: BaseException) -> NoReturn:
-    """A job has forked, and this is the child, leaving the job by an exception: it ends here, as a script would.
+    """A job has forked, and this is the child, leaving the job by `error`: it ends here, as a script would.
 
     The job itself goes on in the parent, to whom the connections, the exit handlers and the outcome belong.
     """
