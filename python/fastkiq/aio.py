@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import context
-from fastkiq.job import Job
 from fastkiq.logging import about, logger
 from fastkiq.processor import SLOW, leave_forked_child
 
@@ -37,9 +36,19 @@ class AsyncProcessor(Thread):
         self._pid = os.getpid()
 
     def run(self) -> None:
-        """The thread's body: until `finish`, whatever happens to single jobs."""
+        """The thread's body: until `finish`, whatever jobs do to their loop.
+
+        One that stops it, cancels all tasks or lets a SystemExit out of a callback ends a round, not the other jobs:
+        they go on in the next round of the same loop.
+        """
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._serve())
+            while True:
+                try:
+                    runner.run(self._serve())
+                    return
+                except BaseException:
+                    logger.exception("a job or a callback has stopped the event loop; it goes on")
+                    sleep(0.1)  # should it come to that, no faster than this
 
     def cancel(self) -> None:
         """At the stop deadline: their jobs are back in the queues, so what still runs is cancelled."""
@@ -90,7 +99,9 @@ class AsyncProcessor(Thread):
             if self._run is None:
                 await instance.perform(*unit.args)
             else:
-                await self._run(lambda: instance.perform(*unit.args), instance, Job.from_unit(unit))
+                await self._run(lambda: instance.perform(*unit.args), instance, instance.job)
+            if os.getpid() != self._pid:
+                leave_forked_child(SystemExit(0))
             unit.done()
             elapsed = monotonic() - started
             if elapsed > SLOW:

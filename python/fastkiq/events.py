@@ -30,7 +30,7 @@ def report(config: "Config", error: BaseException, context: dict[str, Any]) -> N
     for handler in list(config.error_handlers):
         try:
             handler(error, context)
-        except Exception:
+        except BaseException:  # SystemExit, too: what a job has become of is not a handler's to change
             import logging  # only here: enqueueing programs need not load it
 
             logging.getLogger("fastkiq").exception("error handler %r failed", handler)
@@ -41,5 +41,5 @@ def died(config: "Config", job: "Job", error: BaseException | None) -> None:
     for handler in list(config.death_handlers):
         try:
             handler(job, error)
-        except Exception as own:
+        except BaseException as own:
             report(config, own, {"context": "error in a death handler", "job": job})

@@ -4,6 +4,7 @@ import random
 import time
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
+from functools import partial
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +59,7 @@ class RetryPolicy:
         try:
             self._settle(unit, entry, error, elapsed)
         except BaseException as worse:
-            self._last_resort(unit, error, worse)
+            self._last_resort(unit, error, worse, entry)
 
     def unknown(self, unit: "Unit") -> None:
         """No loaded module defines the class: the job waits in retry, which costs it no attempt."""
@@ -126,15 +127,32 @@ class RetryPolicy:
         self._unknown_logged[class_name] = now
         return True
 
-    def _last_resort(self, unit: "Unit", error: BaseException, worse: BaseException) -> None:
-        """The policy itself failed (out of memory, say): the job is kept for a later try with no more than its time."""
-        if isinstance(worse, Shutdown):
+    def _last_resort(
+        self, unit: "Unit", error: BaseException, worse: BaseException, entry: "Entry | None" = None
+    ) -> None:
+        """The policy itself failed (no memory, an error that no isinstance survives): the job waits for another try.
+
+        That costs an attempt as far as anybody can tell, or such a job would come back for ever; without `entry` none.
+        """
+        if issubclass(type(worse), Shutdown):
             unit.give_back()
             return
         name = class_name(error)
-        fields = {"failed_at": int(self._clock() * 1000), "error_class": name, "error_message": "see the log"}
-        unit.retry(60.0, fields)
-        logger.error("cannot settle a job that raised %s; it waits in retry", printable(name), exc_info=worse)
+        now = self._clock()
+        fields: dict[str, Any] = {"failed_at": int(now * 1000), "error_class": name, "error_message": "see the log"}
+        try:
+            said = terms(unit.payload(), entry.options if entry is not None else {}, now, self._config.max_retries, 0)
+        except BaseException:
+            said = None
+        if entry is None or said is None:
+            unit.retry(60.0, fields)
+        elif said.retries is None or entry.ack_start:
+            unit.fail()
+        else:
+            fields |= {"failed_at": int(said.first_failure * 1000), "retry_count": said.count}
+            settle = unit.kill if said.exhausted(now) else partial(unit.retry, max(60.0, backoff(said.count)))
+            settle(fields)
+        logger.error("cannot settle a job that raised %s as its worker asks", printable(name), exc_info=worse)
 
 
 class _Failure:
@@ -249,8 +267,11 @@ def message_of(error: BaseException) -> str:
 def class_name(error: BaseException) -> str:
     """`ValueError`, `myapp.errors.Broken`, `fastkiq.Retry`."""
     kind = type(error)
-    module = "fastkiq" if kind.__module__ == "fastkiq.errors" else str(kind.__module__)
-    name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    try:
+        module = "fastkiq" if kind.__module__ == "fastkiq.errors" else str(kind.__module__)
+        name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    except BaseException:  # a metaclass may answer anything
+        name = "an error whose class hides its name"
     return name[:500].encode("utf-8", "replace").decode()
 
 
