@@ -95,6 +95,15 @@ def test_bad_values_name_source_and_key(key: str, value: Any) -> None:
         Config().put(key, value, source="here")
 
 
+def test_a_file_that_cannot_be_read_stays_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fastkiq.toml").write_text("redis_url = ")
+    config = Config()
+    for _ in range(2):  # the second call must not go on with the defaults: jobs would go to another Redis
+        with pytest.raises(ConfigError, match="is no TOML"):
+            config.load_once()
+
+
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"unknown setting 'concurency'; did you mean 'concurrency'\?"):
         Config(concurency=5)

@@ -115,7 +115,6 @@ class Config:
         from fastkiq import configfile
 
         with self._lock:
-            self._loaded = True
             for key, names in VARIABLES.items():
                 for name in names:
                     if os.environ.get(name):
@@ -124,6 +123,7 @@ class Config:
             found = Path(path) if path is not None else configfile.find(Path.cwd())
             if found is not None:
                 configfile.load(self, found)
+            self._loaded = True  # not before: after an error nobody may go on with half of the settings
 
     def load_once(self) -> None:
         """`load()`, unless something has been loaded."""
