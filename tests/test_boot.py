@@ -80,6 +80,30 @@ def test_signals_wait_to_be_taken_and_leave_no_trace() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="macOS has no real-time signals")
+def test_signals_of_others_are_passed_over() -> None:
+    number = signal.SIGRTMIN + 1  # the enumeration of signals does not know it
+    before = signal.signal(number, lambda *_: None)
+    try:
+        with Signals() as signals:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert select.select([signals], [], [], 5)[0]
+            assert signals.take() == ["TERM"]
+    finally:
+        signal.signal(number, before)
+
+
+def test_signals_interrupt_what_may_hang() -> None:
+    with Signals() as signals:
+        for number, error in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)):
+            with pytest.raises(error), signals.interrupting():
+                signal.raise_signal(number)
+        signals.take()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.take() == ["TERM"], "outside it waits to be taken"
+
+
 def test_a_signal_to_a_forked_child_does_not_reach_its_parent() -> None:
     with Signals() as signals:
         reader, writer = os.pipe()

@@ -39,17 +39,28 @@ class Process:
     def run(self, booted: Callable[[Launcher], None], drained: Callable[[str], None]) -> int:
         """Raises what `Launcher.start` raises; after that only the exit code tells. `booted` shows the banner."""
         with self._signals:
-            self._launcher.start()
-            # What boot made stays for good: no later collection needs to look at it, nor a fork to copy its pages.
-            gc.collect()
-            gc.freeze()
-            booted(self._launcher)
-            if self._serve():
-                drained(self._drained)
-            return self._stop()
+            self._start()
+            try:
+                # What boot made stays for good: no later collection needs to look at it, nor a fork to copy its pages.
+                gc.collect()
+                gc.freeze()
+                booted(self._launcher)
+                if report := self._serve():
+                    drained(report)
+            finally:
+                self._stop()
+            return self._exit_code
 
-    def _serve(self) -> bool:
-        """Until a stop is asked for, or all is drained: then True."""
+    def _start(self) -> None:
+        try:
+            with self._signals.interrupting():
+                self._launcher.start()
+        except BaseException:
+            self._launcher.server.stop()
+            raise
+
+    def _serve(self) -> str | None:
+        """Until a stop is asked for, or all is drained: then the report."""
         server = self._launcher.server
         drain = None if self._drain_horizon is None else Drain(server, self._drain_horizon)
         with selectors.DefaultSelector() as selector:
@@ -60,10 +71,9 @@ class Process:
                 self._launcher.attend()
                 self._take_signals()
                 if self._stopping:
-                    return False
+                    return None
                 if drain is not None and self._done(drain):
-                    self._drained = drain.report()
-                    return True
+                    return drain.report()
 
     def _done(self, drain: Drain) -> bool:
         try:
@@ -82,7 +92,7 @@ class Process:
                 self._launcher.signal(name)
         self._stopping = self._stopping or self._launcher.stop_asked
 
-    def _stop(self) -> int:
+    def _stop(self) -> None:
         self._stopping = True
         deadline = monotonic() + self._config.timeout
         self._limit(self._config.timeout + GRACE + 0.4)
@@ -95,7 +105,6 @@ class Process:
         if not clean:
             atexit._run_exitfuncs()  # the interpreter would wait for threads before it came to them
             leave(self._exit_code)
-        return self._exit_code
 
     def _await_jobs(self, deadline: float) -> None:
         told = False
@@ -117,7 +126,10 @@ class Process:
         timer = Timer(seconds, end)
         timer.name = "fastkiq-deadline"
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:  # no thread to be had: what is to be stopped is the more important
+            logger.warning("nothing limits this stop to %.1f s: %s", seconds, error)
 
 
 def leave(code: int) -> None:

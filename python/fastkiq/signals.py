@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Final
 
 NAMES: Final = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "TSTP": signal.SIGTSTP, "TTIN": signal.SIGTTIN}
-_BY_NUMBER: Final = {number: name for name, number in NAMES.items()}
+_BY_NUMBER: Final[dict[int, str]] = {number: name for name, number in NAMES.items()}
 
 
 class Signals:
@@ -22,6 +24,7 @@ class Signals:
         self._writer.setblocking(False)
         self._previous: dict[signal.Signals, Any] = {}
         self._wakeup = -1
+        self._interrupts = False
         self._pid = os.getpid()
 
     def fileno(self) -> int:
@@ -31,7 +34,7 @@ class Signals:
     def __enter__(self) -> "Signals":
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in NAMES.values():
-            self._previous[number] = signal.signal(number, _noted)
+            self._previous[number] = signal.signal(number, self._noted)
         os.register_at_fork(after_in_child=self._forked)
         return self
 
@@ -48,7 +51,23 @@ class Signals:
             numbers = self._reader.recv(4096)
         except BlockingIOError:
             return []
-        return [_BY_NUMBER[number] for number in map(signal.Signals, numbers) if number in _BY_NUMBER]
+        return [_BY_NUMBER[number] for number in numbers if number in _BY_NUMBER]
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Inside, INT raises KeyboardInterrupt and TERM SystemExit(0): for what may hang while nobody takes them."""
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+    def _noted(self, number: int, frame: FrameType | None) -> None:
+        """The interpreter has written the number to the wakeup fd already."""
+        if self._interrupts and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._interrupts and number == signal.SIGTERM:
+            raise SystemExit(0)
 
     def _forked(self) -> None:
         if self._previous:
@@ -59,7 +78,3 @@ class Signals:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._previous.clear()
-
-
-def _noted(number: int, frame: FrameType | None) -> None:
-    """The interpreter has written the number to the wakeup fd already."""

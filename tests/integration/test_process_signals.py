@@ -167,6 +167,29 @@ def test_a_hook_that_never_returns_does_not_hold_the_exit_up(worker_process: Sta
     assert time.monotonic() - started < 0.5 + 3.5
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_startup_hook_that_hangs_can_be_interrupted(
+    worker_process: Start, redis: redis_py.Redis, number: signal.Signals, code: int
+) -> None:
+    child = worker_process(
+        """
+        import threading, fastkiq
+        config = fastkiq.configure()
+
+        class Idle(fastkiq.Worker):
+            def perform(self): ...
+
+        @config.on("startup")
+        def hang():
+            print("hangs", flush=True)
+            threading.Event().wait()
+        """
+    )
+    child.wait_for("hangs")
+    child.signal(number)
+    assert child.wait(10) == code
+
+
 def test_a_second_interrupt_stops_at_once_and_loses_nothing(
     worker_process: Start, redis: redis_py.Redis, client: Client
 ) -> None:
