@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import sys
 
 import pytest
 
@@ -11,6 +12,7 @@ from fastkiq import registry
 from fastkiq.boot_checks import BootError, RoundTrips, refuse_old, warnings
 from fastkiq.config import Config
 from fastkiq.drain import Drain
+from fastkiq.events import fire
 from fastkiq.launcher import server_options, unserved
 from fastkiq.signals import Signals
 
@@ -40,6 +42,17 @@ def test_slow_round_trips_are_said_once_for_each_bad_time() -> None:
     assert [index for index, warning in enumerate(said) if warning] == [4]
     assert trips.beat(0.001) is None
     assert [bool(trips.beat(0.08)) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_no_hook_of_the_stop_ends_the_process_before_its_time() -> None:
+    config, seen = Config(), list[BaseException]()
+    config.error_handlers.append(lambda error, context: seen.append(error))
+    config.on("shutdown", lambda: sys.exit(3))
+    fire(config, "shutdown")
+    assert [type(error) for error in seen] == [SystemExit]
+    config.on("startup", lambda: sys.exit(3))
+    with pytest.raises(SystemExit):
+        fire(config, "startup")
 
 
 class Looks:

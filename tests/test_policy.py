@@ -220,6 +220,11 @@ def test_control_exceptions(policy: RetryPolicy, config: Config) -> None:
     assert seen.kinds().count("died") == 3
 
 
+def test_kill_kills_also_what_is_never_retried(policy: RetryPolicy) -> None:
+    assert fail(policy, fastkiq.Kill(), retry=False).outcome[0] == "kill"  # type: ignore[index]
+    assert fail(policy, fastkiq.Kill(), retry=False, dead=False).outcome == ("fail",)
+
+
 def test_a_control_exceptions_cause_is_what_is_stored(policy: RetryPolicy) -> None:
     try:
         try:

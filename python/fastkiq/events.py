@@ -19,7 +19,7 @@ def fire(config: "Config", event: str) -> None:
     for hook in reversed(hooks) if event in _REVERSED else hooks:
         try:
             hook()
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: a hook of the stop must not cut the stop short
             if event == "startup":
                 raise
             report(config, error, {"context": f"error in a hook of the event {event!r}"})

@@ -101,7 +101,7 @@ def asked_delay(value: object) -> float | None:
         raise TypeError(f"retry_in answers seconds, a timedelta, None, DISCARD or KILL, not {type(value).__name__}")
     if value != value:
         raise ValueError("retry_in answered NaN")
-    return min(float(min(value, LONGEST_DELAY)), LONGEST_DELAY) if value > 0 else None
+    return float(min(value, LONGEST_DELAY)) if value > 0 else None
 
 
 def epoch_seconds(value: object) -> float | None:

@@ -27,7 +27,7 @@ class WorkerOptions(JobOptions, total=False):
     """The class keywords of a Worker. `name` and `aliases` are not inherited."""
 
     ack: Literal["end", "start"]
-    """start: the job leaves Redis before it runs, so it runs at most once."""
+    """start: the job leaves Redis before it runs, so it runs at most once; Retry, Snooze and Kill only drop it."""
     name: str
     """The wire name, in place of `module.QualName`."""
     aliases: tuple[str, ...] | list[str]
