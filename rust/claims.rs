@@ -112,12 +112,14 @@ fn want(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
     if waiting > target / 2 { 0 } else { target - waiting }
 }
 
-/// Tells those who take jobs at how few waiting ones to wake the fetcher.
-pub fn publish_low_water(core: &Core) {
+/// Tells those who take jobs at how few waiting ones to wake the fetcher, for the sake of the queues that lack room.
+pub fn publish_low_water(core: &Core, shares: &[Share]) {
     let state = core.ready.lock();
+    let lacking = |queue: &usize| !shares.iter().any(|share| share.queue == *queue);
     for (kind, low_water) in core.low_water.iter().enumerate() {
-        let least = (0..core.options.queues.len()).map(|queue| target(core, &state, queue, kind == 1) / 2).min();
-        low_water.store(least.unwrap_or(0), Ordering::Relaxed);
+        let all = (0..core.options.queues.len()).filter(lacking);
+        let most = all.map(|queue| target(core, &state, queue, kind == 1) / 2).max();
+        low_water.store(most.unwrap_or(0), Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@
 //! 5. After a lost connection, looks for jobs that it claimed without hearing of it.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +33,13 @@ use crate::writer::Writer;
 const HOARD_US: u64 = 50_000;
 /// Queues past the 16th have no waiter: they are looked at this often.
 const POLL_US: u64 = 1_000_000;
+/// One queue's part of a claim: its list is called by the number.
+struct Asked {
+    queue: usize,
+    most: usize,
+    number: u64,
+}
+
 pub struct Fetcher<'a> {
     core: &'a Core,
     waiters: &'a [Arc<Waiter>],
@@ -45,8 +52,8 @@ pub struct Fetcher<'a> {
     epoch: u64,
     /// The identity that Redis no longer knows.
     fenced: Option<u64>,
-    /// The last look found something, or something has changed since: look again.
-    hot: bool,
+    /// By queue: the last look found something, or something has changed since, so that it is worth another look.
+    hot: Vec<bool>,
     paused: HashSet<String>,
     poll_us: u64,
     lists: Lists,
@@ -68,7 +75,7 @@ impl<'a> Fetcher<'a> {
             number: 0,
             epoch: 0,
             fenced: None,
-            hot: true,
+            hot: vec![true; core.options.queues.len()],
             paused: HashSet::new(),
             poll_us: 0,
             lists: Lists::new(core.options.reliable),
@@ -98,9 +105,13 @@ impl<'a> Fetcher<'a> {
         self.writer.gather(core, phase != Phase::Running);
         core.written.store(self.writer.is_empty(), Ordering::Release);
         let shares = if self.may_claim(phase) { claims::shares(core, &self.kinds) } else { Vec::new() };
-        let full = shares.is_empty();
         let unblock = self.place_waiters(phase, &shares, now);
-        let shares = if self.hot && core.options.reliable { shares } else { Vec::new() };
+        let room = shares.clone();
+        let shares: Vec<Share> = if core.options.reliable {
+            shares.into_iter().filter(|share| self.hot[share.queue]).collect()
+        } else {
+            Vec::new()
+        };
         let check = phase == Phase::Running && now >= self.lists.due_us;
         if self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check {
             if now >= self.refused_us {
@@ -122,7 +133,7 @@ impl<'a> Fetcher<'a> {
             self.warn_left();
             return true;
         }
-        self.park(phase, full);
+        self.park(phase, &room);
         false
     }
 
@@ -136,20 +147,21 @@ impl<'a> Fetcher<'a> {
             self.epoch = identity.epoch;
             self.writer.open_claims.clear();
             self.lists.forget();
-            self.hot = true;
+            self.hot.fill(true);
         }
         let paused = self.core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *paused != self.paused {
             self.paused.clone_from(&paused);
-            self.hot = true;
+            self.hot.fill(true);
         }
         drop(paused);
         if now >= self.poll_us && self.core.options.queues.len() > self.waiters.len() {
             self.poll_us = now + POLL_US;
-            self.hot = true;
+            self.hot[self.waiters.len()..].fill(true);
         }
-        // A waiter that came back with a job: there may be more.
-        self.hot |= self.core.came_back.swap(false, Ordering::AcqRel);
+        for (hot, came_back) in self.hot.iter_mut().zip(&self.core.came_back) {
+            *hot |= came_back.swap(false, Ordering::AcqRel);
+        }
         if self.core.doubt.swap(false, Ordering::AcqRel) {
             self.lists.doubt();
         }
@@ -182,14 +194,13 @@ impl<'a> Fetcher<'a> {
             let wanted = match waiter.post {
                 Post::Move(queue) => {
                     let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
-                    shares.iter().any(|share| share.queue == queue) && !self.paused.contains(name)
+                    let room = shares.iter().any(|share| share.queue == queue);
+                    room && !self.hot[queue] && !self.paused.contains(name)
                 }
                 Post::Pop => !shares.is_empty(),
             };
             if wanted && phase == Phase::Running {
-                if !self.hot || !self.core.options.reliable {
-                    waiter.arm();
-                }
+                waiter.arm();
             } else if waiter.is_armed() || waiter.is_blocked() {
                 stubborn = true;
                 if now >= self.unblock_us {
@@ -270,7 +281,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Queue, name and list of each claim in the call.
-    fn claim_call(&mut self, identity: &Arc<Identity>, shares: &[Share]) -> (Call, Vec<(usize, u64)>) {
+    fn claim_call(&mut self, identity: &Arc<Identity>, shares: &[Share]) -> (Call, Vec<Asked>) {
         let weights: Vec<u32> = shares
             .iter()
             .map(|share| self.core.options.queues.get(share.queue).map_or(0, |queue| queue.weight))
@@ -293,12 +304,12 @@ impl<'a> Fetcher<'a> {
             all.push(keys::flight(&identity.name, &queue.name, number));
             args.push(keys::flight_member(&queue.name, number).into_bytes());
             args.push(share.most.to_string().into_bytes());
-            claimed.push((share.queue, number));
+            claimed.push(Asked { queue: share.queue, most: share.most, number });
         }
         (script_call(&CLAIM, all, args), claimed)
     }
 
-    fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[(usize, u64)], reply: Reply) -> Result<()> {
+    fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[Asked], reply: Reply) -> Result<()> {
         if wants_reconnect(&reply) {
             self.connection = None;
         }
@@ -311,36 +322,42 @@ impl<'a> Fetcher<'a> {
         }
         let mut batches = reply.array().unwrap_or_default().into_iter();
         let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
-        self.hot = false;
+        let mut room = claimed.iter().map(|asked| asked.most).max().unwrap_or(0);
+        let mut found = vec![0; claimed.len()];
         for batch in batches {
             let mut items = batch.array().unwrap_or_default().into_iter();
             let index = items.next().and_then(|index| index.as_int()).and_then(|index| usize::try_from(index).ok());
-            let Some((queue, number)) = index.and_then(|index| claimed.get(index).copied()) else {
+            let Some((index, asked)) = index.and_then(|index| Some((index, claimed.get(index)?))) else {
                 continue;
             };
             let payloads = intake::byte_strings(items);
-            self.hot = true;
+            found[index] = payloads.len();
             let marks = match self.connection.as_mut() {
                 Some(connection) if suspects => intake::marks(self.core, connection, &payloads)?,
                 _ => Vec::new(),
             };
             // Not before: a claim that broke off here is found by the next look at our lists and given back.
-            self.writer.open_claims.insert(number);
-            let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
+            self.writer.open_claims.insert(asked.number);
+            let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
             let order = self.core.order.load(Ordering::Relaxed);
-            let claim = Arc::new(Claim::new(identity, queue, name, number, order, payloads.len()));
-            let jobs = intake::jobs(self.core, payloads, queue, Some(&claim), marks);
+            let claim = Claim::new(identity, asked.queue, name, asked.number, order, payloads.len());
+            let jobs = intake::jobs(self.core, payloads, asked.queue, Some(&Arc::new(claim)), marks);
             let now = now_us();
             for job in &jobs {
-                self.kinds.saw(queue, job.is_async, now);
+                self.kinds.saw(asked.queue, job.is_async, now);
             }
             self.core.deliver(jobs);
+        }
+        for (asked, found) in claimed.iter().zip(found) {
+            // A queue that was not reached, since those before it filled the room, may hold jobs.
+            self.hot[asked.queue] = found > 0 || room == 0;
+            room = room.saturating_sub(found);
         }
         Ok(())
     }
 
     /// Sleeps until somebody calls or something is due.
-    fn park(&mut self, phase: Phase, no_room: bool) {
+    fn park(&mut self, phase: Phase, room: &[Share]) {
         let core = self.core;
         let now = now_us();
         let mut until = now + 60_000_000;
@@ -361,9 +378,16 @@ impl<'a> Fetcher<'a> {
         }
         until = until.min(core.stop_by_us.load(Ordering::Acquire));
         until = until.max(self.refused_us.min(now + 1_000_000));
-        if no_room {
-            claims::publish_low_water(core);
-            core.wants_room.store(true, Ordering::Release);
+        if room.len() < core.options.queues.len() {
+            claims::publish_low_water(core, room);
+            core.wants_room.store(true, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            // Room that was made since the last look, by somebody who did not yet see that we want it, would wake nobody.
+            let more = |share: &Share| !room.iter().any(|known| known.queue == share.queue);
+            if self.may_claim(phase) && claims::shares(core, &self.kinds).iter().any(more) {
+                core.wants_room.store(false, Ordering::Release);
+                return;
+            }
         }
         if until > now {
             thread::park_timeout(Duration::from_micros(until - now));

@@ -1,7 +1,7 @@
 //! The state that the threads of a server share. Rust threads own copies of the `Arc`; none of them holds a Python object.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
@@ -81,8 +81,8 @@ pub struct Core {
     pub wants_room: AtomicBool,
     /// So few waiting jobs make the fetcher claim again.
     pub low_water: [AtomicUsize; 2],
-    /// A waiter came back with a job: there may be more to claim.
-    pub came_back: AtomicBool,
+    /// A queue's waiter came back with a job: there may be more to claim.
+    pub came_back: Vec<AtomicBool>,
     /// A connection broke in the middle of a claim: our lists in Redis are to be looked through.
     pub doubt: AtomicBool,
     /// The fetcher has written all and holds nothing, after it was told to be quiet.
@@ -131,6 +131,7 @@ impl Core {
         let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
         Ok(Self {
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
+            came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
             options,
             url,
             pid: std::process::id(),
@@ -152,7 +153,6 @@ impl Core {
             waker_armed: AtomicBool::new(false),
             wants_room: AtomicBool::new(false),
             low_water: [AtomicUsize::new(0), AtomicUsize::new(0)],
-            came_back: AtomicBool::new(false),
             doubt: AtomicBool::new(false),
             calm: AtomicBool::new(false),
             written: AtomicBool::new(true),
@@ -210,6 +210,7 @@ impl Core {
     pub fn extend_lease(&self, sent_us: u64) {
         self.lease_end_us.store(sent_us + micros(self.options.lease), Ordering::Release);
         self.ready.wake_all();
+        self.call_coroutines();
     }
 
     pub fn phase(&self) -> Phase {
@@ -291,11 +292,22 @@ impl Core {
     pub fn finish(&self, running: &Running) {
         self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
         self.ready.finish(&running.job);
+        if running.job.is_solo() {
+            self.call_coroutines();
+        }
         self.offer_room(running.job.is_async);
     }
 
+    /// Jobs that the event loop could not take before may be taken now.
+    fn call_coroutines(&self) {
+        if self.ready.lock().waiting(true) > 0 {
+            self.async_bell.ring();
+        }
+    }
+
     fn offer_room(&self, is_async: bool) {
-        if self.wants_room.load(Ordering::Acquire)
+        fence(Ordering::SeqCst); // the other half is in `Fetcher::park`
+        if self.wants_room.load(Ordering::SeqCst)
             && self.ready.lock().waiting(is_async) <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
             && self.wants_room.swap(false, Ordering::AcqRel)
         {

@@ -231,7 +231,11 @@ impl Waiter {
 
     fn hand_over(&self, core: &Core, jobs: Vec<Arc<crate::flight::Job>>) {
         self.wanted.store(false, Ordering::Release);
-        core.came_back.store(true, Ordering::Release);
+        if let Post::Move(queue) = self.post
+            && let Some(came_back) = core.came_back.get(queue)
+        {
+            came_back.store(true, Ordering::Release);
+        }
         core.deliver(jobs);
         unpark(&core.threads.fetcher);
     }
