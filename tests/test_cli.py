@@ -75,6 +75,8 @@ def test_version_and_no_arguments(call: Run) -> None:
         (["process", "x.py", "-C", "nowhere.toml"], "nowhere.toml"),
         (["stats", "-C", "nowhere.toml"], "nowhere.toml"),
         (["push", "app.Hard", "bob"], "argument 1"),
+        (["push", "app.Hard", "[" * 100_000], "argument 1"),
+        (["push", "app.Hard", "[NaN]"], "argument 1"),
         (["push", "app.Hard", "--at", "tomorrow"], "--at"),
         (["push", "a b"], "a b"),
         (["push", "app.Hard", "1", "--bulk", "-"], "--bulk"),
@@ -188,6 +190,15 @@ def test_hostile_contents_reach_no_terminal(call: Run, redis_url: str, redis: ob
     redis.lpush("queue:plain", b"\xff", b"[]", b'{"enqueued_at":"soon"}')  # type: ignore[attr-defined]
     redis.sadd("processes", "ghost", "odd")  # type: ignore[attr-defined]
     redis.hset("odd", mapping={"info": "[1]", "busy": "x"})  # type: ignore[attr-defined]
+    redis.sadd("processes", "strange")  # type: ignore[attr-defined]
+    redis.hset("strange", mapping={"info": '{"queues":5,"tag":{},"started_at":"x"}'})  # type: ignore[attr-defined]
+    work = [
+        {"run_at": 10**400, "queue": hostile, "payload": 5},
+        {"run_at": "x"},
+        [],
+        {"run_at": 5, "payload": "\ud800"},
+    ]
+    redis.hset("strange:work", mapping={f"t{n}": json.dumps(entry) for n, entry in enumerate(work)})  # type: ignore[attr-defined]
     for command in ("retries", "queues", "busy", "stats"):
         for form in ([], ["--json"]):
             answer = call(command, *form, FASTKIQ_REDIS_URL=redis_url)

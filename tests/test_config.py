@@ -343,6 +343,16 @@ def test_mistakes_in_a_sidekiq_yml(text: str, message: str, write: Write) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_a_broken_file_does_not_show_its_secrets(write: Write) -> None:
+    for name, text in (
+        ("sidekiq.yml", ":redis_url: redis://:hunter2: x@localhost"),
+        ("fastkiq.toml", "redis_url = redis://:hunter2@localhost"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name}: .*line 1") as caught:
+            Config().load(write(name, text))
+        assert "hunter2" not in str(caught.value)
+
+
 def test_without_pyyaml_the_error_says_what_to_install(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "yaml", None)
     with pytest.raises(ConfigError, match="pip install pyyaml"):

@@ -139,7 +139,11 @@ def _yaml(path: Path, text: str) -> Any:
     try:
         parsed = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        # Not the whole message: it quotes the line, which may hold a password.
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f"line {mark.line + 1}: "
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise ConfigError(f"{path}: is no YAML: {where}{' '.join(problem.split())}") from None
     return {} if parsed is None else _without_colons(parsed)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from textwrap import dedent
 
 import pytest
 import redis as redis_py
@@ -232,8 +233,10 @@ def test_a_password_on_the_command_line_is_blanked(
 ) -> None:
     server = start_server("requirepass hunter2")
     url = f"redis://:hunter2@127.0.0.1:{server.port}/0"  # type: ignore[attr-defined]
-    child = worker_process(APP, "--redis", url)
+    source = dedent(APP) + "\nimport sys; print('argv', sys.argv, sys.orig_argv, flush=True)\n"
+    child = worker_process(source, "--redis", url)
     text = child.wait_for("ready:")
+    assert "argv [" in text
     assert "FASTKIQ_REDIS_URL" in text
     assert "hunter2" not in text
     with open(f"/proc/{child.pid}/cmdline", "rb") as file:

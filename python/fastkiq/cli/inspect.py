@@ -1,6 +1,5 @@
 """Reads what Redis holds, for the listings: plain dictionaries, built from contents that may be hostile."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -68,16 +67,17 @@ class Inspector:
             info = _object(fields.get("info"))
             if not info:
                 continue
+            queues = info.get("queues")
             found.append(
                 {
                     "process": identity,
                     "tag": str(info.get("tag") or ""),
                     "busy": _number(fields.get("busy")),
                     "concurrency": _number(fields.get("concurrency")),
-                    "queues": [str(name) for name in info.get("queues") or []],
+                    "queues": [str(name) for name in queues] if isinstance(queues, list) else [],
                     "rss_mib": round(_number(fields.get("rss")) / 1024, 1),
                     "quiet": fields.get("quiet") == "true",
-                    "started_at": info.get("started_at"),
+                    "started_at": _time(info.get("started_at")),
                 }
             )
         return found
@@ -88,7 +88,7 @@ class Inspector:
             for thread, text in self._hash(f"{process['process']}:work").items():
                 entry = _object(text)
                 job = Job.from_bytes(str(entry.get("payload", "")).encode("utf-8", "replace"))
-                started = entry.get("run_at")
+                started = _time(entry.get("run_at"))
                 yield {
                     "process": process["process"],
                     "thread": thread,
@@ -96,7 +96,7 @@ class Inspector:
                     "class": job.class_name,
                     "jid": job.jid,
                     "args": job.args,
-                    "seconds": max(0.0, time.time() - started) if isinstance(started, (int, float)) else None,
+                    "seconds": None if started is None else max(0.0, time.time() - started),
                 }
 
     def _hash(self, key: str) -> dict[str, str]:
@@ -122,10 +122,15 @@ def _age(raw: bytes | None) -> float:
     return 0.0 if enqueued is None else max(0.0, time.time() - enqueued)
 
 
+def _time(value: object) -> float | None:
+    """Epoch seconds, whole or not, as the hashes of processes have them."""
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e11 else None
+
+
 def _object(text: str | None) -> Row:
     try:
-        value = json.loads(text or "")
-    except (ValueError, RecursionError):
+        value = _core.decode(text or "")
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,13 +1,12 @@
 """`fastkiq push`: jobs from a shell."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Any
 
 import click
 
-from fastkiq import client, config, loader
+from fastkiq import _core, client, config, loader
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.errors import RedisError
 from fastkiq.printable import printable
@@ -80,7 +79,7 @@ def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
 
 def _json(text: str | bytes, where: str) -> Any:
     try:
-        return json.loads(text)
+        return _core.decode(text)
     except ValueError as error:
         shown = printable(text if isinstance(text, str) else text.decode("utf-8", "replace").rstrip("\n"), 60)
         hint = f"; a text is written '\"{shown}\"'" if shown.isalnum() else ""

@@ -47,8 +47,11 @@ def configured(redis_url: str | None, config_file: str | None, environment: str 
 
 def hide_password(url: str) -> None:
     """Other users of the machine read command lines: a URL with a secret is blanked there, and a better way shown."""
-    if _core.parse_url(url)["safe"] == url or (url not in sys.argv and not any(url in word for word in sys.argv)):
+    safe = _core.parse_url(url)["safe"]
+    if safe == url or not any(url in word for word in sys.argv):
         return
+    for words in (sys.argv, sys.orig_argv):  # error trackers send them along
+        words[:] = [word.replace(url, safe) for word in words]
     hidden = _core.blank_title(url)
     state = "blanked in this process's command line" if hidden else "visible to everybody in the list of processes"
     click.echo(f"fastkiq: the password given by --redis is {state}; FASTKIQ_REDIS_URL keeps it out of there", err=True)
