@@ -65,13 +65,15 @@ class InProcess:
         self._writer.send(b"\0")
         if current_thread() is not self._manager and self._manager.is_alive():
             self._manager.join()
-        self._launcher.begin_stop()
-        deadline = monotonic() + timeout
-        while not self._launcher.wait(min(0.1, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
-            continue
-        self._launcher.stop()
-        self._close()
-        atexit.unregister(self._at_exit)
+        try:
+            self._launcher.begin_stop()
+            deadline = monotonic() + timeout
+            while not self._launcher.wait(min(0.1, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
+                continue
+            self._launcher.stop()
+        finally:  # whoever else calls `stop` waits for this
+            self._close()
+            atexit.unregister(self._at_exit)
 
     def _close(self) -> None:
         self._writer.close()
