@@ -98,6 +98,6 @@ def test_killed_while_retries_are_written(
     first.kill()
     second = worker_process(APP, "-c", "5")
     wait_until(lambda: redis.zcard("retry") == len(jids), 20, "all in retry")
-    assert not flights(redis)
+    wait_until(lambda: not flights(redis), 5, "empty flights")
     assert redis.llen("queue:default") == 0
     second.stop()
