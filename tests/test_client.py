@@ -328,6 +328,15 @@ def test_perform_inline_goes_through_middleware_and_json(config: Config) -> None
     assert fastkiq.current_job() is None
 
 
+def test_perform_inline_keeps_the_arguments_of_middleware_apart(config: Config) -> None:
+    def clears(worker: Any, job: fastkiq.Job) -> Generator[None, Any, None]:
+        job.args.clear()
+        yield
+
+    config.server_middleware.add(clears)
+    assert Nested.perform_inline([1]) == [1], "as in a worker process"
+
+
 def test_perform_inline_of_an_async_job(config: Config) -> None:
     assert Async.perform_inline(1) == [1, True]
 

@@ -233,6 +233,8 @@ def test_two_classes_with_one_wire_name_are_refused() -> None:
 def test_a_class_defined_anew_takes_the_place_of_the_old_one() -> None:
     def define(name: str) -> type[fastkiq.Worker]:
         class Reloaded(fastkiq.Worker, name=name):
+            __qualname__ = "Reloaded"  # as at the top of a module
+
             def perform(self) -> None: ...
 
         return Reloaded
@@ -241,6 +243,21 @@ def test_a_class_defined_anew_takes_the_place_of_the_old_one() -> None:
     second = define("after")
     assert [entry.worker for entry in registry.entries()] == [second]
     assert registry.find("before") is None
+
+
+def test_workers_made_by_a_function_live_side_by_side() -> None:
+    def make(name: str) -> type[fastkiq.Worker]:
+        class Made(fastkiq.Worker, name=name):
+            def perform(self) -> None: ...
+
+        return Made
+
+    first, second = make("first"), make("second")
+    assert (registry.find("first"), registry.find("second")) == (first.__fastkiq__, second.__fastkiq__)
+    named = fastkiq.job(name="one")(lambda: None), fastkiq.job(name="two")(lambda: None)
+    assert [registry.find(each.name).worker for each in named] == [each.worker for each in named]  # type: ignore[union-attr]
+    with pytest.raises(DefinitionError, match="a lambda has no name"):
+        fastkiq.job(lambda: None)
 
 
 def test_the_table_has_names_aliases_and_unique_class_names() -> None:
@@ -267,10 +284,6 @@ def test_a_class_in_main_or_a_loaded_file_takes_the_stem(monkeypatch: pytest.Mon
     assert registry.wire_module("__main__") == "app.jobs"
     main.__spec__ = main.__file__ = None
     assert registry.wire_module("__main__") == "__main__"
-    monkeypatch.setattr(registry, "_wire_modules", {})
-    registry.call_module("fastkiq_file_1", "jobs")
-    body = {"perform": lambda self: None, "__module__": "fastkiq_file_1"}
-    assert type(fastkiq.Worker)("FromFile", (fastkiq.Worker,), body).__fastkiq__.name == "jobs.FromFile"
 
 
 def test_hooks_and_the_instance_outside_of_a_run() -> None:
@@ -303,7 +316,8 @@ def test_an_instance_made_for_a_unit_builds_its_job_once() -> None:
             return {"jid": self.jid, "class": "X", "args": [1], "retry_count": 0}
 
     unit: Any = Unit()
-    instance = Plain.__fastkiq__.make(unit)
+    instance = Plain()
+    instance._unit = unit
     assert instance.jid == "f" * 24
     assert unit.decoded == 0
     token = context.current.set(instance)

@@ -52,6 +52,8 @@ def job(function: Callable[..., Any] | None = None, /, **options: Unpack[WorkerO
 def _make(options: WorkerOptions, function: Any) -> JobFunction[..., Any]:
     if isinstance(function, type) or not callable(function) or not hasattr(function, "__qualname__"):
         raise DefinitionError(f"@fastkiq.job goes on a function, not on {function!r:.80}")
+    if function.__name__ == "<lambda>" and "name" not in options:
+        raise DefinitionError("a lambda has no name of its own for the payload: give it name=...")
     body = {
         "perform": staticmethod(function),
         "__module__": function.__module__,

@@ -23,15 +23,15 @@ def run(target: "Bound[...]", args: Sequence[Any]) -> Any:
                 f"{name} is asynchronous and an event loop runs in this thread: await {name}.aperform_inline(...)"
             )
         return asyncio.run(arun(target, args))
-    instance = _prepare(target, args)
-    if instance is None:
+    prepared = _prepare(target, args)
+    if prepared is None:
         return None
-    job = instance.job
+    instance, args = prepared
     perform: Callable[..., Any] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
     token = context.current.set(instance)
     try:
-        return perform(*job.args) if chain.run is None else chain.run(lambda: perform(*job.args), instance, job)
+        return perform(*args) if chain.run is None else chain.run(lambda: perform(*args), instance, instance.job)
     finally:
         context.current.reset(token)
 
@@ -42,17 +42,17 @@ async def arun(target: "Bound[...]", args: Sequence[Any]) -> Any:
         import asyncio
 
         return await asyncio.to_thread(run, target, args)
-    instance = _prepare(target, args)
-    if instance is None:
+    prepared = _prepare(target, args)
+    if prepared is None:
         return None
-    job = instance.job
+    instance, args = prepared
     perform: Callable[..., Awaitable[Any]] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
     token = context.current.set(instance)
     try:
         if chain.arun is None:
-            return await perform(*job.args)
-        return await chain.arun(lambda: perform(*job.args), instance, job)
+            return await perform(*args)
+        return await chain.arun(lambda: perform(*args), instance, instance.job)
     finally:
         context.current.reset(token)
 
@@ -61,8 +61,9 @@ def _is_async(target: "Bound[...]") -> bool:
     return target.signature is not None and target.signature.is_async
 
 
-def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "Worker | None":
-    """An instance that holds the job as it would come out of Redis; None when client middleware stopped it."""
+def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "tuple[Worker, list[Any]] | None":
+    """An instance that holds the job as it would come out of Redis, and what `perform` gets: decoded apart, so that
+    neither the job nor its middleware can change the other's. None when client middleware stopped it."""
     if target.worker is None:
         raise UnknownWorker(f"{target.name} is not defined here, so it cannot run here")
     payload = client.default().prepare(target, args, None)
@@ -70,4 +71,4 @@ def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "Worker | None":
         return None
     instance = target.worker()
     instance._job = Job.from_bytes(_core.encode(payload))
-    return instance
+    return instance, _core.decode(instance._job.raw)["args"]

@@ -13,7 +13,6 @@ from fastkiq.errors import DefinitionError
 from fastkiq.options import is_wire_name
 
 if TYPE_CHECKING:
-    from fastkiq._core import Unit
     from fastkiq.bound import Bound
     from fastkiq.signature import Signature
     from fastkiq.worker import Worker
@@ -63,30 +62,16 @@ class Entry:
         self.is_async = signature is not None and signature.is_async
         self.ack_start = ack_start
 
-    def make(self, unit: "Unit") -> Any:
-        """A new instance of the worker for one run."""
-        instance = self.worker()
-        instance._unit = unit
-        return instance
-
     def __repr__(self) -> str:
         return f"<Entry {self.name}>"
 
 
 _lock = Lock()
 _by_name: dict[str, Entry] = {}  # wire names and aliases
-_wire_modules: dict[str, str] = {}
-
-
-def call_module(module: str, wire_module: str) -> None:
-    """Workers that the module named `module` defines from now on carry `wire_module` in their wire names."""
-    _wire_modules[module] = wire_module
 
 
 def wire_module(module: str) -> str:
     """The module's part of a wire name: `__main__` gives the name under which others can load the same file."""
-    if module in _wire_modules:
-        return _wire_modules[module]
     if module != "__main__":
         return module
     main = sys.modules["__main__"]
@@ -98,7 +83,10 @@ def wire_module(module: str) -> str:
 
 
 def register(entry: Entry) -> None:
-    """Makes the worker known; one defined anew (a reload) takes its predecessor's place. Raises DefinitionError."""
+    """Makes the worker known; one defined anew (a reload) takes its predecessor's place. Raises DefinitionError.
+
+    What a function defines (`make.<locals>.Job`) only takes names that it claims, since each call may name another one.
+    """
     for name in (entry.name, *entry.aliases):
         if not is_wire_name(name):
             raise DefinitionError(
@@ -111,8 +99,9 @@ def register(entry: Entry) -> None:
                 raise DefinitionError(
                     f"{entry.origin} and {holder.origin} both go by the wire name {name!r}: give one of them name=..."
                 )
-        for name in [name for name, holder in _by_name.items() if holder.origin == entry.origin]:
-            del _by_name[name]
+        if "<" not in entry.origin:
+            for name in [name for name, holder in _by_name.items() if holder.origin == entry.origin]:
+                del _by_name[name]
         for name in (entry.name, *entry.aliases):
             _by_name[name] = entry
 
