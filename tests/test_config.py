@@ -393,6 +393,11 @@ def test_unknown_events_and_hooks_are_refused() -> None:
     with pytest.raises(ConfigError, match="must be callable"):
         Config().on("startup", 5)  # type: ignore[call-overload]
 
+    async def hook() -> None: ...
+
+    with pytest.raises(ConfigError, match="cannot be async"):
+        Config().on("startup", hook)
+
 
 def test_handlers_are_guarded_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
     config = Config()

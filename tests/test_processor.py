@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import decimal
+import functools
 import logging
 import os
 import threading
@@ -115,6 +116,35 @@ def test_arguments_that_do_not_fit_are_a_failure(work: Callable[..., None]) -> N
     unit = FakeUnit(define(lambda self: None), args=[1, 2, 3])
     work(unit)
     assert unit.fields["error_class"] == "TypeError"
+
+
+def through_a_plain_wrapper(perform: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(perform)(lambda self: perform(self))
+
+
+@pytest.mark.parametrize("middleware", [False, True])
+def test_what_perform_left_unrun_is_a_failure(work: Callable[..., None], config: Config, middleware: bool) -> None:
+    async def coroutine(self: Any) -> None: ...
+
+    async def async_generator(self: Any) -> Any:
+        yield 1
+
+    def generator(self: Any) -> Any:
+        yield 1
+
+    def around(worker: Any, job: fastkiq.Job) -> Iterator[None]:
+        yield
+
+    if middleware:
+        config.server_middleware.add(around)
+    for perform in (coroutine, async_generator, generator):
+        entry = define(through_a_plain_wrapper(perform))
+        unit = FakeUnit(entry)
+        work(unit)
+        assert outcomes(unit) == ["retry"], perform
+        assert "nobody runs" in unit.fields["error_message"]
+        with pytest.raises(TypeError, match="nobody runs"):
+            entry.bound.perform_inline()
 
 
 def test_unknown_and_abstract_workers(work: Callable[..., None]) -> None:

@@ -150,6 +150,17 @@ def test_a_perform_that_no_job_can_call_is_refused(perform: Any, message: str) -
         type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": perform})
 
 
+@pytest.mark.parametrize("hook", ["retry_in", "retries_exhausted"])
+def test_a_hook_that_nobody_could_call_is_refused(hook: str) -> None:
+    def method(self: Any, *args: Any) -> None: ...
+
+    async def coroutine(cls: type, *args: Any) -> None: ...
+
+    for what, message in ((method, "must be a classmethod"), (classmethod(coroutine), "cannot be async")):
+        with pytest.raises(DefinitionError, match=f"Bad.{hook} {message}"):
+            type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": lambda self: None, hook: what})
+
+
 def test_coroutines_are_found_out() -> None:
     class Asynchronous(fastkiq.Worker):
         async def perform(self) -> None: ...

@@ -5,6 +5,7 @@ Command line > `configure()` > environment variables > the file's section for th
 
 import os
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from itertools import count
 from pathlib import Path
 from threading import RLock
@@ -148,6 +149,8 @@ class Config:
             return lambda function: self.on(event, function)
         if not callable(hook):
             raise ConfigError(f"the hook of the event {event!r} must be callable, not {type(hook).__name__}")
+        if iscoroutinefunction(hook):
+            raise ConfigError(f"the hook of the event {event!r} cannot be async: nobody would await it")
         self._hooks[event].append(hook)
         return hook
 

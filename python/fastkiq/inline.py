@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fastkiq import _core, client, context
 from fastkiq.errors import FastkiqError, UnknownWorker
 from fastkiq.job import Job
+from fastkiq.signature import refuse_unrun
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -31,7 +32,9 @@ def run(target: "Bound[...]", args: Sequence[Any]) -> Any:
     chain = client.default().config.server_middleware
     token = context.current.set(instance)
     try:
-        return perform(*args) if chain.run is None else chain.run(lambda: perform(*args), instance, instance.job)
+        answer = perform(*args) if chain.run is None else chain.run(lambda: perform(*args), instance, instance.job)
+        refuse_unrun(answer)
+        return answer
     finally:
         context.current.reset(token)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from fastkiq import context
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import about, logger
+from fastkiq.signature import refuse_unrun
 
 if TYPE_CHECKING:
     from fastkiq._core import Server, Unit
@@ -65,9 +66,11 @@ class Processor(Thread):
             instance._unit = unit
             context.current.set(instance)
             if self._run is None:
-                instance.perform(*unit.args)
+                answer = instance.perform(*unit.args)
             else:
-                _through(self._run, instance, unit)
+                answer = _through(self._run, instance, unit)
+            if answer is not None:
+                refuse_unrun(answer)
             unit.done()
             if (elapsed := monotonic() - started) > SLOW:
                 logger.info("done after %.1f s", elapsed, extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
@@ -85,9 +88,9 @@ class Processor(Thread):
         logger.debug("end", extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
 
 
-def _through(chain: "Run", instance: Any, unit: "Unit") -> None:
+def _through(chain: "Run", instance: Any, unit: "Unit") -> Any:
     """Runs the job inside the middleware. Apart, since a closure would slow the way without middleware down."""
-    chain(lambda: instance.perform(*unit.args), instance, instance.job)
+    return chain(lambda: instance.perform(*unit.args), instance, instance.job)
 
 
 def leave_forked_child(error: BaseException) -> NoReturn:

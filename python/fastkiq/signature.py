@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Never
 
 from fastkiq.errors import ArgumentError, DefinitionError
@@ -89,6 +90,28 @@ def read(worker: type) -> Signature | None:
     return Signature(
         where, perform, inspected.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
     )
+
+
+def check_hook(worker: type, name: str) -> None:
+    """Raises DefinitionError when the hook cannot be called on the class, or would only answer a coroutine."""
+    hook = inspect.getattr_static(worker, name)
+    if not isinstance(hook, (classmethod, staticmethod)):
+        raise DefinitionError(f"{worker.__name__}.{name} must be a classmethod: there is no instance when it is called")
+    if inspect.iscoroutinefunction(hook.__func__):
+        raise DefinitionError(f"{worker.__name__}.{name} cannot be async: nobody would await it")
+
+
+def refuse_unrun(answer: Any) -> None:
+    """Raises TypeError when what a plain `perform` answered is code that has not run: a coroutine, a generator.
+
+    A decorator that is no coroutine function around an `async def perform` does that. The job would seem done.
+    """
+    if isinstance(answer, (CoroutineType, GeneratorType)):
+        answer.close()
+    elif not isinstance(answer, AsyncGeneratorType):
+        return
+    kind = type(answer).__name__
+    raise TypeError(f"perform answered a {kind} that nobody runs; is it an async def under a plain wrapper?")
 
 
 def _refuse_keywords(where: str, parameter: inspect.Parameter) -> None:

@@ -225,6 +225,8 @@ def _define(cls: type[Worker], keywords: dict[str, Any]) -> registry.Entry:
             merged = options.merge(merged, entry.own_options)
     merged = options.merge(merged, own)
     called = signature.read(cls)
+    for hook in ("retry_in", "retries_exhausted"):
+        signature.check_hook(cls, hook)
     entry = registry.Entry(cls, name, tuple(aliases), origin, merged, own, called, ack_start=ack == "start")
     entry.bound = Bound(name, cls, called, merged, lasting=True)
     return entry
