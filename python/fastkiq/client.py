@@ -27,7 +27,10 @@ class Client:
     """
 
     def __init__(self, redis_url: str | None = None, *, config: Config | None = None) -> None:
-        self.config = config if config is not None else configuration.default()
+        if config is None:
+            config = configuration.default()
+            config.load_once()  # environment variables and file count here as they do for `perform_async`
+        self.config = config
         self._url = redis_url
         if redis_url is not None:
             Config.redis_url.read(redis_url, "Client")
