@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis as redis_py
 
-from model.calls import claim, due, fence, flights, give_back, join, move, rescue, settle
+from model.calls import STATS, ack, claim, due, fence, flights, give_back, join, move, rescue, settle
 from model.kit import LIST, ME, QUEUE, Restricted, counts, jobs, oldest_first, unmarked
 from servers import Server
 
@@ -170,6 +170,22 @@ def test_a_rescue_to_what_is_no_queue_goes_to_dead(run: Restricted, redis: redis
     redis.delete("dead")
     assert run(rescue(ME, "mail", 1, unmarked(b"j1", b"j0"))) == [0, 2, 0]
     assert set(redis.zrange("dead", 0, -1)) == set(jobs(2))
+
+
+@pytest.mark.parametrize("key", STATS)
+def test_a_count_of_a_wrong_type_holds_up_no_job(
+    run: Restricted, redis: redis_py.Redis, joined: None, key: str
+) -> None:
+    redis.lpush(QUEUE, *jobs(4))
+    run(claim(ME, [("mail", 1, 4)]))
+    redis.lpush(key, "not a number")
+    assert run(settle(LIST, b"j0", "retry", stored=b"new")) == 1
+    assert run(give_back(LIST, "mail", [(b"j1", "")], counted=True)) == 1
+    assert run(ack(ME, [("mail", 1, [b"j2"])])) == 1
+    assert run(ack(ME, [("mail", 1, None)])) == 1
+    assert redis.lrange(key, 0, -1) == [b"not a number"]
+    assert redis.zrange("retry", 0, -1) == [b"new"]
+    assert not redis.exists(LIST, flights(ME))
 
 
 # What is due
