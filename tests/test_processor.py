@@ -6,8 +6,10 @@ import decimal
 import functools
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -381,3 +383,20 @@ def test_at_most_once_coroutines_do_not_block_the_loop(loop: AsyncProcessor, ser
     assert settled(other) == ["done"], "while the first one waits for its ack"
     release.set()
     assert settled(unit) == ["done"]
+
+
+def test_the_loop_is_uvloops_when_it_is_installed(
+    loop: AsyncProcessor, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        made.append(asyncio.new_event_loop())
+        return made[-1]
+
+    async def perform(self: Any) -> None:
+        assert made == [asyncio.get_running_loop()]
+
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=new_event_loop))
+    loop.start()
+    assert settled(server.push_async(FakeUnit(define(perform)))) == ["done"]

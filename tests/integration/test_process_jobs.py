@@ -1,15 +1,20 @@
 """`fastkiq process` on real servers: jobs of every kind, from the push to what is left behind."""
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import redis as redis_py
 
-from children import Child
+from children import Child, clean_environment, fastkiq
 from fastkiq import Client
 from servers import wait_until
 
@@ -242,3 +247,27 @@ def test_a_password_on_the_command_line_is_blanked(
     with open(f"/proc/{child.pid}/cmdline", "rb") as file:
         assert b"hunter2" not in file.read()
     assert child.stop() == 0
+
+
+def test_a_terminal_gets_a_banner_and_colours(tmp_path: Path, redis_url: str) -> None:
+    (tmp_path / "app.py").write_text("import fastkiq\nclass Job(fastkiq.Worker):\n    def perform(self): ...\n")
+    for extra, coloured in ({}, True), ({"NO_COLOR": "1"}, False):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            fastkiq("process", "app.py", "-q", "low", "-q", "high", "--drain"),
+            cwd=tmp_path,
+            env=clean_environment({"FASTKIQ_REDIS_URL": redis_url, "TERM": "xterm", **extra}),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = ""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while data := os.read(ours, 4096):
+                shown += data.decode()
+        os.close(ours)
+        assert process.wait(10) == 0
+        assert ("\x1b[" in shown) == coloured
+        assert "low, high" in shown
+        assert f"pid{' ' * 6 if coloured else ' '}{process.pid}" in re.sub("\x1b\\[[0-9;]*m", "", shown)
