@@ -20,6 +20,7 @@ import redis as redis_py
 import trustme
 
 from children import Child, clean_environment, fastkiq
+from fastkiq import registry
 from proxy import Proxy
 from servers import FAMILIES, Server, binary, wait_until
 
@@ -29,6 +30,14 @@ SERVICE = "fastkiq-test"
 
 for name in [name for name in os.environ if name.startswith("FASTKIQ_") and name not in OWN] + ["REDIS_URL"]:
     os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def own_registry() -> Iterator[None]:
+    """What a test defines is gone after it."""
+    names = registry.snapshot()
+    yield
+    registry.restore(names)
 
 
 def pytest_sessionstart() -> None:

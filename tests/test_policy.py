@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,13 +18,6 @@ from fastkiq.policy import RetryPolicy, class_name, message_of
 
 NOW = 1_795_306_000.0
 NOW_MS = int(NOW * 1000)
-
-
-@pytest.fixture(autouse=True)
-def own_registry() -> Iterator[None]:
-    names = registry.snapshot()
-    yield
-    registry.restore(names)
 
 
 @pytest.fixture

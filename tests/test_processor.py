@@ -24,13 +24,6 @@ from fastkiq.processor import Processor
 from servers import wait_until
 
 
-@pytest.fixture(autouse=True)
-def own_registry() -> Iterator[None]:
-    names = registry.snapshot()
-    yield
-    registry.restore(names)
-
-
 @pytest.fixture
 def config() -> Config:
     return Config()

@@ -15,7 +15,7 @@ from fastkiq import settings
 from fastkiq.errors import ConfigError
 from fastkiq.events import EVENTS
 from fastkiq.middleware import Chain
-from fastkiq.options import suggestion
+from fastkiq.options import MAX_BACKTRACE, flag_or_number, suggestion
 from fastkiq.settings import Queues, Rank, Setting, choice, number, optional, whole
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class Config:
     dead_max_jobs = Setting(10_000, whole(1, 100_000_000), "The dead set holds one job less than this.")
     dead_timeout_in_seconds = Setting(15_552_000.0, number(1, 1e10), "How long a dead job is kept.")
     max_payload_bytes = Setting(8_388_608, whole(1_024, 536_870_912), "The largest payload that is sent or run.")
-    backtrace: Setting[bool | int] = Setting(False, settings.lines, "Lines of traceback kept with a failed job.")
+    backtrace: Setting[bool | int] = Setting(
+        False, flag_or_number(MAX_BACKTRACE), "Lines of traceback kept with a failed job."
+    )
     log_format = Setting("auto", choice("auto", "pretty", "plain", "json"), "auto is pretty on a terminal, else plain.")
     log_level = Setting("info", choice("debug", "info", "warning", "error", "critical"), "The least that is logged.")
     outage_buffer = Setting(0, whole(0, 10_000_000), "Jobs kept in memory while Redis is away; 0 raises at once.")

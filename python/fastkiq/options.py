@@ -80,12 +80,17 @@ def _queue(value: Any) -> str:
     return str(value)
 
 
-def _retry(value: Any) -> bool | int:
-    if isinstance(value, bool):
+def flag_or_number(most: int) -> Callable[[Any], bool | int]:
+    """Checks for True, False or a whole number up to `most`."""
+
+    def check(value: Any) -> bool | int:
+        if isinstance(value, bool):
+            return value
+        if type(value) is not int or not 0 <= value <= most:
+            raise ValueError(f"must be True, False or a number from 0 to {most}")
         return value
-    if type(value) is not int or not 0 <= value <= MAX_RETRY:
-        raise ValueError(f"must be True, False or a number from 0 to {MAX_RETRY}")
-    return value
+
+    return check
 
 
 def _retry_for(value: Any) -> int:
@@ -99,14 +104,6 @@ def _retry_for(value: Any) -> int:
 def _dead(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be True or False")
-    return value
-
-
-def _backtrace(value: Any) -> bool | int:
-    if isinstance(value, bool):
-        return value
-    if type(value) is not int or not 0 <= value <= MAX_BACKTRACE:
-        raise ValueError(f"must be True, False or a number of lines up to {MAX_BACKTRACE}")
     return value
 
 
@@ -125,11 +122,11 @@ def _log_level(value: Any) -> str:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "queue": _queue,
-    "retry": _retry,
+    "retry": flag_or_number(MAX_RETRY),
     "retry_for": _retry_for,
     "retry_queue": _queue,
     "dead": _dead,
-    "backtrace": _backtrace,
+    "backtrace": flag_or_number(MAX_BACKTRACE),
     "tags": _tags,
     "log_level": _log_level,
 }

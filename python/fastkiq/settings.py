@@ -113,15 +113,6 @@ def texts(value: Any) -> list[str]:
     return list(value)
 
 
-def lines(value: Any) -> bool | int:
-    """True (all), False (none) or a number of lines."""
-    if isinstance(value, bool):
-        return value
-    if type(value) is not int or not 0 <= value <= 10_000:
-        raise ValueError("must be true, false or a number of lines up to 10000")
-    return value
-
-
 def queues(value: Any) -> Queues:
     """Names in order, each alone, as `"name,2"` or as a pair `["name", 2]`.
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,16 +12,8 @@ import redis as redis_py
 
 import fastkiq
 from children import clean_environment
-from fastkiq import registry
 from fastkiq.in_process import InProcess
 from servers import wait_until
-
-
-@pytest.fixture(autouse=True)
-def own_registry() -> Iterator[None]:
-    names = registry.snapshot()
-    yield
-    registry.restore(names)
 
 
 def script(source: str, folder: Path, redis_url: str) -> subprocess.CompletedProcess[str]:
