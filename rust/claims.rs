@@ -124,18 +124,50 @@ pub fn publish_low_water(core: &Core, shares: &[Share]) {
 }
 
 /// The queues that have room, with how much.
+///
+/// Where one queue has room for prefetched jobs, every other one has room for at least one: while threads are busy with short jobs
+/// none is ever free when a claim is made, and a queue of long jobs, were it before the others in order, would wait for ever.
 pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
     let now = now_us();
     let state = core.ready.lock();
-    (0..core.options.queues.len())
-        .map(|queue| {
-            let rooms =
-                [want(core, &state, queue, false), if core.has_async { want(core, &state, queue, true) } else { 0 }];
-            let most = if core.has_async { kinds.room(queue, rooms, now) } else { rooms[0] };
+    let queues = 0..core.options.queues.len();
+    let wants = |is_async: bool| -> Vec<usize> {
+        if is_async && !core.has_async {
+            return vec![0; queues.len()];
+        }
+        let wants: Vec<usize> = queues.clone().map(|queue| want(core, &state, queue, is_async)).collect();
+        let least = usize::from(wants.iter().any(|want| *want > 0));
+        wants.into_iter().map(|want| want.max(least)).collect()
+    };
+    wants(false)
+        .into_iter()
+        .zip(wants(true))
+        .enumerate()
+        .map(|(queue, (sync, asynchronous))| {
+            let most = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
             Share { queue, most: most.min(MOST) }
         })
         .filter(|share| share.most > 0)
         .collect()
+}
+
+/// How many jobs of a claim each weighted queue may send, so that jobs, and not batches, come by weight: as many as fit into all
+/// bounds, each queue its part, with fractions drawn by chance.
+pub fn apportion(bounds: &[usize], weights: &[u32], dice: &mut Dice) -> Vec<usize> {
+    let weight = |queue: usize| u64::from(weights[queue].max(1));
+    let total: u64 = (0..bounds.len()).map(weight).sum();
+    let room = bounds.iter().copied().max().unwrap_or(0) as u64;
+    // In millionths of a job, since bounds and weights are small whole numbers.
+    let fitting = (0..bounds.len()).map(|queue| bounds[queue] as u64 * 1_000_000 * total / weight(queue)).min();
+    let jobs = fitting.unwrap_or(0).min(room * 1_000_000);
+    let drawn = |queue: usize, dice: &mut Dice| {
+        let part = jobs * weight(queue) / total;
+        let whole = part / 1_000_000 + u64::from(dice.below(1_000_000) < part % 1_000_000);
+        usize::try_from(whole).unwrap_or(0).min(bounds[queue])
+    };
+    let parts: Vec<usize> = (0..bounds.len()).map(|queue| drawn(queue, dice)).collect();
+    // When chance gave nothing to anybody, whoever comes first in the drawn order gets one.
+    if parts.iter().all(|part| *part == 0) { vec![1; bounds.len()] } else { parts }
 }
 
 #[cfg(test)]
@@ -160,6 +192,25 @@ mod tests {
         }
         for (hits, expected) in first.iter().zip([18_000_i64, 9_000, 3_000]) {
             assert!((i64::from(*hits) - expected).abs() < 600, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn jobs_come_by_weight_whatever_the_bounds() {
+        let mut dice = Dice(7);
+        for bounds in [[100, 100], [1, 100], [4, 4], [1, 1]] {
+            let mut sent = [0_usize; 2];
+            for _ in 0..20_000 {
+                let parts = apportion(&bounds, &[5, 1], &mut dice);
+                let mut room = bounds.iter().copied().max().unwrap();
+                for queue in order(&[5, 1], &mut dice) {
+                    let taken = parts[queue].min(room);
+                    sent[queue] += taken;
+                    room -= taken;
+                }
+            }
+            let ratio = sent[0] as f64 / sent[1] as f64;
+            assert!((4.0..7.5).contains(&ratio), "{bounds:?}: {sent:?}");
         }
     }
 

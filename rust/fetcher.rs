@@ -22,11 +22,12 @@ use crate::intake;
 use crate::keys;
 use crate::lists::Lists;
 use crate::lua::{CLAIM, command, script_call};
+use crate::predecessor::Client;
 use crate::resp::Reply;
 use crate::scripts::{Call, run_pipeline};
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
-use crate::waiter::{Post, Waiter, kill_predecessor, wants_reconnect};
+use crate::waiter::{Post, Waiter, wants_reconnect};
 use crate::writer::Writer;
 
 /// What has not begun so long after its claim goes back to the front of its queue.
@@ -44,13 +45,12 @@ pub struct Fetcher<'a> {
     core: &'a Core,
     waiters: &'a [Arc<Waiter>],
     connection: Option<Connection>,
-    client: i64,
+    client: Client,
     writer: Writer,
     kinds: Kinds,
     dice: Dice,
-    number: u64,
     epoch: u64,
-    /// The identity that Redis no longer knows.
+    /// The number of confirmed beats at which Redis did not know us: the next one tells under which name we go on.
     fenced: Option<u64>,
     /// By queue: the last look found something, or something has changed since, so that it is worth another look.
     hot: Vec<bool>,
@@ -68,11 +68,10 @@ impl<'a> Fetcher<'a> {
             core,
             waiters,
             connection: None,
-            client: 0,
+            client: Client::default(),
             writer: Writer::default(),
             kinds: Kinds::new(core.options.queues.len()),
             dice: Dice::new(),
-            number: 0,
             epoch: 0,
             fenced: None,
             hot: vec![true; core.options.queues.len()],
@@ -138,7 +137,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn may_claim(&self, phase: Phase) -> bool {
-        phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.identity().epoch)
+        phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.beats())
     }
 
     fn notice_changes(&mut self, now: u64) {
@@ -242,7 +241,8 @@ impl<'a> Fetcher<'a> {
             self.lists.check(self.core, connection, &mut self.writer)?;
         }
         let identity = self.core.identity();
-        let claim = (!shares.is_empty()).then(|| self.claim_call(&identity, shares));
+        // A name that was taken up since the round began is looked at in the next one.
+        let claim = (!shares.is_empty() && identity.epoch == self.epoch).then(|| self.claim_call(&identity, shares));
         let claims = claim.is_some();
         let mut extra: Vec<Call> =
             unblock.iter().map(|client| command(&[b"CLIENT", b"UNBLOCK", client.to_string().as_bytes()])).collect();
@@ -257,7 +257,8 @@ impl<'a> Fetcher<'a> {
         let mut extra = replies.split_off(replies.len() - extra.len());
         let refusal = self.writer.answered(self.core, replies);
         if claims && let Some(reply) = extra.pop() {
-            self.claimed(&identity, &claimed, reply)?;
+            let room = shares.iter().map(|share| share.most).max().unwrap_or(0);
+            self.claimed(&identity, &claimed, room, reply)?;
         }
         refusal.map_or(Ok(()), |reply| self.refused(reply))
     }
@@ -273,8 +274,7 @@ impl<'a> Fetcher<'a> {
     fn connect(&mut self) -> Result<()> {
         if self.connection.is_none() {
             let mut connection = self.core.connect("fetch")?;
-            kill_predecessor(&mut connection, std::mem::take(&mut self.client));
-            self.client = connection.client_id()?;
+            self.client = Client::succeed(&self.client, &mut connection)?;
             self.connection = Some(connection);
         }
         Ok(())
@@ -292,37 +292,38 @@ impl<'a> Fetcher<'a> {
         let mut args =
             vec![identity.name.clone().into_bytes(), most.to_string().into_bytes(), keys::MOST_BYTES.to_vec()];
         let mut claimed = Vec::with_capacity(shares.len());
+        let bounds: Vec<usize> = shares.iter().map(|share| share.most).collect();
+        let parts =
+            if self.core.options.weighted() { claims::apportion(&bounds, &weights, &mut self.dice) } else { bounds };
         for at in claims::order(&weights, &mut self.dice) {
-            let (Some(share), number) = (shares.get(at), self.number + 1) else {
+            let (Some(share), number) = (shares.get(at), self.core.claims.fetch_add(1, Ordering::Relaxed) + 1) else {
                 continue;
             };
             let Some(queue) = self.core.options.queues.get(share.queue) else {
                 continue;
             };
-            self.number = number;
             all.push(keys::queue(&queue.name));
             all.push(keys::flight(&identity.name, &queue.name, number));
             args.push(keys::flight_member(&queue.name, number).into_bytes());
-            args.push(share.most.to_string().into_bytes());
-            claimed.push(Asked { queue: share.queue, most: share.most, number });
+            args.push(parts[at].to_string().into_bytes());
+            claimed.push(Asked { queue: share.queue, most: parts[at], number });
         }
         (script_call(&CLAIM, all, args), claimed)
     }
 
-    fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[Asked], reply: Reply) -> Result<()> {
+    fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[Asked], mut room: usize, reply: Reply) -> Result<()> {
         if wants_reconnect(&reply) {
             self.connection = None;
         }
         let reply = reply.into_result()?;
         if reply.as_str() == Some("FENCED") {
             // The heartbeat finds out the same and takes a new name; until then nothing is claimed.
-            self.fenced = Some(identity.epoch);
+            self.fenced = Some(self.core.beats());
             unpark(&self.core.threads.heartbeat);
             return Ok(());
         }
         let mut batches = reply.array().unwrap_or_default().into_iter();
         let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
-        let mut room = claimed.iter().map(|asked| asked.most).max().unwrap_or(0);
         let mut found = vec![0; claimed.len()];
         for batch in batches {
             let mut items = batch.array().unwrap_or_default().into_iter();
@@ -339,7 +340,7 @@ impl<'a> Fetcher<'a> {
             // Not before: a claim that broke off here is found by the next look at our lists and given back.
             self.writer.open_claims.insert(asked.number);
             let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
-            let order = self.core.order.load(Ordering::Relaxed);
+            let order = self.core.order.fetch_add(1, Ordering::Relaxed);
             let claim = Claim::new(identity, asked.queue, name, asked.number, order, payloads.len());
             let jobs = intake::jobs(self.core, payloads, asked.queue, Some(&Arc::new(claim)), marks);
             let now = now_us();
@@ -349,8 +350,8 @@ impl<'a> Fetcher<'a> {
             self.core.deliver(jobs);
         }
         for (asked, found) in claimed.iter().zip(found) {
-            // A queue that was not reached, since those before it filled the room, may hold jobs.
-            self.hot[asked.queue] = found > 0 || room == 0;
+            // A queue that was not asked, since chance passed it over or those before it filled the room, may hold jobs.
+            self.hot[asked.queue] = found > 0 || room == 0 || asked.most == 0;
             room = room.saturating_sub(found);
         }
         Ok(())

@@ -3,7 +3,8 @@
 //! 1. Enters the registry under our id and renews its entry; takes a new id when somebody has declared the old one dead.
 //! 2. Writes the process hash and the work in progress as Sidekiq's readers expect them.
 //! 3. Obeys signals from outside, and follows the `paused` set.
-//! 4. Recovers the jobs of dead processes: `recovery.rs`.
+//!
+//! Others' deaths are `recovery.rs`'s matter, on a thread of its own.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -19,30 +20,18 @@ use crate::keys;
 use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
 use crate::machine;
 use crate::process_hash;
-use crate::recovery::Recovery;
+use crate::rescue::sweep;
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
 
-const TICK: Duration = Duration::from_secs(1);
 /// The longest that taking leave waits for Redis, twice.
 const LEAVE_WAIT: Duration = Duration::from_millis(500);
 const SUMMARY_US: u64 = 60_000_000;
 
-/// What a beat has learnt of the others.
-#[derive(Default)]
-struct Seen {
-    /// Our own hash had not expired.
-    known: bool,
-    neighbours: Vec<Reply>,
-    alive: Vec<Reply>,
-    tombs: Vec<Reply>,
-}
-
 pub struct Heartbeat {
     connection: Option<Connection>,
-    recovery: Recovery,
     /// The identity that is in the registry.
     joined: Option<Arc<Identity>>,
     info: Vec<u8>,
@@ -58,7 +47,6 @@ impl Heartbeat {
         let started_at = wall_us() as f64 / 1e6;
         Self {
             connection: None,
-            recovery: Recovery::new(),
             joined: None,
             info: process_hash::info(core, started_at),
             announced: false,
@@ -76,12 +64,10 @@ impl Heartbeat {
     /// The thread's body.
     pub fn run(&mut self, core: &Core) {
         while core.phase() != Phase::Stopped {
-            let now = now_us();
-            let result = if now >= self.beat_us { self.beat(core) } else { self.tick(core) };
-            let pause = match result {
+            let pause = match self.beat(core) {
                 Ok(()) => {
                     self.backoff.reset();
-                    TICK.min(core.options.beat)
+                    Duration::from_micros(self.beat_us.saturating_sub(now_us()))
                 }
                 Err(error) => {
                     self.failed(core, &error);
@@ -112,20 +98,8 @@ impl Heartbeat {
     fn connect(&mut self, core: &Core) -> Result<&mut Connection> {
         if self.connection.is_none() {
             self.connection = Some(core.connect("beat")?);
-            self.recovery.reconnected();
         }
         self.connection.as_mut().ok_or_else(|| Error::Unreachable("no connection".into()))
-    }
-
-    fn tick(&mut self, core: &Core) -> Result<()> {
-        self.connect(core)?;
-        let (Some(connection), Some(machine), true) =
-            (self.connection.as_mut(), core.machine.as_ref(), core.options.reliable)
-        else {
-            return Ok(());
-        };
-        let entries = connection.command(&[b"HGETALL", &keys::machine(machine)])?.array().unwrap_or_default();
-        self.recovery.check_neighbours(core, connection, entries)
     }
 
     fn beat(&mut self, core: &Core) -> Result<()> {
@@ -147,19 +121,13 @@ impl Heartbeat {
         core.found();
         self.beat_us = sent + micros(core.options.beat);
         core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
-        let seen = self.publish(core, &identity)?;
-        if !seen.known || !self.announced {
+        let known = self.publish(core, &identity)?;
+        if !known || !self.announced {
             self.announced = true;
             core.events.push(Event::Heartbeat);
         }
         core.events.push(Event::Beat);
-        match self.connection.as_mut() {
-            Some(connection) if core.options.reliable => {
-                self.recovery.check_neighbours(core, connection, seen.neighbours)?;
-                self.recovery.check_leases(core, connection, seen.alive, seen.tombs)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn join(&mut self, core: &Core, identity: &Arc<Identity>) -> Result<()> {
@@ -184,6 +152,8 @@ impl Heartbeat {
                 place.as_bytes(),
                 b"proof",
                 proof.as_bytes(),
+                b"lease",
+                micros(core.options.lease).to_string().as_bytes(),
             ],
         )?;
         observe_time(core, &reply);
@@ -194,6 +164,13 @@ impl Heartbeat {
 
     /// Somebody has declared us dead. What runs goes on, and runs elsewhere too; what was prefetched is dropped, Redis has it.
     fn lapsed(&mut self, core: &Core, identity: &Identity) -> Result<()> {
+        if let Some(connection) = self.connection.as_mut() {
+            let now = core.clock.now_s().to_string();
+            // First of all, since the registry may have been lost as a whole: then nobody else has buried the old name.
+            connection.command(&[b"ZADD", keys::TOMBS, b"NX", now.as_bytes(), identity.name.as_bytes()])?;
+            connection.command(&[b"UNLINK", &keys::work(&identity.name), identity.name.as_bytes()])?;
+            connection.command(&[b"SREM", keys::PROCESSES, identity.name.as_bytes()])?;
+        }
         let renewed = core.renew_identity()?;
         core.events.log(
             WARNING,
@@ -202,29 +179,22 @@ impl Heartbeat {
                 identity.name, renewed.name
             ),
         );
-        if let Some(connection) = self.connection.as_mut() {
-            let now = core.clock.now_s().to_string();
-            // The registry may have been lost as a whole, and then nobody has buried the old name.
-            connection.command(&[b"ZADD", keys::TOMBS, b"NX", now.as_bytes(), identity.name.as_bytes()])?;
-            connection.command(&[b"UNLINK", &keys::work(&identity.name), identity.name.as_bytes()])?;
-            connection.command(&[b"SREM", keys::PROCESSES, identity.name.as_bytes()])?;
-        }
         self.announced = false;
         self.beat_us = 0;
         unpark(&core.threads.fetcher);
         self.beat(core)
     }
 
-    /// Sidekiq's process hash and work in progress, and in the same trip what a beat wants to know. A full Redis may refuse these
-    /// writes: the lease does not hang on them.
-    fn publish(&mut self, core: &Core, identity: &Identity) -> Result<Seen> {
+    /// Sidekiq's process hash and work in progress, and in the same trip what a beat wants to know; answers whether the hash was still
+    /// there. A full Redis may refuse these writes: the lease does not hang on them.
+    fn publish(&mut self, core: &Core, identity: &Identity) -> Result<bool> {
         // First of all whether our hash is still there: writing it makes it so.
         let mut calls = vec![command(&[b"EXISTS", identity.name.as_bytes()])];
         calls.extend(process_hash::calls(core, identity, &self.info, &core.running()));
         let written = calls.len();
-        calls.extend(process_hash::questions(core, identity));
+        calls.extend(process_hash::questions(identity));
         let Some(connection) = self.connection.as_mut() else {
-            return Ok(Seen::default());
+            return Ok(true);
         };
         let mut replies = run_pipeline(connection, &calls)?;
         let mut answers = replies.split_off(written).into_iter();
@@ -232,8 +202,7 @@ impl Heartbeat {
         if let Some(signal) = answers.next().and_then(Reply::bytes) {
             core.events.push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
         }
-        let mut lists = answers.map(|reply| reply.array().unwrap_or_default());
-        let paused = byte_strings(lists.next().unwrap_or_default());
+        let paused = byte_strings(answers.next().and_then(Reply::array).unwrap_or_default());
         let paused = paused.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
         let mut current = core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != paused {
@@ -241,8 +210,7 @@ impl Heartbeat {
             drop(current);
             unpark(&core.threads.fetcher);
         }
-        let mut next = || lists.next().unwrap_or_default();
-        Ok(Seen { known, neighbours: next(), alive: next(), tombs: next() })
+        Ok(known)
     }
 
     fn summarise(&mut self, core: &Core) {
@@ -258,32 +226,32 @@ impl Heartbeat {
         }
         self.summary = (now, done, broken);
     }
+}
 
-    /// The last act, when all is written: out of every registry.
-    pub fn leave(&mut self, core: &Core) -> Result<()> {
-        let identity = core.identity();
-        let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
-        // A connection of its own: the thread's was shut down to end its waits, and nobody waits for long any more.
-        let connection = &mut Connection::open(&core.url, LEAVE_WAIT, LEAVE_WAIT)?;
-        let mut all = vec![
-            keys::ALIVE.to_vec(),
-            keys::process(&identity.name),
-            keys::machine(&place),
-            keys::flights(&identity.name),
-            keys::PROCESSES.to_vec(),
-            keys::work(&identity.name),
-            keys::TOMBS.to_vec(),
-        ];
-        all.extend(core.options.queues.iter().map(|queue| keys::flight(&identity.name, &queue.name, 0)));
-        let calls = [script_call(&LEAVE, all, vec![identity.name.clone().into_bytes()])];
-        for reply in run_pipeline(connection, &calls)? {
-            if reply.into_result()?.as_int() == Some(0) {
-                self.recovery.sweep(core, connection, &identity.name)?;
-                core.events.log(INFO, "what was left in this process's flights went back to its queues");
-            }
+/// The last act, when all is written: out of every registry.
+pub fn leave(core: &Core) -> Result<()> {
+    let identity = core.identity();
+    let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
+    // A connection of its own: the thread's was shut down to end its waits, and nobody waits for long any more.
+    let connection = &mut Connection::open(&core.url, LEAVE_WAIT, LEAVE_WAIT)?;
+    let mut all = vec![
+        keys::ALIVE.to_vec(),
+        keys::process(&identity.name),
+        keys::machine(&place),
+        keys::flights(&identity.name),
+        keys::PROCESSES.to_vec(),
+        keys::work(&identity.name),
+        keys::TOMBS.to_vec(),
+    ];
+    all.extend(core.options.queues.iter().map(|queue| keys::flight(&identity.name, &queue.name, 0)));
+    let calls = [script_call(&LEAVE, all, vec![identity.name.clone().into_bytes()])];
+    for reply in run_pipeline(connection, &calls)? {
+        if reply.into_result()?.as_int() == Some(0) {
+            sweep(core, connection, &identity.name)?;
+            core.events.log(INFO, "what was left in this process's flights went back to its queues");
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn observe_time(core: &Core, reply: &Reply) {

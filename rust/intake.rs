@@ -76,8 +76,8 @@ pub fn marks(core: &Core, connection: &mut Connection, payloads: &[Vec<u8>]) -> 
 }
 
 /// A job that a blocking move put into the shared list: remembered, so that the list can be checked for strangers.
-pub fn remember_moved(core: &Core, bytes: &[u8]) {
-    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry(bytes.to_vec()).or_default() += 1;
+pub fn remember_moved(core: &Core, epoch: u64, bytes: &[u8]) {
+    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry((epoch, bytes.to_vec())).or_default() += 1;
 }
 
 /// The items of a reply that are strings.

@@ -65,7 +65,12 @@ impl Lists {
         for (queue, name) in core.options.queues.iter().map(|queue| &queue.name).enumerate() {
             let flight = keys::flight(&identity.name, name, 0);
             for job in members_of(connection, &flight)? {
-                if core.moved.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&job) {
+                if core
+                    .moved
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .contains_key(&(identity.epoch, job.clone()))
+                {
                     continue;
                 }
                 let first = self.strangers.get(&job).copied().unwrap_or(now);

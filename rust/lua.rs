@@ -11,6 +11,7 @@ pub static BEAT: Script = Script::new("beat", include_str!("lua/beat.lua"));
 pub static LEAVE: Script = Script::new("leave", include_str!("lua/leave.lua"));
 pub static FENCE: Script = Script::new("fence", include_str!("lua/fence.lua"));
 pub static RESCUE: Script = Script::new("rescue", include_str!("lua/rescue.lua"));
+pub static START: Script = Script::new("start", include_str!("lua/start.lua"));
 pub static DUE: Script = Script::new("due", include_str!("lua/due.lua"));
 pub static MOVE: Script = Script::new("move", include_str!("lua/move.lua"));
 

@@ -61,16 +61,9 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
     calls
 }
 
-/// What a beat asks besides: a signal for us, the paused queues, this machine's processes, all that live, and tombs.
-pub fn questions(core: &Core, identity: &Identity) -> Vec<Call> {
-    let machine = core.machine.as_deref().unwrap_or("unknown");
-    vec![
-        command(&[b"RPOP", &keys::signals(&identity.name)]),
-        command(&[b"SMEMBERS", keys::PAUSED]),
-        command(&[b"HGETALL", &keys::machine(machine)]),
-        command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"]),
-        command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"]),
-    ]
+/// What a beat asks besides: a signal for us, and the paused queues.
+pub fn questions(identity: &Identity) -> Vec<Call> {
+    vec![command(&[b"RPOP", &keys::signals(&identity.name)]), command(&[b"SMEMBERS", keys::PAUSED])]
 }
 
 /// The static part of Sidekiq's `info`, open at its end for the identity.

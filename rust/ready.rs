@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::flight::Job;
 
+/// So much longer a job may wait here for another that must run alone: were it given back each 50 ms, it would be claimed again each time.
+const SOLO_PATIENCE_US: u64 = 1_000_000;
+
 /// What a push wants done for the threads.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Call {
@@ -36,7 +39,11 @@ impl State {
     }
 
     pub fn oldest_us(&self) -> Option<u64> {
-        [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(|job| job.claimed_us).min()
+        let patience = |job: &Arc<Job>| job.claimed_us + if self.solo && job.is_solo() { SOLO_PATIENCE_US } else { 0 };
+        if self.solo {
+            return self.sync.iter().chain(&self.asynchronous).map(patience).min();
+        }
+        [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(patience).min()
     }
 
     pub fn busy(&self) -> usize {
@@ -180,13 +187,21 @@ impl Ready {
     /// Takes out what nobody has begun: all of it, or what was claimed before `claimed_before_us`.
     pub fn withdraw(&self, claimed_before_us: Option<u64>) -> Vec<Arc<Job>> {
         let mut state = self.lock();
-        let State { sync, asynchronous, .. } = &mut *state;
+        let State { sync, asynchronous, solo, .. } = &mut *state;
+        let solo = *solo;
         let mut out = Vec::new();
         for jobs in [sync, asynchronous] {
             let Some(limit) = claimed_before_us else {
                 out.extend(jobs.drain(..));
                 continue;
             };
+            if solo {
+                let late = |job: &Arc<Job>| job.claimed_us + if job.is_solo() { SOLO_PATIENCE_US } else { 0 } < limit;
+                let (back, kept): (VecDeque<_>, _) = jobs.drain(..).partition(late);
+                out.extend(back);
+                *jobs = kept;
+                continue;
+            }
             while jobs.front().is_some_and(|job| job.claimed_us < limit) {
                 out.extend(jobs.pop_front());
             }

@@ -6,34 +6,36 @@
 //! its way may still land in them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::claims::Dice;
 use crate::clock::now_us;
 use crate::connection::Connection;
-use crate::error::Result;
-use crate::events::{Event, WARNING};
-use crate::intake::byte_strings;
+use crate::error::{Error, Result};
+use crate::events::WARNING;
 use crate::keys;
-use crate::lua::{FENCE, RESCUE};
+use crate::lua::{FENCE, command};
 use crate::machine::is_gone;
-use crate::payload::{scan, splice};
-use crate::poison::{DEATHS, Mark, after_death, field};
+use crate::poison::Mark;
+use crate::rescue::sweep;
 use crate::resp::Reply;
-use crate::shared::{Core, micros};
+use crate::scripts::run_pipeline;
+use crate::shared::{Core, Phase, micros};
+use crate::threads::Backoff;
 
-/// Jobs that one rescue script moves at most.
-const CHUNK: usize = 200;
-/// And of a list of blocking moves, whose size no claim has bounded.
-const MOVED_CHUNK: usize = 10;
+const TICK: Duration = Duration::from_secs(1);
 const DAY: i64 = 86_400;
 /// A tomb is swept about once a beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
 const HOUR_US: u64 = 3_600_000_000;
 
-/// What the heartbeat remembers of others between beats.
+/// What is remembered of others between looks.
 pub struct Recovery {
+    connection: Option<Connection>,
     /// When our connection was made that has lasted since.
-    pub connected_us: u64,
+    connected_us: u64,
+    /// When all leases and tombs are looked at next.
+    all_us: u64,
     /// id -> (score, when we first saw it with that score).
     seen: HashMap<String, (String, u64)>,
     /// id -> (first, last) sweep of its tomb.
@@ -44,18 +46,81 @@ pub struct Recovery {
 
 impl Recovery {
     pub fn new() -> Self {
-        Self { connected_us: 0, seen: HashMap::new(), swept: HashMap::new(), pruned_us: 0, dice: Dice::new() }
+        Self {
+            connection: None,
+            connected_us: 0,
+            all_us: 0,
+            seen: HashMap::new(),
+            swept: HashMap::new(),
+            pruned_us: 0,
+            dice: Dice::new(),
+        }
     }
 
-    /// After a lost connection all observations begin anew.
-    pub fn reconnected(&mut self) {
-        self.connected_us = now_us();
-        self.seen.clear();
+    /// The thread's body: apart from the heartbeat's, since a sweep may take longer than a lease.
+    pub fn run(&mut self, core: &Core) {
+        let _ = core.threads.recovery.set(std::thread::current());
+        let mut backoff = Backoff::new();
+        while core.phase() != Phase::Stopped {
+            let pause = match self.look(core) {
+                Ok(()) => {
+                    backoff.reset();
+                    TICK.min(core.options.beat)
+                }
+                Err(error) => {
+                    if error.code().is_some() {
+                        core.complain(&error);
+                    } else {
+                        self.connection = None;
+                        if !matches!(error, Error::Lost(_)) {
+                            core.lost(&error);
+                        }
+                    }
+                    backoff.pause()
+                }
+            };
+            std::thread::park_timeout(pause);
+        }
+    }
+
+    fn look(&mut self, core: &Core) -> Result<()> {
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            // After a lost connection all observations begin anew.
+            let fresh = core.connect("recover")?;
+            self.connected_us = now_us();
+            self.seen.clear();
+            fresh
+        };
+        let result = self.look_with(core, &mut connection);
+        self.connection = Some(connection).filter(|connection| !connection.is_broken());
+        result
+    }
+
+    fn look_with(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
+        let key = keys::machine(core.machine.as_deref().unwrap_or("unknown"));
+        let mut calls = vec![command(&[b"HGETALL", &key])];
+        let now = now_us();
+        let all = now >= self.all_us;
+        if all {
+            self.all_us = now + micros(core.options.beat);
+            calls.push(command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"]));
+            calls.push(command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"]));
+        }
+        let mut answers = Vec::new();
+        for reply in run_pipeline(connection, &calls)? {
+            answers.push(reply.into_result()?.array().unwrap_or_default());
+        }
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        self.check_neighbours(core, connection, next())?;
+        if all { self.check_leases(core, connection, next(), next()) } else { Ok(()) }
     }
 
     /// Looks at this machine's processes: at each tick, since a death here can be proved at once.
     /// `entries` are those of the machine's hash.
-    pub fn check_neighbours(&mut self, core: &Core, connection: &mut Connection, entries: Vec<Reply>) -> Result<()> {
+    fn check_neighbours(&mut self, core: &Core, connection: &mut Connection, entries: Vec<Reply>) -> Result<()> {
         let Some(machine) = &core.machine else {
             return Ok(());
         };
@@ -65,14 +130,14 @@ impl Recovery {
             if id != me.name && is_gone(&description) {
                 fence(core, connection, &id, "", machine)?;
                 connection.command(&[b"HDEL", &key, id.as_bytes()])?;
-                self.sweep(core, connection, &id)?;
+                self.bury(core, connection, &id)?;
             }
         }
         Ok(())
     }
 
     /// Looks at all processes by their leases, and at the tombs of the dead; at each beat.
-    pub fn check_leases(
+    fn check_leases(
         &mut self,
         core: &Core,
         connection: &mut Connection,
@@ -90,9 +155,13 @@ impl Recovery {
                 && now.saturating_sub(self.connected_us) >= lease
                 && core.lease_holds()
             {
-                let machine = machine_of(connection, &id)?;
+                let (machine, their_lease) = record_of(connection, &id)?;
+                if now.saturating_sub(since) < their_lease || now.saturating_sub(self.connected_us) < their_lease {
+                    seen.insert(id, (score, since));
+                    continue;
+                }
                 if fence(core, connection, &id, &score, &machine)? {
-                    self.sweep(core, connection, &id)?;
+                    self.bury(core, connection, &id)?;
                 }
                 continue;
             }
@@ -114,7 +183,7 @@ impl Recovery {
             if !fresh && now - last < HOUR_US {
                 continue;
             }
-            self.sweep(core, connection, &id)?;
+            self.bury(core, connection, &id)?;
             let buried: i64 = score.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
             if core.clock.now_s().saturating_sub(buried) > DAY {
                 connection.command(&[b"DEL", &keys::process(&id)])?;
@@ -124,26 +193,10 @@ impl Recovery {
         Ok(())
     }
 
-    /// Moves all that lies in a fenced process's flights. Safe to run by many at once, and again.
-    pub fn sweep(&mut self, core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
+    fn bury(&mut self, core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
         let now = now_us();
         self.swept.entry(id.to_owned()).or_insert((now, now)).1 = now;
-        let mut members =
-            byte_strings(connection.command(&[b"SMEMBERS", &keys::flights(id)])?.array().unwrap_or_default());
-        let queues = connection.command(&[b"HGET", &keys::process(id), b"queues"])?;
-        for queue in queues.as_str().unwrap_or_default().split(' ').filter(|queue| !queue.is_empty()) {
-            members.push(keys::flight_member(queue, 0).into_bytes());
-        }
-        let mut moved = 0;
-        for member in members {
-            if let Ok(member) = String::from_utf8(member) {
-                moved += sweep_flight(core, connection, id, &member)?;
-            }
-        }
-        if moved > 0 {
-            core.events.push(Event::Recovered { identity: id.to_owned(), jobs: moved });
-        }
-        Ok(())
+        sweep(core, connection, id)
     }
 
     /// Hash fields have no expiry of their own before Redis 7.4: old marks are removed by hand, once an hour.
@@ -180,9 +233,11 @@ fn pairs(replies: Vec<Reply>) -> impl Iterator<Item = (String, String)> {
     std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
 }
 
-fn machine_of(connection: &mut Connection, id: &str) -> Result<String> {
-    let reply = connection.command(&[b"HGET", &keys::process(id), b"machine"])?;
-    Ok(reply.as_str().unwrap_or("unknown").to_owned())
+/// A process's machine, and the microseconds of its own lease: nobody is dead by a neighbour's shorter one.
+fn record_of(connection: &mut Connection, id: &str) -> Result<(String, u64)> {
+    let reply = connection.command(&[b"HMGET", &keys::process(id), b"machine", b"lease"])?.array().unwrap_or_default();
+    let text = |at: usize| reply.get(at).and_then(Reply::as_str);
+    Ok((text(0).unwrap_or("unknown").to_owned(), text(1).and_then(|lease| lease.parse().ok()).unwrap_or(0)))
 }
 
 fn fence(core: &Core, connection: &mut Connection, id: &str, score: &str, machine: &str) -> Result<bool> {
@@ -197,117 +252,4 @@ fn fence(core: &Core, connection: &mut Connection, id: &str, score: &str, machin
         core.events.log(WARNING, format!("process {id} is dead: {how}"));
     }
     Ok(fenced)
-}
-
-fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str) -> Result<u64> {
-    let Some((name, number)) = member.rsplit_once(':') else {
-        return Ok(0);
-    };
-    let Ok(number) = number.parse() else {
-        return Ok(0);
-    };
-    let flight = keys::flight(id, name, number);
-    let end = (if number == 0 { MOVED_CHUNK } else { CHUNK } - 1).to_string();
-    let mut moved = 0;
-    let mut fruitless = 0;
-    loop {
-        let jobs =
-            byte_strings(connection.command(&[b"LRANGE", &flight, b"0", end.as_bytes()])?.array().unwrap_or_default());
-        if jobs.is_empty() && number == 0 {
-            return Ok(moved);
-        }
-        let [back, dead] = rescue(core, connection, id, member, name, &flight, &jobs)?;
-        moved += back;
-        // Marks that changed under us are read again; a list that stays as it is belongs to a process that lives after all.
-        fruitless = if back + dead == 0 { fruitless + 1 } else { 0 };
-        if jobs.is_empty() || fruitless > 3 {
-            return Ok(moved);
-        }
-    }
-}
-
-fn rescue(
-    core: &Core,
-    connection: &mut Connection,
-    id: &str,
-    member: &str,
-    queue: &str,
-    flight: &[u8],
-    jobs: &[Vec<u8>],
-) -> Result<[u64; 2]> {
-    let now = core.clock.now_s();
-    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, core.options.max_bytes).ok()).collect();
-    let fields: Vec<String> = jobs
-        .iter()
-        .zip(&envelopes)
-        .map(|(job, envelope)| field(envelope.as_ref().map_or("", |envelope| &envelope.jid), job))
-        .collect();
-    let marks = if jobs.is_empty() {
-        Vec::new()
-    } else {
-        let mut words: Vec<&[u8]> = vec![b"HMGET", keys::SUSPECTS];
-        words.extend(fields.iter().map(String::as_bytes));
-        connection.command(&words)?.array().unwrap_or_default()
-    };
-    let mut args = vec![
-        queue.as_bytes().to_vec(),
-        member.as_bytes().to_vec(),
-        core.options.dead_max.to_string().into_bytes(),
-        core.options.dead_timeout.to_string().into_bytes(),
-        id.as_bytes().to_vec(),
-    ];
-    let mut poison = Vec::new();
-    for (((job, envelope), field), mark) in jobs.iter().zip(&envelopes).zip(&fields).zip(&marks) {
-        let before = mark.as_str().unwrap_or_default();
-        let after = after_death(Mark::parse(before).as_ref(), now);
-        let is_poison = after.deaths >= DEATHS;
-        let corpse = if is_poison {
-            corpse(core, job, envelope.as_ref().and_then(|envelope| envelope.failed_at))
-        } else {
-            Vec::new()
-        };
-        if is_poison && let Some(envelope) = envelope {
-            poison.push(Event::Poison {
-                class: envelope.class.clone(),
-                jid: envelope.jid.clone(),
-                raw: corpse.clone(),
-            });
-        }
-        args.extend([
-            job.clone(),
-            field.clone().into_bytes(),
-            before.as_bytes().to_vec(),
-            after.text().into_bytes(),
-            corpse,
-        ]);
-    }
-    let queue_key = keys::queue(queue);
-    let index = keys::flights(id);
-    let all: [&[u8]; 7] = [flight, &queue_key, keys::QUEUES, keys::SUSPECTS, keys::DEAD, &index, keys::ALIVE];
-    let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    let counts: Vec<i64> =
-        RESCUE.run(connection, &all, &words)?.array().unwrap_or_default().iter().filter_map(Reply::as_int).collect();
-    let count = |at: usize| counts.get(at).and_then(|count| u64::try_from(*count).ok()).unwrap_or(0);
-    if count(1) > 0 {
-        for event in poison {
-            core.events.push(event);
-        }
-    }
-    Ok([count(0), count(1)])
-}
-
-/// The job as the dead set keeps it: with an error that says why it is there, and the times that readers of that set expect.
-fn corpse(core: &Core, job: &[u8], failed_at: Option<f64>) -> Vec<u8> {
-    let now = core.clock.now_ms().to_string();
-    let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
-        ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
-        (
-            "error_message",
-            Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
-        ),
-    ];
-    if failed_at.is_none() {
-        fields.push(("failed_at", Some(now.as_bytes())));
-    }
-    splice(job, &fields).unwrap_or_else(|_| job.to_vec())
 }

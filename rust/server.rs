@@ -14,10 +14,11 @@ use crate::error::{Error, Result};
 use crate::events::{Event, WARNING};
 use crate::fetcher::Fetcher;
 use crate::fork;
-use crate::heartbeat::Heartbeat;
+use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
 use crate::options::Options;
 use crate::outbox::Outcome;
+use crate::recovery::Recovery;
 use crate::scheduler;
 use crate::shared::{Core, Phase, micros};
 use crate::threads;
@@ -64,6 +65,10 @@ impl Server {
             let _ = core.threads.heartbeat.set(std::thread::current());
             beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
         })?);
+        if core.options.reliable {
+            let watch = |core: &Arc<Core>| Recovery::new().run(core);
+            started.push(threads::start(core, "fastkiq-recover".into(), watch)?);
+        }
         started.push(threads::start(core, "fastkiq-wake".into(), |core| {
             let _ = core.threads.waker.set(std::thread::current());
             waker::run(core);
@@ -260,11 +265,7 @@ impl Server {
                 core.shut_down(|_| true);
                 ended(&started, LAST);
             }
-            let left = match self.heartbeat.try_lock() {
-                Ok(mut heartbeat) => heartbeat.leave(core),
-                Err(_) => Err(Error::Unreachable("Redis does not answer".into())),
-            };
-            if let Err(error) = left {
+            if let Err(error) = leave(core) {
                 let what = "Its lease will run out, and then others take over what is left of it.";
                 core.events.log(WARNING, format!("this process could not take its leave: {error}. {what}"));
             }

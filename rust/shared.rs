@@ -95,13 +95,16 @@ pub struct Core {
     pub confirmed: Condvar,
     pub confirming: Mutex<()>,
     pub order: AtomicU64,
-    /// Jobs that lie in a list of blocking moves and that we know of, with how many of each.
-    pub moved: Mutex<HashMap<Vec<u8>, u32>>,
+    /// The number of the last claim; none is used twice, whoever claims.
+    pub claims: AtomicU64,
+    /// Jobs that lie in a list of blocking moves and that we know of, by the epoch of our identity, with how many of each.
+    pub moved: Mutex<HashMap<(u64, Vec<u8>), u32>>,
     /// Every thread's connection, by purpose: so that a wait for Redis can be ended from outside.
     sockets: Mutex<HashMap<String, ShutdownHandle>>,
     identity: RwLock<Arc<Identity>>,
     /// Steady microseconds until which a confirmed beat protects what we hold.
     lease_end_us: AtomicU64,
+    beats: AtomicU64,
     phase: AtomicU8,
     outage_since_us: AtomicU64,
     complaints: Mutex<HashMap<String, u64>>,
@@ -115,6 +118,7 @@ pub struct Parked {
     pub waker: OnceLock<Thread>,
     pub heartbeat: OnceLock<Thread>,
     pub scheduler: OnceLock<Thread>,
+    pub recovery: OnceLock<Thread>,
 }
 
 pub fn unpark(thread: &OnceLock<Thread>) {
@@ -160,10 +164,12 @@ impl Core {
             confirmed: Condvar::new(),
             confirming: Mutex::new(()),
             order: AtomicU64::new(1),
+            claims: AtomicU64::new(0),
             moved: Mutex::default(),
             sockets: Mutex::default(),
             identity: RwLock::new(identity),
             lease_end_us: AtomicU64::new(0),
+            beats: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
             outage_since_us: AtomicU64::new(0),
             complaints: Mutex::default(),
@@ -191,6 +197,8 @@ impl Core {
 
     /// After a lapse: late acks under the old name hit dead keys, and what was prefetched under it is Redis's again.
     pub fn renew_identity(&self) -> Result<Arc<Identity>> {
+        // Nothing is claimed or begun under the new name before it is in the registry.
+        self.lease_end_us.store(0, Ordering::Release);
         let mut identity = self.identity.write().unwrap_or_else(PoisonError::into_inner);
         let renewed = Arc::new(Identity { name: new_name(&self.options.hostname)?, epoch: identity.epoch + 1 });
         *identity = renewed.clone();
@@ -198,8 +206,12 @@ impl Core {
         for job in self.ready.withdraw(None) {
             job.settle();
         }
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(renewed)
+    }
+
+    /// Confirmed beats so far.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Acquire)
     }
 
     pub fn lease_holds(&self) -> bool {
@@ -209,6 +221,8 @@ impl Core {
     /// `sent_us`: when the beat that Redis confirmed was sent. The lease counts from then, not from the reply.
     pub fn extend_lease(&self, sent_us: u64) {
         self.lease_end_us.store(sent_us + micros(self.options.lease), Ordering::Release);
+        self.beats.fetch_add(1, Ordering::AcqRel);
+        unpark(&self.threads.fetcher);
         self.ready.wake_all();
         self.call_coroutines();
     }
@@ -228,9 +242,10 @@ impl Core {
         unpark(&self.threads.waker);
         unpark(&self.threads.heartbeat);
         unpark(&self.threads.scheduler);
+        unpark(&self.threads.recovery);
         if phase == Phase::Stopped {
             // The fetcher still writes; what these wait for no longer matters.
-            self.shut_down(|name| name == "beat" || name == "due" || name == "channel");
+            self.shut_down(|name| ["beat", "due", "channel", "recover"].contains(&name));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::events::WARNING;
 use crate::flight::{CONFIRMED, Job, UNCONFIRMED};
 use crate::fork;
 use crate::keys;
+use crate::lua::START;
 use crate::outbox::{Outcome, When};
 use crate::payload::splice;
 use crate::poison::Mark;
@@ -62,9 +63,10 @@ impl Face {
         let Some(mark) = &job.mark else { return true };
         let started = Mark { started: true, ..mark.clone() }.text();
         let field = job.suspect_field();
-        let written = self.aside(|connection| {
-            connection.command(&[b"HSET", keys::SUSPECTS, field.as_bytes(), started.as_bytes()]).map(|_| ())
-        });
+        let record = |connection: &mut Connection| {
+            START.run(connection, &[keys::SUSPECTS], &[field.as_bytes(), started.as_bytes()]).map(|_| ())
+        };
+        let written = self.aside(record);
         if let Err(error) = &written {
             self.core.events.log(
                 WARNING,

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
 use crate::intake;
 use crate::keys;
+use crate::predecessor::Client;
 use crate::resp::{Pipeline, Reply};
 use crate::shared::{Core, Phase, unpark};
 use crate::threads::Backoff;
@@ -32,7 +33,7 @@ pub struct Waiter {
     wanted: AtomicBool,
     /// It is inside a blocking command, or about to be.
     blocked: AtomicBool,
-    /// Its client's id, for `CLIENT UNBLOCK` and for killing what is left of a broken connection.
+    /// Its client's id, for `CLIENT UNBLOCK`.
     client: AtomicI64,
     thread: OnceLock<Thread>,
 }
@@ -89,6 +90,7 @@ impl Waiter {
     pub fn run(&self, core: &Core) {
         let _ = self.thread.set(thread::current());
         let mut connection = None;
+        let mut client = Client::default();
         let mut backoff = Backoff::new();
         let mut dice = Dice::new();
         while core.phase() != Phase::Stopped {
@@ -96,13 +98,16 @@ impl Waiter {
                 thread::park();
                 continue;
             }
-            let result = self.wait(core, &mut connection, &mut dice);
+            let result = self.wait(core, &mut connection, &mut client, &mut dice);
             self.blocked.store(false, Ordering::Release);
             match result {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
                     if let Some(refusal) = error.code() {
                         core.complain(&error);
+                        // A full Redis refuses the blocking move, but not the claim script.
+                        self.came_back(core);
+                        unpark(&core.threads.fetcher);
                         if matches!(refusal, "READONLY" | "MASTERDOWN" | "UNBLOCKED") {
                             connection = None;
                         }
@@ -121,11 +126,12 @@ impl Waiter {
         }
     }
 
-    fn wait(&self, core: &Core, slot: &mut Option<Connection>, dice: &mut Dice) -> Result<()> {
+    fn wait(&self, core: &Core, slot: &mut Option<Connection>, client: &mut Client, dice: &mut Dice) -> Result<()> {
         if slot.is_none() {
             let mut fresh = core.connect(&self.name())?;
-            kill_predecessor(&mut fresh, self.client.swap(0, Ordering::AcqRel));
-            self.client.store(fresh.client_id()?, Ordering::Release);
+            self.client.store(0, Ordering::Release);
+            *client = Client::succeed(client, &mut fresh)?;
+            self.client.store(client.id, Ordering::Release);
             *slot = Some(fresh);
         }
         let Some(connection) = slot.as_mut() else {
@@ -205,10 +211,10 @@ impl Waiter {
         let marks = if suspects { intake::marks(core, connection, &payloads)? } else { Vec::new() };
         // Not before: a job whose marks could not be read is found by the next look at our lists and given back.
         for bytes in &payloads {
-            intake::remember_moved(core, bytes);
+            intake::remember_moved(core, identity.epoch, bytes);
         }
         let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
-        let order = core.order.load(Ordering::Relaxed);
+        let order = core.order.fetch_add(1, Ordering::Relaxed);
         let claim = Arc::new(Claim::new(identity, queue, name, 0, order, 1));
         self.hand_over(core, intake::jobs(core, payloads, queue, Some(&claim), marks));
         Ok(())
@@ -229,23 +235,20 @@ impl Waiter {
         }
     }
 
-    fn hand_over(&self, core: &Core, jobs: Vec<Arc<crate::flight::Job>>) {
-        self.wanted.store(false, Ordering::Release);
+    /// The queue is worth a claim.
+    fn came_back(&self, core: &Core) {
         if let Post::Move(queue) = self.post
             && let Some(came_back) = core.came_back.get(queue)
         {
             came_back.store(true, Ordering::Release);
         }
+    }
+
+    fn hand_over(&self, core: &Core, jobs: Vec<Arc<crate::flight::Job>>) {
+        self.wanted.store(false, Ordering::Release);
+        self.came_back(core);
         core.deliver(jobs);
         unpark(&core.threads.fetcher);
-    }
-}
-
-/// Ends what may still run under a connection that broke on our side: a command delayed on its way must not claim for nobody.
-/// Where the server forbids it, the regular check of our lists finds such jobs.
-pub fn kill_predecessor(connection: &mut Connection, client: i64) {
-    if client > 0 {
-        let _ = connection.command(&[b"CLIENT", b"KILL", b"ID", client.to_string().as_bytes()]);
     }
 }
 

@@ -232,13 +232,13 @@ impl Writer {
 }
 
 fn forget_moved(core: &Core, job: &Job) {
-    if job.claim.as_ref().is_some_and(|claim| !claim.is_own_list()) {
-        let mut moved = core.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = moved.get_mut(&job.bytes) {
-            *count -= 1;
-            if *count == 0 {
-                moved.remove(&job.bytes);
-            }
+    let Some(claim) = job.claim.as_ref().filter(|claim| !claim.is_own_list()) else { return };
+    let mut moved = core.moved.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (claim.identity.epoch, job.bytes.clone());
+    if let Some(count) = moved.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            moved.remove(&key);
         }
     }
 }

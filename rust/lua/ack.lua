@@ -28,8 +28,8 @@ if removed > 0 then
   if #KEYS < 5 then
     redis.call('DEL', KEYS[4]) -- a write that frees memory must come first, or a full Redis refuses to count
   end
-  redis.call('INCRBY', KEYS[2], removed)
-  if redis.call('INCRBY', KEYS[3], removed) == removed then
+  redis.pcall('INCRBY', KEYS[2], removed) -- pcall: a count that cannot be raised is no reason to fail
+  if redis.pcall('INCRBY', KEYS[3], removed) == removed then
     redis.call('EXPIRE', KEYS[3], ARGV[1])
   end
 end

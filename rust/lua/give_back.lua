@@ -28,8 +28,8 @@ if moved > 0 then
   redis.call('SADD', KEYS[3], ARGV[1])
   if ARGV[2] == '1' then
     for i = 5, 7, 2 do
-      redis.call('INCRBY', KEYS[i], moved)
-      if redis.call('INCRBY', KEYS[i + 1], moved) == moved then
+      redis.pcall('INCRBY', KEYS[i], moved) -- pcall: a count that cannot be raised is no reason to fail
+      if redis.pcall('INCRBY', KEYS[i + 1], moved) == moved then
         redis.call('EXPIRE', KEYS[i + 1], ARGV[3])
       end
     end

@@ -32,8 +32,8 @@ if ARGV[6] ~= '' then
   redis.call('HDEL', KEYS[3], ARGV[6])
 end
 for i = 4, ({ ['1'] = 6, ['0'] = 4, ['-1'] = 0 })[ARGV[5]], 2 do
-  redis.call('INCR', KEYS[i])
-  if redis.call('INCR', KEYS[i + 1]) == 1 then
+  redis.pcall('INCR', KEYS[i]) -- pcall: a count that cannot be raised is no reason to fail
+  if redis.pcall('INCR', KEYS[i + 1]) == 1 then
     redis.call('EXPIRE', KEYS[i + 1], ARGV[7])
   end
 end

@@ -57,7 +57,6 @@ def test_a_move_whose_answer_was_lost_before_a_stop_is_found(
     wait_until(lambda: not flights(redis), 5, "empty flights")
 
 
-@pytest.mark.xfail(reason="a claim between the new name and its entry is FENCED, and the fetcher never claims again")
 def test_a_lost_registry_stops_nobody_for_good(
     worker_process: Start, server: Server, redis_url: str, redis: redis_py.Redis, tmp_path: Path
 ) -> None:
@@ -88,7 +87,6 @@ def test_nobody_is_dead_by_a_neighbours_shorter_lease(
     assert redis.llen("ledger:begun") == 1
 
 
-@pytest.mark.xfail(reason="the sweep runs on the thread that beats")
 def test_a_long_sweep_does_not_cost_the_sweepers_lease(
     worker_process: Start, server: Server, redis: redis_py.Redis, tmp_path: Path
 ) -> None:
@@ -122,7 +120,6 @@ class Touch(fastkiq.Worker):
 
 
 @pytest.mark.parametrize("way", ["suspect", "scheduled"])
-@pytest.mark.xfail(reason="BLMOVE is refused and nothing else looks; the record of a start is refused")
 def test_a_full_redis_is_drained(
     worker_process: Start, start_server: Callable[..., Server], tmp_path: Path, way: str
 ) -> None:
@@ -143,7 +140,6 @@ def test_a_full_redis_is_drained(
         wait_until(lambda: done.exists() and done.read_text() == f"{jid}\n", 14, "the job")
 
 
-@pytest.mark.xfail(reason="CLIENT KILL by an id of the server before")
 def test_a_restart_of_redis_kills_no_stranger(
     worker_process: Start, start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -170,7 +166,6 @@ def test_a_restart_of_redis_kills_no_stranger(
             client.close()
 
 
-@pytest.mark.xfail(reason="forget_moved counts ends of the old name")
 def test_a_job_run_again_after_a_lapse_is_not_taken_for_a_stranger(
     worker_process: Start, proxy: Proxy, redis_url: str, redis: redis_py.Redis, tmp_path: Path
 ) -> None:

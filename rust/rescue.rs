@@ -1,0 +1,149 @@
+//! Moves the jobs of a dead process back to the front of their queues, and those that keep killing processes to the dead set.
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::events::Event;
+use crate::intake::byte_strings;
+use crate::keys;
+use crate::lua::RESCUE;
+use crate::payload::{scan, splice};
+use crate::poison::{DEATHS, Mark, after_death, field};
+use crate::resp::Reply;
+use crate::shared::Core;
+
+/// Jobs that one rescue script moves at most.
+const CHUNK: usize = 200;
+/// And of a list of blocking moves, whose size no claim has bounded.
+const MOVED_CHUNK: usize = 10;
+
+/// Moves all that lies in a fenced process's flights. Safe to run by many at once, and again.
+pub fn sweep(core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
+    let mut members = byte_strings(connection.command(&[b"SMEMBERS", &keys::flights(id)])?.array().unwrap_or_default());
+    let queues = connection.command(&[b"HGET", &keys::process(id), b"queues"])?;
+    for queue in queues.as_str().unwrap_or_default().split(' ').filter(|queue| !queue.is_empty()) {
+        members.push(keys::flight_member(queue, 0).into_bytes());
+    }
+    let mut moved = 0;
+    for member in members {
+        if let Ok(member) = String::from_utf8(member) {
+            moved += sweep_flight(core, connection, id, &member)?;
+        }
+    }
+    if moved > 0 {
+        core.events.push(Event::Recovered { identity: id.to_owned(), jobs: moved });
+    }
+    Ok(())
+}
+
+fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str) -> Result<u64> {
+    let Some((name, number)) = member.rsplit_once(':') else {
+        return Ok(0);
+    };
+    let Ok(number) = number.parse() else {
+        return Ok(0);
+    };
+    let flight = keys::flight(id, name, number);
+    let end = (if number == 0 { MOVED_CHUNK } else { CHUNK } - 1).to_string();
+    let mut moved = 0;
+    let mut fruitless = 0;
+    loop {
+        let jobs =
+            byte_strings(connection.command(&[b"LRANGE", &flight, b"0", end.as_bytes()])?.array().unwrap_or_default());
+        if jobs.is_empty() && number == 0 {
+            return Ok(moved);
+        }
+        let [back, dead] = rescue(core, connection, id, member, name, &flight, &jobs)?;
+        moved += back;
+        // Marks that changed under us are read again; a list that stays as it is belongs to a process that lives after all.
+        fruitless = if back + dead == 0 { fruitless + 1 } else { 0 };
+        if jobs.is_empty() || fruitless > 3 {
+            return Ok(moved);
+        }
+    }
+}
+
+fn rescue(
+    core: &Core,
+    connection: &mut Connection,
+    id: &str,
+    member: &str,
+    queue: &str,
+    flight: &[u8],
+    jobs: &[Vec<u8>],
+) -> Result<[u64; 2]> {
+    let now = core.clock.now_s();
+    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, core.options.max_bytes).ok()).collect();
+    let fields: Vec<String> = jobs
+        .iter()
+        .zip(&envelopes)
+        .map(|(job, envelope)| field(envelope.as_ref().map_or("", |envelope| &envelope.jid), job))
+        .collect();
+    let marks = if jobs.is_empty() {
+        Vec::new()
+    } else {
+        let mut words: Vec<&[u8]> = vec![b"HMGET", keys::SUSPECTS];
+        words.extend(fields.iter().map(String::as_bytes));
+        connection.command(&words)?.array().unwrap_or_default()
+    };
+    let mut args = vec![
+        queue.as_bytes().to_vec(),
+        member.as_bytes().to_vec(),
+        core.options.dead_max.to_string().into_bytes(),
+        core.options.dead_timeout.to_string().into_bytes(),
+        id.as_bytes().to_vec(),
+    ];
+    let mut poison = Vec::new();
+    for (((job, envelope), field), mark) in jobs.iter().zip(&envelopes).zip(&fields).zip(&marks) {
+        let before = mark.as_str().unwrap_or_default();
+        let after = after_death(Mark::parse(before).as_ref(), now);
+        let is_poison = after.deaths >= DEATHS;
+        let corpse = if is_poison {
+            corpse(core, job, envelope.as_ref().and_then(|envelope| envelope.failed_at))
+        } else {
+            Vec::new()
+        };
+        if is_poison && let Some(envelope) = envelope {
+            poison.push(Event::Poison {
+                class: envelope.class.clone(),
+                jid: envelope.jid.clone(),
+                raw: corpse.clone(),
+            });
+        }
+        args.extend([
+            job.clone(),
+            field.clone().into_bytes(),
+            before.as_bytes().to_vec(),
+            after.text().into_bytes(),
+            corpse,
+        ]);
+    }
+    let queue_key = keys::queue(queue);
+    let index = keys::flights(id);
+    let all: [&[u8]; 7] = [flight, &queue_key, keys::QUEUES, keys::SUSPECTS, keys::DEAD, &index, keys::ALIVE];
+    let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    let counts: Vec<i64> =
+        RESCUE.run(connection, &all, &words)?.array().unwrap_or_default().iter().filter_map(Reply::as_int).collect();
+    let count = |at: usize| counts.get(at).and_then(|count| u64::try_from(*count).ok()).unwrap_or(0);
+    if count(1) > 0 {
+        for event in poison {
+            core.events.push(event);
+        }
+    }
+    Ok([count(0), count(1)])
+}
+
+/// The job as the dead set keeps it: with an error that says why it is there, and the times that readers of that set expect.
+fn corpse(core: &Core, job: &[u8], failed_at: Option<f64>) -> Vec<u8> {
+    let now = core.clock.now_ms().to_string();
+    let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
+        ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
+        (
+            "error_message",
+            Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
+        ),
+    ];
+    if failed_at.is_none() {
+        fields.push(("failed_at", Some(now.as_bytes())));
+    }
+    splice(job, &fields).unwrap_or_else(|_| job.to_vec())
+}
