@@ -264,6 +264,23 @@ def test_a_child_forked_by_a_job_ends_as_a_script_would(work: Callable[..., None
     assert outcomes(unit) == ["done"]
 
 
+def test_the_error_of_a_forked_child_reaches_the_terminal_escaped(
+    work: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    codes: list[int] = []
+
+    def perform(self: Any) -> None:
+        if (pid := os.fork()) == 0:
+            raise ValueError("\x1b[2J\nforged")
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    work(FakeUnit(define(perform)))
+    assert codes == [1]
+    shown = capfd.readouterr().err
+    assert "Traceback" in shown
+    assert "ValueError: \\x1b[2J\n  | forged" in shown
+
+
 @pytest.fixture
 def loop(server: FakeServer, config: Config) -> Iterator[AsyncProcessor]:
     made = AsyncProcessor(server, RetryPolicy(config), config.server_middleware, verbose=False)  # type: ignore[arg-type]

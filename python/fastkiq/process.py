@@ -35,6 +35,7 @@ class Process:
         self._stopping = False
         self._at_once = False
         self._exit_code = 1
+        self.started = False
 
     def run(self, booted: Callable[[Launcher], None], drained: Callable[[str], None]) -> int:
         """Raises what `Launcher.start` raises; after that only the exit code tells. `booted` shows the banner."""
@@ -58,6 +59,7 @@ class Process:
         except BaseException:
             self._launcher.server.stop()
             raise
+        self.started = True
 
     def _serve(self) -> str | None:
         """Until a stop is asked for, or all is drained: then the report."""

@@ -2,15 +2,16 @@
 
 import os
 import sys
-import traceback
 from contextvars import copy_context
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fastkiq import context
+from fastkiq.backtrace import as_text, users_part
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import about, logger
+from fastkiq.printable import printable_lines
 from fastkiq.signature import refuse_unrun
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def leave_forked_child(error: BaseException) -> NoReturn:
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     else:
-        traceback.print_exception(error)
+        sys.stderr.write(printable_lines(as_text(error, users_part(error))) + "\n")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code & 0xFF)

@@ -87,11 +87,15 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
 
 
 def _run(config: Config, drain: float | None) -> int:
+    foreground = Process(config, drain)
     try:
-        return Process(config, drain).run(_banner, click.echo)
+        return foreground.run(_banner, click.echo)
     except FastkiqError:
         raise
-    except Exception as error:  # a startup hook's: the user's own traceback says most
+    except Exception as error:
+        if foreground.started:
+            raise
+        # A startup hook's: the user's own traceback says most.
         text = "".join(traceback.format_exception(type(error), error, users_part(error)))
         click.echo(text.rstrip("\n"), err=True)
         raise BootError("a startup hook failed, so nothing was started") from None
