@@ -31,33 +31,3 @@ def test_weights_hold_while_threads_are_never_free(
     served = [1000 - redis.llen(f"queue:{queue}") for queue in ("one", "two")]
     assert min(served) >= 120, served
     assert child.stop() == 0
-
-
-MIXED = """
-    import time
-    import fastkiq
-    from fastkiq.client import default
-
-    class Sleep(fastkiq.Worker):
-        def perform(self, seconds):
-            time.sleep(seconds)
-
-    class Quick(fastkiq.Worker):
-        async def perform(self):
-            default().core.command("RPUSH", "notes", "quick")
-"""
-
-
-def test_coroutines_behind_long_jobs_do_not_wait_for_them(
-    worker_process: Start, redis_url: str, redis: redis_py.Redis
-) -> None:
-    client = Client(redis_url)
-    child = worker_process(MIXED, "-c", "2", "-t", "0")
-    child.wait_for("ready")
-    client.push_bulk("app.Sleep", [(0,)] * 50)
-    client.push_bulk("app.Quick", [()] * 50)
-    wait_until(lambda: redis.llen("notes") == 50, 10, "both kinds seen")
-    client.push_bulk("app.Sleep", [(100,)] * 10)
-    client.push_bulk("app.Quick", [()] * 10)
-    wait_until(lambda: redis.llen("notes") == 60, 10, "the coroutines behind them")
-    assert child.stop() == 0
