@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq import config as configuration
 from fastkiq.errors import ForkedError
-from fastkiq.launcher import Launcher
+from fastkiq.launcher import SLICE, Launcher
 from fastkiq.logging import logger
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class InProcess:
         try:
             self._launcher.begin_stop()
             deadline = monotonic() + timeout
-            while not self._launcher.wait(min(0.1, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
+            while not self._launcher.wait(min(SLICE, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
                 continue
             self._launcher.stop()
         finally:  # whoever else calls `stop` waits for this

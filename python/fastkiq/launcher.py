@@ -3,6 +3,7 @@
 import os
 import socket
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 GRACE: Final = 3.0
 """Seconds that jobs get for their `finally` blocks after Shutdown was raised in them."""
+SLICE: Final = 0.1
+"""Seconds between two looks at whoever may be in a hurry while jobs end."""
 
 
 class Launcher:
@@ -104,14 +107,15 @@ class Launcher:
         self.quiet()
         events.fire(self.config, "shutdown")
 
-    def stop(self, grace: float = GRACE) -> bool:
-        """Ends what still runs: it goes back to its queue first, then the jobs hear of it and get `grace` seconds.
+    def stop(self, hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Ends what still runs: it goes back to its queue first, then the jobs hear of it and get GRACE seconds, or no
+        more once `hurried()` is true.
 
         Answers whether all threads have ended; those that have not are daemons.
         """
         self._refuse_child()
         self.quiet()
-        deadline = monotonic() + grace
+        deadline = monotonic() + GRACE
         late = {name for name, _, _, _ in self.server.running()}
         self.policy.stopping = True
         if late:
@@ -124,16 +128,17 @@ class Launcher:
                 self._async.cancel()
         self.attend()
         self.server.stop()
-        clean = self._join(deadline)
+        clean = self._join(deadline, hurried)
         events.fire(self.config, "exit")
         return clean
 
-    def _join(self, deadline: float) -> bool:
+    def _join(self, deadline: float, hurried: Callable[[], bool]) -> bool:
         threads = [*self._threads, *([self._async] if self._async is not None else [])]
         if self._async is not None:
             self._async.finish()
         for thread in threads:
-            thread.join(max(0.0, deadline - monotonic()))
+            while thread.is_alive() and monotonic() < deadline and not hurried():
+                thread.join(min(SLICE, max(0.0, deadline - monotonic())))
         hung = [thread.name for thread in threads if thread.is_alive()]
         if hung:
             logger.warning("still running, and left behind: %s", ", ".join(hung))

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from fastkiq.drain import PAUSE, Drain
 from fastkiq.errors import RedisError
-from fastkiq.launcher import GRACE, Launcher
+from fastkiq.launcher import GRACE, SLICE, Launcher
 from fastkiq.logging import logger
 from fastkiq.signals import Signals
 
 if TYPE_CHECKING:
     from fastkiq.config import Config
 
-_SLICE: Final = 0.1  # seconds between two looks at the signals while jobs end
 _INTERRUPTED: Final = 130
 
 
@@ -100,7 +99,7 @@ class Process:
         self._limit(self._config.timeout + GRACE + 0.4)
         self._launcher.begin_stop()
         self._await_jobs(deadline)
-        clean = self._launcher.stop(0.0 if self._at_once else GRACE)
+        clean = self._launcher.stop(self._hurried)
         self._exit_code = _INTERRUPTED if self._at_once else 0
         server = self._launcher.server
         logger.info("stopped: %s jobs run, %s of them failed", f"{server.processed:,}", f"{server.failed:,}")
@@ -110,13 +109,17 @@ class Process:
 
     def _await_jobs(self, deadline: float) -> None:
         told = False
-        while not self._at_once and not self._launcher.wait(min(_SLICE, max(0.0, deadline - monotonic()))):
+        while not self._at_once and not self._launcher.wait(min(SLICE, max(0.0, deadline - monotonic()))):
             self._take_signals()
             if not told:
                 told = True
                 logger.info("%d jobs run, and have %.3g s to end", self._launcher.server.busy, self._config.timeout)
             if monotonic() >= deadline:
                 return
+
+    def _hurried(self) -> bool:
+        self._take_signals()
+        return self._at_once
 
     def _limit(self, seconds: float) -> None:
         """Ends the process in time even when a hook, an exit handler or a thread of the user's never returns."""

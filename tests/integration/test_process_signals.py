@@ -206,6 +206,21 @@ def test_a_second_interrupt_stops_at_once_and_loses_nothing(
     assert queued(redis) == ["app.Hang"] * 3
 
 
+def test_an_interrupt_also_ends_the_last_seconds_of_a_stop(
+    worker_process: Start, redis: redis_py.Redis, client: Client
+) -> None:
+    child = worker_process(APP, "-t", "0.1")
+    client.push("app.Hang")
+    begun(redis, 1)
+    child.signal(signal.SIGTERM)
+    child.wait_for("back in their queues")
+    started = time.monotonic()
+    child.signal(signal.SIGINT)
+    assert child.wait() == 130
+    assert time.monotonic() - started < 2, "it would have waited 3 s for the job's finally blocks"
+    assert queued(redis) == ["app.Hang"]
+
+
 def test_tstp_takes_no_more_jobs_and_lets_the_running_ones_end(
     worker_process: Start, redis: redis_py.Redis, client: Client
 ) -> None:
