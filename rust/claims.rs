@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::clock::now_us;
+use crate::keys;
 use crate::ready::State;
 use crate::shared::{Core, micros};
 
@@ -10,8 +11,9 @@ use crate::shared::{Core, micros};
 pub const MOST: usize = 500;
 /// The most jobs that wait here, however short they are.
 const MOST_WAITING: usize = 1_000;
-/// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from.
-const KIND_MEMORY_US: u64 = 60_000_000;
+/// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from: so often a look past jobs
+/// that have no place here finds those of the other kind behind them. What has no place goes back.
+pub const KIND_MEMORY_US: u64 = 1_000_000;
 const HORIZON_US: u64 = 5_000;
 
 /// Room for one queue.
@@ -145,29 +147,34 @@ pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
         .enumerate()
         .map(|(queue, (sync, asynchronous))| {
             let most = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
-            Share { queue, most: most.min(MOST) }
+            let size = core.sizes.get(queue).map_or(0, |size| size.load(Ordering::Relaxed));
+            let light = usize::try_from(keys::MOST_BYTES.checked_div(size).unwrap_or(u64::MAX)).unwrap_or(MOST);
+            Share { queue, most: most.min(MOST).min(light.max(1)) }
         })
         .filter(|share| share.most > 0)
         .collect()
 }
 
-/// How many jobs of a claim each weighted queue may send, so that jobs, and not batches, come by weight: as many as fit into all
-/// bounds, each queue its part, with fractions drawn by chance.
+/// How many jobs of a claim each weighted queue may send, so that jobs, and not batches, come by weight: as many as all bounds allow,
+/// each drawn by the weights.
 pub fn apportion(bounds: &[usize], weights: &[u32], dice: &mut Dice) -> Vec<usize> {
     let weight = |queue: usize| u64::from(weights[queue].max(1));
     let total: u64 = (0..bounds.len()).map(weight).sum();
-    let room = bounds.iter().copied().max().unwrap_or(0) as u64;
-    // In millionths of a job, since bounds and weights are small whole numbers.
-    let fitting = (0..bounds.len()).map(|queue| bounds[queue] as u64 * 1_000_000 * total / weight(queue)).min();
-    let jobs = fitting.unwrap_or(0).min(room * 1_000_000);
-    let drawn = |queue: usize, dice: &mut Dice| {
-        let part = jobs * weight(queue) / total;
-        let whole = part / 1_000_000 + u64::from(dice.below(1_000_000) < part % 1_000_000);
-        usize::try_from(whole).unwrap_or(0).min(bounds[queue])
-    };
-    let parts: Vec<usize> = (0..bounds.len()).map(|queue| drawn(queue, dice)).collect();
-    // When chance gave nothing to anybody, whoever comes first in the drawn order gets one.
-    if parts.iter().all(|part| *part == 0) { vec![1; bounds.len()] } else { parts }
+    let fitting = (0..bounds.len()).map(|queue| bounds[queue] as u64 * total / weight(queue)).min().unwrap_or(0);
+    let most = bounds.iter().copied().max().unwrap_or(0) as u64;
+    let mut parts = vec![0; bounds.len()];
+    for _ in 0..fitting.clamp(1, most.max(1)) {
+        let mut ball = dice.below(total);
+        let drawn = (0..bounds.len()).find(|queue| {
+            let hit = ball < weight(*queue);
+            ball = ball.saturating_sub(weight(*queue));
+            hit
+        });
+        if let Some(part) = drawn.and_then(|queue| parts.get_mut(queue)) {
+            *part += 1;
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -210,7 +217,7 @@ mod tests {
                 }
             }
             let ratio = sent[0] as f64 / sent[1] as f64;
-            assert!((4.0..7.5).contains(&ratio), "{bounds:?}: {sent:?}");
+            assert!((4.5..5.5).contains(&ratio), "{bounds:?}: {sent:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::claims::{self, Dice, Kinds, Share};
+use crate::claims::{self, Dice, KIND_MEMORY_US, Kinds, Share};
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -289,8 +289,11 @@ impl<'a> Fetcher<'a> {
         let mut all =
             vec![keys::ALIVE.to_vec(), keys::PAUSED.to_vec(), keys::SUSPECTS.to_vec(), keys::flights(&identity.name)];
         let most = shares.iter().map(|share| share.most).max().unwrap_or(0);
-        let mut args =
-            vec![identity.name.clone().into_bytes(), most.to_string().into_bytes(), keys::MOST_BYTES.to_vec()];
+        let mut args = vec![
+            identity.name.clone().into_bytes(),
+            most.to_string().into_bytes(),
+            keys::MOST_BYTES.to_string().into_bytes(),
+        ];
         let mut claimed = Vec::with_capacity(shares.len());
         let bounds: Vec<usize> = shares.iter().map(|share| share.most).collect();
         let parts =
@@ -373,6 +376,9 @@ impl<'a> Fetcher<'a> {
             if core.options.queues.len() > self.waiters.len() {
                 until = until.min(self.poll_us);
             }
+        }
+        if core.has_async && room.len() < core.options.queues.len() {
+            until = until.min(now + KIND_MEMORY_US);
         }
         if self.unblock_us > now {
             until = until.min(self.unblock_us);

@@ -19,8 +19,9 @@ pub const STAT_FAILED: &[u8] = b"stat:failed";
 /// Sidekiq keeps daily counts for five years of 365 days.
 pub const DAILY_TTL: &[u8] = b"157680000";
 
-/// No reply of ours holds more payload than this, besides one job that is larger by itself: 25 jobs of 100 MB must not be read at once.
-pub const MOST_BYTES: &[u8] = b"67108864";
+/// No claim holds more payload than this, besides one job that is larger by itself: what is read at once must be begun at once. With 64 MiB,
+/// 30 jobs of 4 MB took 15 s instead of 1, going back and forth.
+pub const MOST_BYTES: u64 = 4_194_304;
 
 pub fn queue(name: &str) -> Vec<u8> {
     join(&["queue:", name])

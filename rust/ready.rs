@@ -29,6 +29,8 @@ pub struct State {
     pub running_async: usize,
     /// A job that may be a poison pill runs: no second one beside it.
     solo: bool,
+    /// The server stops: nobody waits any more.
+    closed: bool,
     /// Jobs taken so far: unchanged means that nobody has come back.
     takes: u64,
 }
@@ -144,7 +146,8 @@ impl Ready {
     pub fn wait(&self, limit: Duration) {
         let mut state = self.lock();
         let takeable = if state.solo { state.sync.iter().any(|job| !job.is_solo()) } else { !state.sync.is_empty() };
-        if takeable {
+        // Under the lock: a stop between the caller's look at the phase and this wait would wake nobody.
+        if takeable || state.closed {
             return;
         }
         state.idle += 1;
@@ -154,6 +157,11 @@ impl Ready {
 
     pub fn wake_all(&self) {
         let _state = self.lock();
+        self.came.notify_all();
+    }
+
+    pub fn close(&self) {
+        self.lock().closed = true;
         self.came.notify_all();
     }
 

@@ -76,7 +76,8 @@ fn round(
 
 /// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now.
 fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
-    let reply = DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH, keys::MOST_BYTES])?;
+    let reply =
+        DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
     let parts = reply.array().unwrap_or_default();
     let [seconds, micros, schedule, retry, later @ ..] = parts.as_slice() else {
         return Err(Error::Protocol("the look for due jobs was answered with something else".into()));

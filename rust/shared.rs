@@ -72,6 +72,8 @@ pub struct Core {
     pub paused: Mutex<HashSet<String>>,
     /// Recent microseconds of a job, by queue; 0 = unknown.
     pub durations: Vec<AtomicU64>,
+    /// Recent bytes of a payload, by queue; 0 = unknown.
+    pub sizes: Vec<AtomicU64>,
     pub trip_us: AtomicU64,
     pub rtt_us: AtomicU64,
     pub processed: AtomicU64,
@@ -135,6 +137,7 @@ impl Core {
         let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
         Ok(Self {
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
+            sizes: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
             options,
             url,
@@ -237,7 +240,9 @@ impl Core {
 
     pub fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
-        self.ready.wake_all();
+        if phase == Phase::Stopped {
+            self.ready.close();
+        }
         unpark(&self.threads.fetcher);
         unpark(&self.threads.waker);
         unpark(&self.threads.heartbeat);
@@ -348,13 +353,12 @@ impl Core {
         running
     }
 
-    /// A moving average that follows a change within a few jobs.
     pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
-        if let Some(duration) = self.durations.get(queue) {
-            let old = duration.load(Ordering::Relaxed);
-            let elapsed = elapsed_us.max(1);
-            duration.store(if old == 0 { elapsed } else { (old * 7 + elapsed).div_ceil(8) }, Ordering::Relaxed);
-        }
+        observe(self.durations.get(queue), elapsed_us);
+    }
+
+    pub fn observe_size(&self, queue: usize, bytes: usize) {
+        observe(self.sizes.get(queue), bytes as u64);
     }
 
     /// One log line an outage, whichever thread meets it first.
@@ -393,6 +397,14 @@ impl Core {
 
     pub fn is_out(&self) -> bool {
         self.outage_since_us.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A moving average that follows a change within a few jobs.
+fn observe(average: Option<&AtomicU64>, value: u64) {
+    if let Some(average) = average {
+        let (old, value) = (average.load(Ordering::Relaxed), value.max(1));
+        average.store(if old == 0 { value } else { (old * 7 + value).div_ceil(8) }, Ordering::Relaxed);
     }
 }
 
