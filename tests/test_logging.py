@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from fastkiq import context
 from fastkiq import logging as fastkiq_logging
 from fastkiq.backtrace import as_text, compressed, lines
-from fastkiq.logging import JsonFormatter, PlainFormatter, PrettyFormatter, about, job_logger, logger, setup, stacks
+from fastkiq.logging import (
+    STANDS_OUT,
+    JsonFormatter,
+    PlainFormatter,
+    PrettyFormatter,
+    about,
+    job_logger,
+    logger,
+    setup,
+    stacks,
+)
 from fastkiq.printable import printable, printable_lines
 
 HOSTILE = "a\x1b[31mred\r\nforged\x00\x9b\u202e\ud800"
@@ -119,8 +129,27 @@ def test_setup_chooses_by_the_stream(root: logging.Logger, monkeypatch: pytest.M
         logger.info("hello")
         assert type(root.handlers[0].formatter) is kind
         assert "hello" in stream.getvalue()
+
+
+def test_without_colours_a_terminal_still_gets_the_pretty_form(
+    root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not fastkiq_logging.colourful(Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    assert not fastkiq_logging.colourful(stream)
+    root.handlers[:] = []
+    setup(None, "INFO", stream)
+    logger.info("hello", extra={**about("app.Hard", "ab12", "low"), STANDS_OUT: True})
+    assert type(root.handlers[0].formatter) is PrettyFormatter
+    assert stream.getvalue().endswith(" INFO    hello  class=app.Hard jid=ab12 queue=low\n")
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_failure_stands_out_among_others_of_its_level() -> None:
+    formatter = PrettyFormatter()
+    assert "\x1b[33mfailed\x1b[0m" in formatter.format(record("failed", **{STANDS_OUT: True}))
+    assert "\x1b[33m" not in formatter.format(record("hello"))
 
 
 def test_a_program_with_its_own_logging_keeps_it(root: logging.Logger) -> None:

@@ -14,6 +14,7 @@ import fastkiq
 from fakes import FakeUnit
 from fastkiq import registry
 from fastkiq.config import Config
+from fastkiq.logging import STANDS_OUT
 from fastkiq.policy import RetryPolicy, class_name, message_of
 
 NOW = 1_795_306_000.0
@@ -89,6 +90,50 @@ def test_the_last_failure_kills_and_tells(policy: RetryPolicy, config: Config) -
     assert seen.kinds() == ["error", "died"]
     job = seen[1][1]
     assert (job.payload["retry_count"], job.error_class) == (25, "ValueError")
+
+
+def test_hooks_and_handlers_hear_of_the_run_that_failed(policy: RetryPolicy, config: Config) -> None:
+    attempts: list[int] = []
+
+    def retry_in(cls: Any, count: int, error: BaseException, job: fastkiq.Job) -> None:
+        attempts.append(job.attempt)
+
+    config.error_handlers.append(lambda error, context: attempts.append(context["job"].attempt))
+    config.death_handlers.append(lambda job, error: attempts.append(job.attempt))
+    fail(policy, ValueError(), define(retry_in=retry_in))
+    assert attempts == [1, 1]
+    fail(policy, ValueError(), define(retry_in=retry_in), retry_count=0, failed_at=NOW_MS)
+    assert attempts == [1, 1, 2, 2]
+    fail(policy, ValueError(), retry=0)
+    assert attempts == [1, 1, 2, 2, 1, 1]
+
+
+def test_the_headline_is_short_and_the_traceback_whole(policy: RetryPolicy, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    fail(policy, ValueError("long\n" * 400))
+    record = caplog.records[-1]
+    assert record.levelname == "INFO"
+    assert len(record.getMessage()) < 350
+    assert "\n" not in record.getMessage()
+    assert record.exc_info is not None
+    assert getattr(record, STANDS_OUT)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (fastkiq.Kill(), "killed by itself; now in the dead set: fastkiq.Kill"),
+        (ValueError(), "failed, retry 1 of 25 in 24 s: ValueError"),
+        (fastkiq.Snooze(in_=60), "snoozed for 60 s"),
+        (fastkiq.Snooze("not yet open", in_=60), "snoozed for 60 s: not yet open"),
+    ],
+)
+def test_no_empty_tails_and_nothing_twice(
+    policy: RetryPolicy, caplog: pytest.LogCaptureFixture, error: BaseException, says: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    fail(policy, error)
+    assert caplog.records[-1].getMessage() == says
 
 
 def test_retry_false_drops_and_zero_kills(policy: RetryPolicy, config: Config) -> None:

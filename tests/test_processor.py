@@ -244,6 +244,15 @@ def test_verbose_tells_start_and_end(work: Callable[..., None], caplog: pytest.L
     with caplog.at_level(logging.DEBUG, "fastkiq"):
         work(FakeUnit(define(lambda self: None)), verbose=True)
     assert [record.getMessage() for record in caplog.records] == ["start", "end"]
+
+
+def test_what_failed_has_no_end(work: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "fastkiq"):
+        work(FakeUnit(define(lambda self: 1 / 0)), verbose=True)
+    first, *rest = [record.getMessage() for record in caplog.records]
+    assert first == "start"
+    assert len(rest) == 1
+    assert rest[0].startswith("failed, ")
     facts = caplog.records[1].fastkiq  # type: ignore[attr-defined]
     assert (facts["class"], facts["jid"], facts["queue"]) == ("app.Job", "b" * 24, "default")
     assert facts["elapsed"] >= 0

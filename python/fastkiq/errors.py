@@ -141,9 +141,10 @@ class Kill(Control):
 class Snooze(Control):
     """Run this job again `in_` seconds (or timedelta) from now; no attempt is counted."""
 
+    USUAL: Final = "snoozed by the job"
     in_: float
 
-    def __init__(self, message: str = "snoozed by the job", *, in_: float | timedelta) -> None:
+    def __init__(self, message: str = USUAL, *, in_: float | timedelta) -> None:
         super().__init__(message)
         self.in_ = _seconds(in_, "Snooze(in_=...)")
 

@@ -20,7 +20,8 @@ class Job:
     queue: str
     args: list[Any] = field(repr=False)
     attempt: int = 1
-    """Which run this is: 1 for the first, 2 for the first retry."""
+    """Which run this is: 1 for the first, 2 for the first retry. In hooks and handlers the run that failed, of a job
+    that waits the one to come."""
     created_at: datetime | None = None
     enqueued_at: datetime | None = None
     failed_at: datetime | None = None
@@ -55,13 +56,13 @@ class Job:
         if not isinstance(payload, dict):
             payload = {}
         args = payload.get("args")
-        count = payload.get("retry_count")
+        count = _count(payload.get("retry_count"))
         return cls(
             jid=_text(payload.get("jid")),
             class_name=_text(payload.get("class")),
             queue=queue if queue is not None else _text(payload.get("queue")),
             args=args if isinstance(args, list) else [],
-            attempt=count + 2 if type(count) is int and count >= 0 else 1,
+            attempt=1 if count is None else count + 2,
             created_at=_stamp(payload.get("created_at")),
             enqueued_at=_stamp(payload.get("enqueued_at")),
             failed_at=_stamp(payload.get("failed_at")),
@@ -75,7 +76,7 @@ class Job:
     @property
     def retry_count(self) -> int | None:
         """Failures counted so far, less one, as the payload has it; None before the first."""
-        return self.attempt - 2 if self.attempt > 1 else None
+        return _count(self.payload.get("retry_count"))
 
     @property
     def tags(self) -> list[str]:
@@ -98,6 +99,10 @@ class Job:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
 
 
 def _stamp(value: Any) -> datetime | None:

@@ -21,6 +21,8 @@ from fastkiq.printable import printable, printable_lines
 logger: Final = logging.getLogger("fastkiq")
 
 _COLOURS: Final = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+STANDS_OUT: Final = "fastkiq_stands_out"
+"""The attribute of records that a reader must not overlook among others of their level."""
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}  # Sidekiq's words
 _Thrown = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -62,17 +64,27 @@ class PlainFormatter(_Formatter):
 
 
 class PrettyFormatter(_Formatter):
-    """For a terminal: local time, colours, the facts of the job behind the message."""
+    """For a terminal: local time, colours if they are wanted, the facts of the job behind the message."""
+
+    def __init__(self, colours: bool = True) -> None:
+        super().__init__()
+        self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(record.created))
-        level = f"\x1b[{_COLOURS.get(record.levelname, '0')}m{record.levelname:<7}\x1b[0m"
+        paint = _COLOURS.get(record.levelname, "0")
+        level = self._painted(f"{record.levelname:<7}", paint)
         facts = " ".join(f"{key}={_fact(value)}" for key, value in self.facts(record).items())
         message, _, rest = printable_lines(record.getMessage()).partition("\n")
+        if getattr(record, STANDS_OUT, False):
+            message = self._painted(message, _COLOURS["WARNING"] if record.levelno < logging.WARNING else paint)
         rest = "\n".join(filter(None, [rest, self.trouble(record) and "  | " + printable_lines(self.trouble(record))]))
-        line = f"\x1b[2m{at}.{int(record.msecs):03d}\x1b[0m {level} {message}"
-        line += f"  \x1b[2m{facts}\x1b[0m" if facts else ""
+        line = f"{self._painted(f'{at}.{int(record.msecs):03d}', '2')} {level} {message}"
+        line += f"  {self._painted(facts, '2')}" if facts else ""
         return f"{line}\n{rest}" if rest else line
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours else text
 
 
 class JsonFormatter(_Formatter):
@@ -105,7 +117,7 @@ def setup(log_format: str | None, level: str | int, stream: IO[str] | None = Non
     """Sends log records to `stream` (stderr). Call it when the user's modules are loaded.
 
     A program that has set up logging itself keeps its own handlers, unless it names a `log_format` of ours. None
-    chooses: pretty on a terminal, else plain.
+    chooses: pretty on a terminal, else plain. What is pretty has no colours where they do not suit.
     """
     stream = stream or sys.stderr
     root = logging.getLogger()
@@ -114,7 +126,8 @@ def setup(log_format: str | None, level: str | int, stream: IO[str] | None = Non
     if root.handlers and log_format is None:
         return
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(FORMATS[log_format or ("pretty" if colourful(stream) else "plain")]())
+    kind = FORMATS[log_format or ("pretty" if stream.isatty() else "plain")]
+    handler.setFormatter(PrettyFormatter(colourful(stream)) if kind is PrettyFormatter else kind())
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("asyncio").setLevel(logging.INFO)  # `-v` is about jobs, not about the event loop

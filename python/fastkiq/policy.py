@@ -4,6 +4,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from fastkiq._core import splice
 from fastkiq.backtrace import compressed, users_part
 from fastkiq.errors import DISCARD, KILL, Control, Discard, Kill, Retry, Shutdown, Snooze, UnknownWorker, Verdict
 from fastkiq.job import Job
-from fastkiq.logging import about, logger
+from fastkiq.logging import STANDS_OUT, about, logger
 from fastkiq.printable import printable
 from fastkiq.retry import (
     asked_delay,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fastkiq.registry import Entry
 
 _LONGEST_MESSAGE: Final = 10_000
+_HEADLINE: Final = 200  # characters of a message in a log line
 _UNKNOWN_LOGGED_AGAIN: Final = 60.0  # seconds; a backlog of one missing class must not flood the log
 _UNKNOWN_REMEMBERED: Final = 1_000
 
@@ -77,7 +79,9 @@ class RetryPolicy:
         if isinstance(error, Snooze) and not entry.ack_start:
             fields = {**repairs(payload, unit.queue), "enqueued_at": None}
             if unit.schedule(error.in_, fields):
-                logger.info("snoozed for %s: %s", _span(error.in_), printable(error), extra=_about(unit, elapsed))
+                why = printable(message_of(error), 1_000)
+                reason = f": {why}" if why not in ("", Snooze.USUAL) else ""
+                logger.info("snoozed for %s%s", _span(error.in_), reason, extra=_about(unit, elapsed))
             return
         failure = _Failure(self._config, unit, entry, error, elapsed, payload, self._clock(), self._backtrace)
         if isinstance(error, Discard):
@@ -204,8 +208,10 @@ class _Failure:
         return fields
 
     def job(self) -> Job:
-        """As it is stored from now on."""
-        return Job.from_bytes(splice(self.unit.raw, self.fields), queue=self.unit.queue, recovered=self.unit.recovered)
+        """As it is stored from now on, but for `attempt`: hooks and handlers hear of the run that has failed."""
+        raw = splice(self.unit.raw, self.fields)
+        stored = Job.from_bytes(raw, queue=self.unit.queue, recovered=self.unit.recovered)
+        return replace(stored, attempt=self.terms.count + 1)
 
     def ask(self) -> float | Verdict | None:
         """What the worker's `retry_in` says; its own error is reported, and the backoff used."""
@@ -251,11 +257,14 @@ class _Failure:
             events.report(self._config, error, {"context": context, "job": self.job()})
 
     def _log(self, level: int, what: str) -> None:
-        summary = f"{printable(self.fields['error_class'], 200)}: {printable(self.fields['error_message'], 1_000)}"
         thrown = None
         if not isinstance(self.error, Control):  # a job that steers itself has no bug to show
             thrown = (type(self.error), self.error, users_part(self.error))
-        logger.log(level, "%s: %s", what, summary, exc_info=thrown, extra=_about(self.unit, self.elapsed))
+        # The traceback below the headline has the message once more, and whole.
+        message = printable(self.fields["error_message"], 1_000 if thrown is None else _HEADLINE)
+        summary = printable(self.fields["error_class"], _HEADLINE) + (f": {message}" if message else "")
+        facts = {**_about(self.unit, self.elapsed), STANDS_OUT: True}
+        logger.log(level, "%s: %s", what, summary, exc_info=thrown, extra=facts)
 
 
 def message_of(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Text from outside, made fit for a log or a terminal."""
+"""Texts fit for a log or a terminal."""
 
 import re
 from typing import Final
@@ -18,6 +18,11 @@ def printable(value: object, limit: int = 10_000) -> str:
     if len(text) > limit:
         text = f"{text[:limit]}... ({len(text):,} characters)"
     return _UNFIT.sub(_escape, text)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 job`, `1,200 jobs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def printable_lines(text: str, margin: str = "  | ") -> str:

@@ -54,13 +54,14 @@ class Processor(Thread):
                 logger.exception("a worker thread stumbled and goes on")
                 sleep(1.0)
 
-    def _perform(self, unit: "Unit") -> None:
+    def _perform(self, unit: "Unit") -> bool:
+        """Whether the job has been done."""
         entry: Entry | None = unit.worker
         if entry is None:
             self._policy.unknown(unit)
-            return
+            return False
         if entry.ack_start and not unit.begin():
-            return
+            return False
         started = monotonic()
         try:
             instance: Any = entry.worker()
@@ -75,18 +76,21 @@ class Processor(Thread):
             unit.done()
             if (elapsed := monotonic() - started) > SLOW:
                 logger.info("done after %.1f s", elapsed, extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
+            return True
         except BaseException as error:
             if os.getpid() != self._pid:
                 leave_forked_child(error)
             self._policy.failed(unit, entry, error, monotonic() - started)
+            return False
 
     def _perform_verbosely(self, unit: "Unit") -> None:
         facts = about(unit.class_name, unit.jid, unit.queue)
         logger.debug("start", extra=facts)
         started = monotonic()
-        self._perform(unit)
+        done = self._perform(unit)
         elapsed = monotonic() - started
-        logger.debug("end", extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
+        if done and elapsed <= SLOW:  # the others have had a line that says more
+            logger.debug("end", extra=about(unit.class_name, unit.jid, unit.queue, elapsed))
 
 
 def _through(chain: "Run", instance: Any, unit: "Unit") -> Any:
