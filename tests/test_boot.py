@@ -78,7 +78,7 @@ def test_drain_wants_three_looks_that_agree() -> None:
         assert not drain.look()
     server.busy, server.left = 0, (0, 0, 3)
     assert [drain.look() for _ in range(3)] == [False, False, True]
-    assert drain.report() == "drained: 1 jobs run, 0 of them failed; 3 wait for a later time in retry and schedule"
+    assert drain.report() == "drained: 1 job run, 0 failed; 3 wait for a later time in retry and schedule"
 
 
 def test_signals_wait_to_be_taken_and_leave_no_trace() -> None:

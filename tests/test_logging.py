@@ -26,7 +26,7 @@ from fastkiq.logging import (
     setup,
     stacks,
 )
-from fastkiq.printable import printable, printable_lines
+from fastkiq.printable import counted, printable, printable_lines
 
 HOSTILE = "a\x1b[31mred\r\nforged\x00\x9b\u202e\ud800"
 
@@ -63,6 +63,10 @@ def test_printable_shows_what_it_escapes_and_bounds() -> None:
     assert printable("x" * 50, 10) == "xxxxxxxxxx... (50 characters)"
     assert printable(5) == "5"
     assert printable_lines("a\nb\x1b\nc") == "a\n  | b\\x1b\n  | c"
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "job") for number in (0, 1, 1_200)] == ["0 jobs", "1 job", "1,200 jobs"]
 
 
 def test_plain_has_the_facts_on_one_line() -> None:

@@ -84,7 +84,7 @@ def test_the_other_lines(tell: Callable[..., None], caplog: pytest.LogCaptureFix
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "INFO"]
     assert all(record.getMessage().isprintable() for record in caplog.records)
     assert "100% of it" in caplog.text
-    assert "1,200 jobs in 60 s, 34 of them failed" in caplog.text
+    assert "1,200 jobs in 60 s, 34 failed" in caplog.text
 
 
 def test_no_hook_and_no_report_ends_it(

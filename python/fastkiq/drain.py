@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from fastkiq.printable import counted
+
 if TYPE_CHECKING:
     from fastkiq._core import Server
 
@@ -36,5 +38,6 @@ class Drain:
     def report(self) -> str:
         """What was done and what stays, in one line."""
         server = self._server
-        stays = f"{self.later:,} wait for a later time in retry and schedule" if self.later else "nothing stays"
-        return f"drained: {server.processed:,} jobs run, {server.failed:,} of them failed; {stays}"
+        wait = "waits" if self.later == 1 else "wait"
+        stays = f"{self.later:,} {wait} for a later time in retry and schedule" if self.later else "nothing stays"
+        return f"drained: {counted(server.processed, 'job')} run, {server.failed:,} failed; {stays}"

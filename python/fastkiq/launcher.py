@@ -13,7 +13,7 @@ from fastkiq.boot_checks import refuse_old, warnings
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import logger, stacks
 from fastkiq.policy import RetryPolicy
-from fastkiq.printable import printable
+from fastkiq.printable import counted, printable
 from fastkiq.processor import Processor
 from fastkiq.reporter import Reporter
 
@@ -120,7 +120,7 @@ class Launcher:
         self.policy.stopping = True
         if late:
             returned = self.server.give_back_running()
-            logger.warning("%d jobs did not end in time and are back in their queues", returned)
+            logger.warning("out of time, so back in their queues: %s", counted(returned, "job"))
             for thread in self._threads:
                 if thread.name in late and thread.ident is not None:
                     _core.raise_in_thread(thread.ident, Shutdown)

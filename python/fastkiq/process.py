@@ -15,6 +15,7 @@ from fastkiq.drain import PAUSE, Drain
 from fastkiq.errors import RedisError
 from fastkiq.launcher import GRACE, SLICE, Launcher
 from fastkiq.logging import logger
+from fastkiq.printable import counted
 from fastkiq.signals import Signals
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Process:
         clean = self._launcher.stop(self._hurried)
         self._exit_code = _INTERRUPTED if self._at_once else 0
         server = self._launcher.server
-        logger.info("stopped: %s jobs run, %s of them failed", f"{server.processed:,}", f"{server.failed:,}")
+        logger.info("stopped: %s run, %s failed", counted(server.processed, "job"), f"{server.failed:,}")
         if not clean:
             atexit._run_exitfuncs()  # the interpreter would wait for threads before it came to them
             leave(self._exit_code)
@@ -113,7 +114,8 @@ class Process:
             self._take_signals()
             if not told:
                 told = True
-                logger.info("%d jobs run, and have %.3g s to end", self._launcher.server.busy, self._config.timeout)
+                running = counted(self._launcher.server.busy, "job")
+                logger.info("still running: %s, with %.3g s to end", running, self._config.timeout)
             if monotonic() >= deadline:
                 return
 

@@ -10,7 +10,7 @@ from fastkiq.boot_checks import RoundTrips
 from fastkiq.errors import FastkiqError
 from fastkiq.job import Job
 from fastkiq.logging import about, logger
-from fastkiq.printable import printable
+from fastkiq.printable import counted, printable
 
 if TYPE_CHECKING:
     from fastkiq._core import Server
@@ -64,10 +64,10 @@ class Reporter(Thread):
         events.died(self._config, job, None)
 
     def _recovered(self, identity: str, jobs: int) -> None:
-        logger.warning("%d jobs of the dead process %s are back in their queues", jobs, printable(identity))
+        logger.warning("%s of the dead process %s put back in the queues", counted(jobs, "job"), printable(identity))
 
     def _summary(self, processed: int, failed: int, seconds: float) -> None:
-        logger.info("%s jobs in %.0f s, %s of them failed", f"{processed:,}", seconds, f"{failed:,}")
+        logger.info("%s in %.0f s, %s failed", counted(processed, "job"), seconds, f"{failed:,}")
 
     def _beat(self) -> None:
         if warning := self._trips.beat(self._server.rtt):

@@ -33,7 +33,7 @@ def test_a_successor_recovers_at_once_and_nothing_is_lost(
     killed = monotonic()
     begun, done = ledger(redis, "begun"), ledger(redis, "done")
     second = worker_process(APP, "-c", str(CONCURRENCY))
-    second.wait_for("are back in their queues", 10)
+    second.wait_for("put back in the queues", 10)
     assert monotonic() - killed < 2 + 1.5  # its own start takes a part of that
     wait_until(lambda: len(ledger(redis, "done")) == len(jids), 30, "all jobs")
     wait_until(lambda: not flights(redis), 5, "empty flights")

@@ -133,7 +133,7 @@ def test_drain_ends_when_nothing_is_left_and_says_what_stays(
     child = worker_process(APP, "--drain=5")
     assert child.wait() == 0
     assert "soon" in notes(redis, 51)
-    assert re.search(r"drained: 51 jobs run, 0 of them failed; 1 wait", child.output())
+    assert re.search(r"drained: 51 jobs run, 0 failed; 1 waits", child.output())
     assert redis.llen("queue:other") == 1
 
 

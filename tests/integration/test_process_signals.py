@@ -109,7 +109,7 @@ def test_running_jobs_may_end_and_waiting_ones_go_back(
     begun(redis)
     client.push("app.Note", "later")
     child.signal(signal.SIGTERM)
-    child.wait_for("have 20 s to end")
+    child.wait_for("with 20 s to end")
     redis.set("go", 1)
     assert child.wait() == 0
     assert notes(redis) == ["begun", "ended", "atexit"]
@@ -198,7 +198,7 @@ def test_a_second_interrupt_stops_at_once_and_loses_nothing(
         client.push("app.Hang")
     begun(redis, 3)
     child.signal(signal.SIGINT)
-    child.wait_for("have 60 s to end")
+    child.wait_for("with 60 s to end")
     started = time.monotonic()
     child.signal(signal.SIGINT)
     assert child.wait() == 130
