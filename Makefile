@@ -17,7 +17,7 @@ PY_SOURCES := python tests examples benches
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest format bench wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ rust-test: dev
 
 pytest: dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+sidekiq: dev ## Only the tests against the real Sidekiq, set up outside the repository when FASTKIQ_RUBY is not set
+	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \
+		FASTKIQ_RUBY="$$ruby" $(BIN)/python -m pytest tests/sidekiq $(PYTEST_ARGS)
 
 format: $(VENV)/.deps check-cargo ## Rewrite the sources in the project's format
 	@$(BIN)/ruff check --quiet --fix $(PY_SOURCES) || true

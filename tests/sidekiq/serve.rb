@@ -1,0 +1,37 @@
+# A `sidekiq` process. Given: options (of its command line), poll (seconds between looks for due jobs).
+require "tmpdir"
+require "sidekiq/cli"
+
+# Whether Ruby's scheduler or fastkiq's has moved a job is told by this mark: only Ruby pushes through middleware.
+class Mark
+  include Sidekiq::ClientMiddleware
+
+  def call(_class, job, _queue, _pool)
+    job["moved_by"] = "ruby"
+    yield
+  end
+end
+
+class Due
+  include Sidekiq::Job
+
+  def perform(number) = note("ledger", "ruby", jid, number)
+end
+
+Sidekiq.configure_server do |config|
+  config.logger = Logger.new($stdout)
+  config[:poll_interval_average] = GIVEN["poll"] if GIVEN["poll"]
+  config.client_middleware { |chain| chain.add(Mark) } if GIVEN["mark"]
+  config.on(:startup) { puts "startup" }
+  beats = 0
+  config.on(:beat) { puts "beat #{beats += 1}" }
+end
+
+# The command line wants a file to load; the workers are here already.
+Dir.mktmpdir do |folder|
+  file = "#{folder}/empty.rb"
+  File.write(file, "")
+  cli = Sidekiq::CLI.instance
+  cli.parse(["-r", file, *GIVEN.fetch("options", [])])
+  cli.run
+end

@@ -1,0 +1,21 @@
+# Workers that Ruby and Python both have, under the same names.
+class Echo
+  include Sidekiq::Job
+
+  def perform(*args) = note("ledger", "ruby", jid, args)
+end
+
+class Boom
+  include Sidekiq::Job
+  sidekiq_options retry: 3, backtrace: 20
+  sidekiq_retry_in { 300 }
+
+  def perform(*) = raise(ArgumentError, "boom <b>é\u2028 from Ruby")
+end
+
+class LastBoom
+  include Sidekiq::Job
+  sidekiq_options retry: 0, backtrace: true, tags: ["a", "ü"]
+
+  def perform(*) = raise(ArgumentError, "the last one")
+end
