@@ -197,9 +197,9 @@ class _Failure:
         fields["error_message"] = message_of(self.error)
         fields["error_class"] = class_name(self.error)
         fields["retry_count"] = count
-        if count == 0 or epoch_seconds(payload.get("failed_at")) is None:
+        if not self.terms.failed_before or epoch_seconds(payload.get("failed_at")) is None:
             fields["failed_at"] = now_ms
-        if count:
+        if self.terms.failed_before:
             fields["retried_at"] = now_ms
         if self.terms.backtrace:
             fields["error_backtrace"] = compressed(self.error, self.terms.backtrace)

@@ -30,6 +30,8 @@ class Terms:
     """How many lines of traceback the payload keeps; 0 = none."""
     count: int
     """Retries before this failure: 0 at the first one."""
+    failed_before: bool
+    """Not the same as `count`: a retry by hand in Sidekiq's Web UI takes one from the count."""
     first_failure: float
     """Epoch seconds."""
     complaints: list[str]
@@ -62,8 +64,9 @@ def terms(
 
     retry = sound("retry", _retry, cast("bool | int", True))
     retry_for = sound("retry_for", _seconds, 0.0)
-    count = sound("retry_count", _count, -1) + 1 if "retry_count" in payload else 0
-    first = epoch_seconds(payload.get("failed_at")) if count else None
+    failed_before = _stored_count(payload.get("retry_count")) is not None
+    count = sound("retry_count", _stored_count, -1) + 1
+    first = epoch_seconds(payload.get("failed_at")) if failed_before else None
     return Terms(
         retries=None if retry is False else max_retries if retry is True else retry,
         retry_for=retry_for or None,
@@ -71,6 +74,7 @@ def terms(
         retry_queue=sound("retry_queue", _queue, "") or None,
         backtrace=sound("backtrace", _lines, backtrace),
         count=count,
+        failed_before=failed_before,
         first_failure=now if first is None else first,
         complaints=complaints,
     )
@@ -136,7 +140,7 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
     for key in ("error_backtrace", "error_message", "error_class"):
         if key in payload and not isinstance(payload[key], str):
             fields[key] = None
-    if "retry_count" in payload and _count(payload["retry_count"]) is None:
+    if "retry_count" in payload and _stored_count(payload["retry_count"]) is None:
         fields["retry_count"] = None
     return fields
 
@@ -170,6 +174,11 @@ def _flag(value: Any) -> bool | None:
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= _MOST_RETRIES else None
+
+
+def _stored_count(value: Any) -> int | None:
+    """A `retry_count`; -1 is what the Web UI leaves when the first retry is begun by hand."""
+    return -1 if type(value) is int and value == -1 else _count(value)
 
 
 def _lines(value: Any) -> int | None:

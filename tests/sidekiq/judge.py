@@ -1,4 +1,4 @@
-"""Real Ruby for the tests: short scripts of this folder, and `sidekiq` processes, with what both sides' workers share."""
+"""Real Ruby for the tests: short scripts of this folder, `sidekiq` processes, and what both sides' workers share."""
 
 import json
 import os
