@@ -59,7 +59,8 @@ def test_version_and_no_arguments(call: Run) -> None:
     ("arguments", "says"),
     [
         (["--nonsense"], "--nonsense"),
-        (["proces"], "proces"),
+        (["proces"], "did you mean 'process'?"),
+        (["stat"], "did you mean 'stats'?"),
         (["process", "--concurency", "5", "x.py"], "--concurency"),
         (["process"], "nothing to load"),
         (["process", "missing.py"], "missing.py"),
@@ -68,7 +69,8 @@ def test_version_and_no_arguments(call: Run) -> None:
         (["process", "x.py", "-c", "0"], "concurrency"),
         (["process", "x.py", "-t", "-1"], "timeout"),
         (["process", "x.py", "-q", "a b"], "queues"),
-        (["process", "x.py", "-q", "a,x"], "queues"),
+        (["process", "x.py", "-q", "a,x"], "-q a -q x"),
+        (["process", "x.py", "--drain", "15"], "--drain=15"),
         (["process", "x.py", "--fetch", "magic"], "fetch"),
         (["process", "x.py", "--drain=-1"], "--drain"),
         (["process", "x.py", "--redis", "gopher://x"], "--redis"),
@@ -86,6 +88,28 @@ def test_version_and_no_arguments(call: Run) -> None:
 def test_mistakes_take_one_line_and_exit_2(call: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
     (tmp_path / "x.py").write_text("import fastkiq\n")
     assert says in one_line(call(*arguments), 2)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["process", "-c", "0"], ["process", "--nonsense"], ["push"], ["push", "x", "--redis", "gopher://x"]]
+)
+def test_usage_errors_name_the_help_of_their_command(call: Run, arguments: list[str]) -> None:
+    assert one_line(call(*arguments), 2).endswith(f"(see fastkiq {arguments[0]} --help)")
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
+def test_help_fits_80_columns(call: Run, command: list[str]) -> None:
+    lines = call(*command, "--help", COLUMNS="80").stdout.splitlines()
+    assert [line for line in lines if len(line) > 78] == []
+
+
+def test_an_environment_without_a_section_is_mentioned(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "fastkiq.toml").write_text("redis_url = 'redis://127.0.0.1:1'\n[production]\ntimeout = 5\n")
+    assert "did you mean 'production'?" in call("stats", "-e", "prodution").stderr
+    for environment in ("production", "development"):
+        assert "section" not in call("stats", "-e", environment).stderr
+    (tmp_path / "fastkiq.toml").write_text("redis_url = 'redis://127.0.0.1:1'\n")
+    assert "section" not in call("stats", "-e", "prodution").stderr
 
 
 @pytest.mark.parametrize(
@@ -127,6 +151,24 @@ def test_completion_completes(call: Run) -> None:
     assert "process" in answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "offers"),
+    [
+        ("process sho", "file,sho"),
+        ("process shop.py -C fast", "file,fast"),
+        ("process shop.py --redis emb", "plain,embedded"),
+        ("process shop.py --log-format j", "plain,json"),
+        ("process shop.py --fetch ", "plain,reliable\nplain,basic"),
+        ("push -m sho", "file,sho"),
+        ("push x --bulk job", "file,job"),
+    ],
+)
+def test_completion_of_values(call: Run, typed: str, offers: str) -> None:
+    words = f"fastkiq {typed}"
+    answer = call(_FASTKIQ_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
+    assert answer.stdout == f"{offers}\n"
+
+
 def test_redis_unreachable_is_a_clear_message(call: Run) -> None:
     answer = call("stats", "--redis", "redis://:hunter2@127.0.0.1:1/0")
     assert answer.returncode == 1
@@ -134,6 +176,11 @@ def test_redis_unreachable_is_a_clear_message(call: Run) -> None:
     assert "hunter2" not in answer.stderr
     assert "Traceback" not in answer.stderr
     assert "FASTKIQ_REDIS_URL" in answer.stderr
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis://127.0.0.1:1?db=3", "unix:///nowhere.sock"])
+def test_a_url_without_a_password_hides_none(call: Run, url: str) -> None:
+    assert "password" not in call("stats", "--redis", url).stderr
 
 
 def test_a_broken_pipe_is_no_error(tmp_path: Path, redis_url: str) -> None:

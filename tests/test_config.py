@@ -412,3 +412,8 @@ def test_handlers_are_guarded_one_by_one(caplog: pytest.LogCaptureFixture) -> No
     events.died(config, job, KeyError("why"))
     assert seen == ["error handler", "dead j 'why'"]
     assert "error handler <function" in caplog.text
+
+
+def test_help_lists_every_setting_with_its_default() -> None:
+    text = fastkiq.configure.__doc__ or ""
+    assert all(f"{name} = {setting.default!r}" in text for name, setting in SETTINGS.items())

@@ -74,6 +74,8 @@ class Config:
         self._hooks: dict[str, list[Hook]] = {event: [] for event in EVENTS}
         self._lock = RLock()
         self._loaded = False
+        self.sections: list[str] = []
+        """The environments for which the file has a section."""
         self.version = next(_versions)
         self.client_middleware = Chain()
         self.server_middleware = Chain()
@@ -213,7 +215,17 @@ def replace_default(config: Config) -> Config:
 def configure(**values: Any) -> Config:
     """Changes settings of this process and answers its configuration. Raises ConfigError, having changed nothing.
 
-    The next enqueue call opens new connections if needed.
+    The next enqueue call opens new connections if needed. The settings, with their defaults:
     """
     _default.update(values, source="configure()")
     return _default
+
+
+def _listed() -> str:
+    """The settings as `help()` shows them."""
+    return "".join(
+        f"\n        {name} = {each.default!r}\n            {each.__doc__}" for name, each in SETTINGS.items()
+    )
+
+
+configure.__doc__ = f"{configure.__doc__}{_listed()}\n    "

@@ -57,6 +57,7 @@ def load(config: "Config", path: Path) -> None:
     environment = str(values.get("environment", config.environment))
     if config.source("environment") != "default":
         environment = config.environment
+    config.sections = list(sections)
     for name, section in sections.items():
         inner, deeper = _divide(section, f"{path} [{name}]", set(SETTINGS))
         for key in deeper:

@@ -87,6 +87,12 @@ class InProcess:
     ) -> None:
         self.stop()
 
+    def __repr__(self) -> str:
+        queues = ", ".join(name for name, _ in self._config.queues)
+        server = self._launcher.server
+        state = "stopped" if self._stopped.is_set() else "stopping" if self._ended else f"{server.busy} busy"
+        return f"<InProcess {server.identity} on {queues}: {state}>"
+
     def _manage(self) -> None:
         with self._reader, selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)

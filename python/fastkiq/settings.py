@@ -131,6 +131,9 @@ def _queue(value: Any) -> tuple[str, int]:
     name, weight = value, 0
     if isinstance(value, str) and "," in value:
         name, digits = (part.strip() for part in value.split(",", 1))
+        if digits[:1].isalpha():
+            apart = " ".join(f"-q {part.strip()}" for part in value.split(","))
+            raise ValueError(f"have no weight in {value!r:.80}; several queues are named one by one ({apart:.80})")
         weight = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else -1
     elif isinstance(value, (list, tuple)) and len(value) == 2:
         name, weight = value

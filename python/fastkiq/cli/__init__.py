@@ -12,6 +12,7 @@ from fastkiq import _core
 from fastkiq.boot_checks import BootError
 from fastkiq.errors import FastkiqError, RedisConnectionError, RedisError
 from fastkiq.loader import LoadError
+from fastkiq.options import suggestion
 from fastkiq.printable import printable
 
 _COMMANDS: Final = {
@@ -39,6 +40,13 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"fastkiq.cli.{_COMMANDS[cmd_name][0]}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no such command: {args[0]}{suggestion(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
@@ -50,9 +58,9 @@ def commands() -> None:
     """Simple, fast, durable background jobs.
 
     \b
-    fastkiq process app.jobs -q critical -q default    run the jobs of app/jobs.py
-    fastkiq push app.jobs.HardWorker '"bob"' 5         enqueue one
-    fastkiq stats                                      see what happened
+    fastkiq process app.jobs                      run the jobs of app/jobs.py
+    fastkiq push app.jobs.HardWorker '"bob"' 5    enqueue one
+    fastkiq stats                                 see what happened
 
     `fastkiq COMMAND --help` tells more. Redis is found by --redis, FASTKIQ_REDIS_URL, REDIS_URL, or the
     configuration file; `embedded` runs one here, for development.

@@ -1,7 +1,11 @@
-"""`fastkiq completion`: scripts for the shells."""
+"""`fastkiq completion`: scripts for the shells, and what they offer for the values of options."""
+
+from collections.abc import Callable
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _EPILOG = """\b
 Add one line to your shell's start-up file:
@@ -20,3 +24,17 @@ def completion(context: click.Context, shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     click.echo(kind(context.find_root().command, {}, "fastkiq", "_FASTKIQ_COMPLETE").source())
+
+
+def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell's own completion of files and folders."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def words(*choices: str) -> Completer:
+    """Completes to one of these."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
+
+    return complete

@@ -3,6 +3,8 @@
 import os
 import sys
 import traceback
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,38 +12,52 @@ import click
 from fastkiq import _core, registry
 from fastkiq.backtrace import users_part
 from fastkiq.boot_checks import BootError
+from fastkiq.cli.completion import files, words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.config import Config
 from fastkiq.errors import FastkiqError
 from fastkiq.launcher import Launcher
 from fastkiq.loader import load
 from fastkiq.logging import colourful, logger, setup
-from fastkiq.printable import printable
+from fastkiq.printable import counted, printable
 from fastkiq.process import Process
 
 _EXAMPLES = """\b
 Examples:
-  fastkiq process app.jobs                           a module, serving the queue "default"
-  fastkiq process jobs.py -c 50 -v                   a file, 50 threads at most, every job logged
-  fastkiq process app/ -q critical -q default        strict order: critical first, always
-  fastkiq process app/ -q critical,3 -q default,1    weights: critical first three times out of four
-  fastkiq process jobs.py --redis embedded --drain   no Redis needed; ends when the work is done
+  fastkiq process app.jobs                    serves the queue "default"
+  fastkiq process jobs.py -c 50 -v            logs the start and end of all
+  fastkiq process app/ -q high -q low         strict order, high first
+  fastkiq process app/ -q high,3 -q low,1     high first three times of four
+  fastkiq process jobs.py --redis embedded    for development, no Redis
+  fastkiq process jobs.py --drain=60          ends when nothing is left that
+                                              falls due within a minute
 
-\b
-Signals: TERM or INT stops within the timeout, a second INT at once (no job is lost), TSTP takes no more
-jobs, TTIN logs what every thread does. Exit codes: 0 stopped, 1 could not start, 2 called wrongly,
-130 stopped at once.
+Signals: TERM or INT stops within the timeout, a second INT at once (no job is lost), TSTP takes no more jobs, TTIN
+logs what every thread does.
+
+Exit codes: 0 stopped, 1 could not start, 2 called wrongly, 130 stopped at once.
 """
 
 
 class _Process(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """A bare `--drain` must not take the next word for its seconds."""
+        """A bare `--drain` must not take the next word for its seconds, nor a number there be taken for a module."""
+        for word, following in pairwise(args):
+            if word == "--drain" and _is_number(following) and not Path(following).exists():
+                raise click.UsageError(f"the seconds come with an equals sign: --drain={following}", ctx)
         return super().parse_args(ctx, ["--drain=0" if word == "--drain" else word for word in args])
 
 
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 @click.command(cls=_Process, epilog=_EXAMPLES)
-@click.argument("targets", nargs=-1, metavar="[MODULE|FILE|FOLDER]...")
+@click.argument("targets", nargs=-1, metavar="[MODULE|FILE|FOLDER]...", shell_complete=files)
 @click.option(
     "-q", "--queue", "queues", multiple=True, metavar="NAME[,WEIGHT]", help="Queue to serve; repeatable, in order."
 )
@@ -50,8 +66,18 @@ class _Process(click.Command):
 @click.option("-t", "--timeout", type=float, help="Seconds that running jobs get to end at a stop (25).")
 @click.option("-g", "--tag", metavar="TAG", help="Tells this process from others (the folder's name).")
 @click.option("-v", "--verbose", is_flag=True, help="Log the start and end of every job.")
-@click.option("--log-format", metavar="FORMAT", help="auto, pretty, plain or json.")
-@click.option("--fetch", metavar="HOW", help="reliable (default), or basic: Sidekiq's plain BRPOP.")
+@click.option(
+    "--log-format",
+    metavar="FORMAT",
+    shell_complete=words("auto", "pretty", "plain", "json"),
+    help="auto, pretty, plain or json.",
+)
+@click.option(
+    "--fetch",
+    metavar="HOW",
+    shell_complete=words("reliable", "basic"),
+    help="reliable (default), or basic: Sidekiq's plain BRPOP.",
+)
 @click.option(
     "--drain", type=float, metavar="[=SECONDS]", help="Exit when nothing is left that falls due within SECONDS."
 )
@@ -107,19 +133,21 @@ def _banner(launcher: Launcher) -> None:
     queues = ", ".join(f"{name} x{weight}" if weighted else name for name, weight in config.queues)
     order = "" if weighted or len(config.queues) == 1 else "  (in this order)"
     url = printable(launcher.server.url)
-    facts = (
-        f"fastkiq {_core.__version__} | pid {os.getpid()} | {config.concurrency} threads"
-        f" | {len(registry.entries())} workers | queues: {queues} | {url}"
-    )
-    if not colourful(sys.stderr):
-        logger.info("ready: %s", facts)
+    workers = counted(len(registry.entries()), "worker")
+    threads = counted(config.concurrency, "thread")
+    if not sys.stderr.isatty():
+        logger.info(
+            "ready: fastkiq %s | pid %d | %s | %s | queues: %s | %s",
+            *(_core.__version__, os.getpid(), threads, workers, queues, url),
+        )
         return
-    bolt, dim, off = "\x1b[1;33m", "\x1b[2m", "\x1b[0m"
+    colours = colourful(sys.stderr)
+    bolt, strong, dim, off = ("\x1b[1;33m", "\x1b[1m", "\x1b[2m", "\x1b[0m") if colours else ("", "", "", "")
     rows = [
-        f"{bolt}  __/{off}  \x1b[1mfastkiq{off} {_core.__version__}",
+        f"{bolt}  __/{off}  {strong}fastkiq{off} {_core.__version__}",
         f"{bolt} /_ {off}   {dim}redis{off}    {url}",
         f"{bolt}  / {off}   {dim}queues{off}   {queues}{order}",
-        f"{bolt} /  {off}   {dim}runs{off}     {len(registry.entries())} workers, up to {config.concurrency} threads",
+        f"{bolt} /  {off}   {dim}runs{off}     {workers}, up to {threads}",
         f"        {dim}pid{off}      {os.getpid()}; Ctrl-C stops, twice at once",
     ]
     click.echo("\n" + "\n".join(rows) + "\n", err=True)

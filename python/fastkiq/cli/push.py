@@ -1,21 +1,22 @@
 """`fastkiq push`: jobs from a shell."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Any
 
 import click
 
-from fastkiq import _core, client, config, loader
+from fastkiq import _core, client, config, loader, registry
+from fastkiq.cli.bulk import push_lines
+from fastkiq.cli.completion import files
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.errors import RedisError
-from fastkiq.printable import printable
+from fastkiq.options import suggestion
+from fastkiq.printable import counted, printable
 
 _EXAMPLES = """\b
 Examples:
-  fastkiq push app.jobs.HardWorker '"bob"' 5         arguments are JSON: a text wears quotes
-  fastkiq push app.jobs.HardWorker 1 --in 60         in a minute
-  fastkiq push HardJob --at 2030-01-01T00:00:00Z     a Ruby class, at a time
+  fastkiq push app.jobs.HardWorker '"bob"' 5      JSON: a text wears quotes
+  fastkiq push app.jobs.HardWorker 1 --in 60      in a minute
+  fastkiq push HardJob --at 2030-01-01T00:00:00Z  a Ruby class, at a time
   seq 1000 | sed 's/.*/[&]/' | fastkiq push app.jobs.Count --bulk -
 """
 
@@ -30,7 +31,13 @@ Examples:
     "--bulk", type=click.File("rb"), metavar="FILE", help="One job a line, a JSON list of arguments; - = stdin."
 )
 @click.option(
-    "-m", "--module", "modules", multiple=True, help="Load this first: then its options and signatures count."
+    "-m",
+    "--module",
+    "modules",
+    multiple=True,
+    metavar="MODULE",
+    shell_complete=files,
+    help="Load this module, file or folder first.",
 )
 @redis_options
 def push(
@@ -43,47 +50,47 @@ def push(
     modules: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Enqueues a job of the worker NAME and prints its jid; with --bulk many, and prints how many."""
+    """Enqueues a job of the worker NAME and prints its jid; with --bulk many, and prints how many.
+
+    With -m the worker's own queue, retries and other options count, and the arguments are checked. Without it nothing
+    is known of the worker: the job goes to the queue "default" (or --queue) with 25 retries, its arguments as they are.
+    """
     configured(**given)
     for module in modules:
         loader.load(module)
+    if modules and registry.find(name) is None:
+        raise click.UsageError(_not_defined(name, modules))
     options = {} if queue is None else {"queue": queue}
     pusher = client.Client(config=config.default())
     when = None if at is None else _time(at)
     if bulk is None:
-        values = [_json(text, f"argument {position}") for position, text in enumerate(args, 1)]
+        values = [_json(text, position) for position, text in enumerate(args, 1)]
         jid = pusher.push(name, *values, in_=in_, at=when, **options)
         click.echo(jid if jid is not None else "stopped by client middleware")
         return
     if args or in_ is not None:
         raise click.UsageError("--bulk takes the arguments from its file, and --at for a time")
-    try:
-        jids = pusher.push_bulk(name, _rows(bulk), at=when, **options)
-    except RedisError as error:
-        click.echo(
-            f"fastkiq: {len(error.pushed):,} jobs were enqueued before this; {len(error.uncertain):,} may be", err=True
-        )
-        raise
-    click.echo(f"{len(jids):,} jobs enqueued")
+    click.echo(f"{counted(push_lines(pusher, name, bulk, when, options), 'job')} enqueued")
 
 
-def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        row = _json(line, f"line {number}")
-        if not isinstance(row, list):
-            raise click.UsageError(f"line {number} is no JSON list of arguments")
-        yield row
+def _not_defined(name: str, modules: tuple[str, ...]) -> str:
+    where = ", ".join(modules)
+    known = [entry.name for entry in registry.entries()]
+    if not known:
+        return f"{where} defines no worker, so none that is called {name}"
+    last = name.rpartition(".")[2]
+    namesakes = [each for each in known if each.rpartition(".")[2] == last]
+    hint = f"; did you mean {namesakes[0]!r}?" if namesakes else suggestion(name, known)
+    return f"{where} defines no worker {name}" + (hint or f", only {', '.join(known[:5])}")
 
 
-def _json(text: str | bytes, where: str) -> Any:
+def _json(text: str, position: int) -> Any:
     try:
         return _core.decode(text)
     except ValueError as error:
-        shown = printable(text if isinstance(text, str) else text.decode("utf-8", "replace").rstrip("\n"), 60)
+        shown = printable(text, 60)
         hint = f"; a text is written '\"{shown}\"'" if shown.isalnum() else ""
-        raise click.UsageError(f"{where} is no JSON: {shown} ({error}){hint}") from None
+        raise click.UsageError(f"argument {position} is no JSON: {shown} ({error}){hint}") from None
 
 
 def _time(text: str) -> datetime | float:
@@ -92,6 +99,9 @@ def _time(text: str) -> datetime | float:
     except ValueError:
         pass  # then it is a date
     try:
-        return datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is neither ISO 8601 nor epoch seconds", param_hint="--at") from None
+    if when.utcoffset() is None:
+        raise click.BadParameter(f"{text!r} has no time zone: write {when.isoformat()}Z for UTC", param_hint="--at")
+    return when
