@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import fastkiq
-from fastkiq import ArgumentError, DefinitionError, context, registry
+from fastkiq import ArgumentError, DefinitionError, client, context, registry
 
 
 @pytest.fixture(autouse=True)
@@ -362,7 +362,7 @@ def test_a_function_as_a_worker() -> None:
     assert (entry.options, entry.is_async) == ({"retry": 3, "queue": "mail"}, False)
     assert entry.worker().perform("bob") == "bob: hello"  # type: ignore[attr-defined]
     assert registry.table()["crawl"][1]
-    with pytest.raises(ArgumentError, match=r"send\.perform\(to: str, subject: str = 'hello'\): missing"):
+    with pytest.raises(ArgumentError, match=r"^send\(to: str, subject: str = 'hello'\): missing"):
         send.perform_async()  # type: ignore[call-arg]
 
 
@@ -383,3 +383,38 @@ def test_set_checks_its_options_and_leaves_the_class_alone() -> None:
         Plain.set(queue="a b")
     with pytest.raises(ArgumentError, match="unknown option 'ack'"):
         Plain.set(ack="start")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("through", ["push", "middleware", "inline"])
+def test_a_refused_argument_is_named_with_its_worker_and_parameter(
+    through: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pass_on(worker: Any, payload: dict[str, Any]) -> Iterator[None]:
+        yield
+
+    class Named(fastkiq.Worker):
+        def perform(self, name: str, *options: Any) -> None: ...
+
+    @fastkiq.job
+    def send(to: Any) -> None: ...
+
+    own = fastkiq.Client("redis://127.0.0.1:1", config=fastkiq.Config())
+    monkeypatch.setattr(client, "_replacement", own)
+    if through == "middleware":
+        own.config.client_middleware.add(pass_on)
+    how = "perform_inline" if through == "inline" else "perform_async"
+    for worker, arguments, says in (
+        (Named, (b"",), "Named.perform(name): args[0]: bytes;"),
+        (Named, ("x", 1, {"when": [{1}]}), 'Named.perform(*options): args[2]["when"][0]: set;'),
+        (send, (b"",), "send(to): args[0]: bytes;"),
+    ):
+        with pytest.raises(fastkiq.ArgumentError) as caught:
+            getattr(worker, how)(*arguments)
+        assert str(caught.value).startswith(says)
+    if through == "push":
+        with pytest.raises(fastkiq.ArgumentError, match=r"^Ruby::Job: args\[0\]: set;"):
+            own.push("Ruby::Job", {1})
+        with pytest.raises(fastkiq.ArgumentError, match=r"^send\(to\): rows\[1\]\[0\]: set;"):
+            send.perform_bulk([(1,), ({1},)])
+        with pytest.raises(fastkiq.ArgumentError, match=r"^send\(to: Any\): missing"):
+            send.perform_async()  # type: ignore[call-arg]

@@ -1,5 +1,6 @@
 """A worker together with the options of its jobs: everything that can be enqueued is one of these."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
@@ -12,6 +13,13 @@ from fastkiq.options import check, merge
 if TYPE_CHECKING:
     from fastkiq.signature import Signature
     from fastkiq.worker import Worker
+
+# How paths to values start in the core's words: of one job, of a row, of a payload that middleware has seen.
+_PATH = re.compile(
+    r"""(?:args|rows\[\d+\]|payloads\[\d+\]\["args"\]|(?P<whole>payload\["args"\]|value\["args"\]))\[(?P<argument>\d+)\]
+    |(?:args|rows|payloads?|value)(?=[\[:])""",
+    re.VERBOSE,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,6 +147,21 @@ class Bound(Generic[P]):
                 yield row
             else:
                 signature.refuse_row(row, number)
+
+    def blame(self, error: ArgumentError) -> None:
+        """Puts this worker, and the parameter, before the path to a value that the core has refused."""
+        message = str(error)
+        found = _PATH.match(message)
+        if found is None:
+            return
+        index = found["argument"]
+        if found["whole"] is not None:  # the path of a caller who passed no payload starts at the arguments
+            message = f"args[{index}]{message[found.end() :]}"
+        elif message.startswith("value"):
+            message = f"payload{message.removeprefix('value')}"
+        where = self.name if self.signature is None else self.signature.where
+        parameter = "" if self.signature is None or index is None else self.signature.parameter(int(index))
+        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}",)
 
     def _refuse_abstract(self) -> None:
         if self.worker is not None:

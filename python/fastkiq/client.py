@@ -102,6 +102,9 @@ class Client:
             template = self._templates.get(target) or self._template(target)
             try:
                 return core.push(template, args, delay, at)
+            except ArgumentError as error:
+                target.blame(error)
+                raise
             except RedisConnectionError:
                 if not self._revivable(core):
                     raise
@@ -114,6 +117,9 @@ class Client:
             delay = None  # middleware has chosen another time
         try:
             return core.push_payload(payload, delay)
+        except ArgumentError as error:
+            target.blame(error)
+            raise
         except RedisConnectionError:
             if not self._revivable(core):
                 raise
@@ -130,9 +136,13 @@ class Client:
         else:
             times = map(epoch_of, at)
         checked = target.rows(rows)
-        if self._middleware.run is None:
-            return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
-        return core.push_payloads(self._prepare_all(target, checked, times))
+        try:
+            if self._middleware.run is None:
+                return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
+            return core.push_payloads(self._prepare_all(target, checked, times))
+        except ArgumentError as error:
+            target.blame(error)
+            raise
 
     def prepare(self, target: "Bound[...]", args: Sequence[Any], at: float | None) -> dict[str, Any] | None:
         """The payload as client middleware leaves it, or None when it was stopped."""

@@ -56,6 +56,7 @@ def _make(options: WorkerOptions, function: Any) -> JobFunction[..., Any]:
         raise DefinitionError("a lambda has no name of its own for the payload: give it name=...")
     body = {
         "perform": staticmethod(function),
+        "_is_function": True,  # what is wrong with it is said in its own name
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
         "__doc__": function.__doc__,

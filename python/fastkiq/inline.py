@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import _core, client, context
-from fastkiq.errors import FastkiqError, UnknownWorker
+from fastkiq.errors import ArgumentError, FastkiqError, UnknownWorker
 from fastkiq.job import Job
 from fastkiq.signature import refuse_unrun
 
@@ -73,5 +73,9 @@ def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "tuple[Worker, list[A
     if payload is None:
         return None
     instance = target.worker()
-    instance._job = Job.from_bytes(_core.encode(payload))
+    try:
+        instance._job = Job.from_bytes(_core.encode(payload))
+    except ArgumentError as error:
+        target.blame(error)
+        raise
     return instance, _core.decode(instance._job.raw)["args"]

@@ -55,6 +55,13 @@ class Signature:
                 values.append(given[name])
         return values
 
+    def parameter(self, index: int) -> str:
+        """The name of the one that takes this argument, `*rest` for one that takes many; empty when none does."""
+        names = [f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in self.inspected.parameters.values()]
+        if index < len(names):
+            return names[index]
+        return names[-1] if names and self.high == sys.maxsize else ""
+
     def refuse_row(self, row: Any, number: int) -> Never:
         """Raises the ArgumentError for a row of a bulk push that does not fit."""
         where = f"{self.where}{self.inspected}: row {number}"
@@ -73,7 +80,7 @@ def read(worker: type) -> Signature | None:
     if static is None:
         return None
     perform = worker.perform  # type: ignore[attr-defined]
-    where = f"{worker.__name__}.perform"
+    where = worker.__name__ if getattr(worker, "_is_function", False) else f"{worker.__name__}.perform"
     if not callable(perform):
         raise DefinitionError(f"{where} must be a method, not {type(perform).__name__}")
     if inspect.isgeneratorfunction(perform) or inspect.isasyncgenfunction(perform):

@@ -133,6 +133,7 @@ class Worker:
     """
 
     __fastkiq__: ClassVar[registry.Entry]
+    _is_function: ClassVar[bool] = False
     _unit: "Unit | None" = None
     _job: Job | None = None
 
