@@ -97,6 +97,9 @@ pub struct Unit {
 
 impl Unit {
     fn settle(&self, outcome: Outcome) -> bool {
+        if self.face.same_process().is_err() {
+            return false;
+        }
         let settled = self.face.core.settle(&self.job, outcome);
         self.end_coroutine();
         settled
@@ -163,6 +166,10 @@ impl Unit {
     }
 
     fn done(&self) -> bool {
+        // In a child that the job forked the outbox belongs to nobody, and its lock may be held for ever.
+        if self.face.same_process().is_err() {
+            return false;
+        }
         let acked = self.face.core.ack(&self.job);
         self.end_coroutine();
         acked
@@ -170,7 +177,7 @@ impl Unit {
 
     fn begin(&self, py: Python<'_>) -> bool {
         let core = &self.face.core;
-        if !core.settle(&self.job, Outcome::Drop { failed: false }) {
+        if self.face.same_process().is_err() || !core.settle(&self.job, Outcome::Drop { failed: false }) {
             return false;
         }
         py.detach(|| {

@@ -23,7 +23,8 @@ enum After {
         closed: Vec<u64>,
         moved: Vec<Arc<Job>>,
     },
-    Settled(Settled),
+    /// And how often the call has been sent.
+    Settled(Settled, u32),
     GivenBack(Vec<Arc<Job>>),
     /// A claim whose answer was lost: its jobs are back in their queue.
     Disowned(Arc<Claim>),
@@ -93,7 +94,7 @@ impl Writer {
                     .map_or(settled.job.order, |claim| claim.first_order);
                 back.entry((Reverse(group), counted)).or_default().push(settled.job);
             } else {
-                self.push(settle_call(core, &settled), After::Settled(settled));
+                self.push(settle_call(core, &settled), After::Settled(settled, 0));
             }
         }
         for ((_, counted), mut jobs) in back {
@@ -165,7 +166,12 @@ impl Writer {
     }
 
     /// The calls to send. Each stays until `answered` has seen its reply.
-    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+    pub fn calls(&mut self) -> impl Iterator<Item = &Call> {
+        for (_, after) in &mut self.unanswered {
+            if let After::Settled(_, sent) = after {
+                *sent += 1;
+            }
+        }
         self.unanswered.iter().map(|(call, _)| call)
     }
 
@@ -193,10 +199,10 @@ impl Writer {
                     forget_moved(core, &job);
                 }
             }
-            After::Settled(settled) => {
+            After::Settled(settled, sent) => {
                 self.close(&settled.job);
                 forget_moved(core, &settled.job);
-                report(core, &settled, reply.as_int() == Some(1));
+                report(core, &settled, reply.as_int() == Some(1), sent > 1);
             }
             After::GivenBack(jobs) => {
                 for job in jobs {
@@ -243,7 +249,9 @@ fn forget_moved(core: &Core, job: &Job) {
     }
 }
 
-fn report(core: &Core, settled: &Settled, found: bool) {
+/// `again`: the call had been sent before and its answer was lost, so that not finding the job may be our own doing. A job that was to
+/// be acked before it runs is then not run: at most once.
+fn report(core: &Core, settled: &Settled, found: bool, again: bool) {
     let Settled { job, outcome } = settled;
     if matches!(outcome, Outcome::Bad) {
         let queue = core.options.queues.get(job.queue).map(|queue| queue.name.clone()).unwrap_or_default();
@@ -253,7 +261,7 @@ fn report(core: &Core, settled: &Settled, found: bool) {
     job.confirm(if found { CONFIRMED } else { REFUSED });
     drop(core.confirming.lock().unwrap_or_else(PoisonError::into_inner));
     core.confirmed.notify_all();
-    if !found && job.claim.is_some() {
+    if !found && !again && job.claim.is_some() {
         let jid = &job.envelope.jid;
         core.events.log(
             INFO,
