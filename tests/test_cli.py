@@ -217,6 +217,10 @@ def test_push_stats_and_listings(call: Run, redis_url: str, redis: object) -> No
     assert [row["class"] for row in scheduled] == ["app.Later", "app.Later"]
     assert scheduled[1]["at"] == 4_070_908_800
     assert "mail" in ask("queues").stdout
+    lines = ask("scheduled").stdout.splitlines()
+    assert lines[0].split() == ["When", "Class", "Queue", "Jid"]
+    assert [line for line in lines if line != line.rstrip() or not line] == []
+    assert re.fullmatch(r" *in [\d,.]+ days  app\.Later  default  [0-9a-f]{24}", lines[2])
     assert ask("retries").stderr == "no retries\n"
     assert ask("busy").returncode == 0
     assert "line 1 is no JSON list" in ask("push", "app.Count", "--bulk", "-", stdin="5\n").stderr

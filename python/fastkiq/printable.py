@@ -20,9 +20,9 @@ def printable(value: object, limit: int = 10_000) -> str:
     return _UNFIT.sub(_escape, text)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 job`, `1,200 jobs`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 job`, `1,200 jobs`; `nouns` is the plural when it takes more than an s."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def printable_lines(text: str, margin: str = "  | ") -> str:

@@ -113,7 +113,7 @@ def _job(raw: bytes, score: float) -> Row:
         "args": job.args,
         "at": score,
         "retry_count": job.retry_count,
-        "error": f"{job.error_class}: {job.error_message or ''}" if job.error_class else None,
+        "error": ": ".join(part for part in (job.error_class, job.error_message) if part) or None,
     }
 
 

@@ -1,24 +1,22 @@
 """`fastkiq stats`, `queues`, `busy`, `retries`, `scheduled` and `dead`: what Redis holds, as tables or JSON."""
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from fastkiq import client
 from fastkiq.cli.inspect import Inspector, Row
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.printable import printable
+from fastkiq.cli.table import COLOURS, Column, Style, lines
+from fastkiq.logging import colourful
+from fastkiq.printable import counted, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
-Column = tuple[str, str, Callable[[Any], str]]  # heading, key, form
 
 
 def _listing(command: F) -> F:
@@ -43,18 +41,18 @@ def stats(as_json: bool, **given: Any) -> None:
         _print_json(found)
         return
     rows = [{"what": key.replace("_", " "), "value": value} for key, value in found.items()]
-    _print_table(rows, [("", "what", str), ("", "value", _plain)], "")
+    _print_table(rows, [Column("", "what", str), Column("", "value", _plain)], "")
 
 
 @click.command()
 @_listing
 def queues(as_json: bool, **given: Any) -> None:
     """Queues with their sizes and the age of their next job."""
-    columns: list[Column] = [
-        ("Queue", "queue", _plain),
-        ("Size", "size", _plain),
-        ("Latency", "latency", _span),
-        ("", "paused", lambda paused: "paused" if paused else ""),
+    columns = [
+        Column("Queue", "queue", _plain),
+        Column("Size", "size", _plain),
+        Column("Latency", "latency", _span),
+        Column("", "paused", lambda paused: "paused" if paused else ""),
     ]
     _show(_inspector(given).queues(), as_json, columns, "no queues yet")
 
@@ -68,31 +66,39 @@ def busy(as_json: bool, **given: Any) -> None:
     if as_json:
         _print_json({"processes": processes, "work": work})
         return
-    columns: list[Column] = [
-        ("Process", "process", _plain),
-        ("Tag", "tag", _plain),
-        ("Busy", "busy", _plain),
-        ("of", "concurrency", _plain),
-        ("Queues", "queues", lambda names: printable(", ".join(names), 60)),
-        ("RSS MiB", "rss_mib", str),
-        ("", "quiet", lambda quiet: "quiet" if quiet else ""),
+    columns = [
+        Column("Process", "process", _place),
+        Column("Tag", "tag", _plain),
+        Column("Busy", "busy", _plain),
+        Column("of", "concurrency", _plain),
+        Column("RSS MiB", "rss_mib", str),
+        Column("", "quiet", lambda quiet: "quiet" if quiet else ""),
+        Column("Queues", "queues", lambda names: printable(", ".join(names), 200), free=True),
     ]
     _print_table(processes, columns, "no processes")
     if work:
-        running: list[Column] = [("Thread", "thread", _plain), *_JOB, ("Runs", "seconds", _span)]
-        _print_table(work, running, "")
+        running = [
+            Column("Runs", "seconds", _span),
+            *_JOB,
+            Column("Process, thread", "where", str, free=True),
+            Column("Arguments", "args", _args, free=True),
+        ]
+        click.echo()
+        _print_table(
+            [{**row, "where": f"{_place(row['process'])} {_plain(row['thread'])}"} for row in work], running, ""
+        )
+    if processes and sys.stdout.isatty():
+        total = sum(process["busy"] for process in processes)
+        where = counted(len(processes), "process", "processes")
+        click.echo(f"\n{counted(total, 'job')} in {where} by the last heartbeats, which are up to 10 s old;")
+        click.echo("`of` counts threads, and coroutines where there are async workers")
 
 
 @click.command()
 @_limited
 def retries(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that failed and wait to run again, the next first."""
-    columns: list[Column] = [
-        ("Next", "at", _moment),
-        ("Retry", "retry_count", _plain),
-        *_JOB,
-        ("Error", "error", _plain),
-    ]
+    columns = [Column("Next", "at", _moment), Column("Retry", "retry_count", _plain), *_JOB, *_DETAILS]
     _show(_inspector(given).jobs("retry", limit), as_json, columns, "no retries")
 
 
@@ -100,14 +106,15 @@ def retries(limit: int, as_json: bool, **given: Any) -> None:
 @_limited
 def scheduled(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that wait for their time, the next first."""
-    _show(_inspector(given).jobs("schedule", limit), as_json, [("When", "at", _moment), *_JOB], "nothing is scheduled")
+    columns = [Column("When", "at", _moment), *_JOB, _DETAILS[0]]
+    _show(_inspector(given).jobs("schedule", limit), as_json, columns, "nothing is scheduled")
 
 
 @click.command()
 @_limited
 def dead(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that failed for the last time, the latest first."""
-    columns: list[Column] = [("Died", "at", _moment), *_JOB, ("Error", "error", _plain)]
+    columns = [Column("Died", "at", _moment), *_JOB, *_DETAILS]
     _show(_inspector(given).jobs("dead", limit), as_json, columns, "no dead jobs")
 
 
@@ -131,36 +138,33 @@ def _print_table(rows: Sequence[Row], columns: Sequence[Column], nothing: str) -
         click.echo(nothing, err=True)
         return
     # A pipe has no width: what is read by a program or a pager is not cut.
-    console = Console(width=None if sys.stdout.isatty() else 1_000, markup=False, highlight=False, emoji=False)
-    table = Table(box=box.SIMPLE_HEAD, show_header=any(heading for heading, _, _ in columns), pad_edge=False)
-    for heading, key, _ in columns:
-        right = all(isinstance(row[key], (int, float)) and not isinstance(row[key], bool) for row in rows)
-        table.add_column(Text(heading), justify="right" if right else "left", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(form(row[key])) for _, key, form in columns))
-    console.print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in lines(rows, columns, width, COLOURS if colourful(sys.stdout) else Style()):
+        click.echo(line)
 
 
 def _plain(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if type(value) is int else printable(value, 120)
+    return f"{value:,}" if type(value) is int else printable(value, 200)
 
 
 def _args(args: list[Any]) -> str:
-    return printable(json.dumps(args, ensure_ascii=False)[1:-1], 60)
+    return printable(json.dumps(args, ensure_ascii=False)[1:-1], 200)
+
+
+def _place(identity: str) -> str:
+    """`host:pid`; the third part tells processes apart that never meet."""
+    return _plain(identity.rpartition(":")[0] or identity)
 
 
 def _span(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return (
-        f"{seconds:.1f} s"
-        if seconds < 120
-        else f"{seconds / 60:.1f} min"
-        if seconds < 7_200
-        else f"{seconds / 3600:.1f} h"
-    )
+    for unit, size in (("s", 1.0), ("min", 60.0), ("h", 3_600.0)):
+        if seconds < (48 if unit == "h" else 120) * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 86_400:,.1f} days"
 
 
 def _moment(score: float) -> str:
@@ -170,8 +174,11 @@ def _moment(score: float) -> str:
 
 
 _JOB: Sequence[Column] = (
-    ("Class", "class", _plain),
-    ("Arguments", "args", _args),
-    ("Queue", "queue", _plain),
-    ("Jid", "jid", _plain),
+    Column("Class", "class", _plain),
+    Column("Queue", "queue", _plain, spare=True),
+    Column("Jid", "jid", _plain),
+)
+_DETAILS: Sequence[Column] = (
+    Column("Arguments", "args", _args, free=True),
+    Column("Error", "error", _plain, free=True),
 )
