@@ -41,6 +41,8 @@ class LastBoom(fastkiq.Worker, name="LastBoom", retry=0, backtrace=True, tags=["
 class Due(fastkiq.Worker, name="Due"):
     def perform(self, number):
         note("ledger", "python", self.jid, number)
+        payload = self.job.payload
+        note("moved", payload.get("moved_by", "python"), payload["unheard"])
 """
 """The Python half of workers.rb."""
 

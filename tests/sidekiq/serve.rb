@@ -1,6 +1,15 @@
-# A `sidekiq` process. Given: options (of its command line), poll (seconds between looks for due jobs).
+# A `sidekiq` process. Given: options (of its command line), poll (seconds between looks for due jobs),
+# mark (whether it is told who moved a job).
+require "fileutils"
 require "tmpdir"
 require "sidekiq/cli"
+
+# A folder of its own has no /proc, and without one the heartbeat fails where it asks how much memory is used.
+if RUBY_PLATFORM.include?("linux") && !File.exist?("/proc/self")
+  FileUtils.mkdir_p("/proc/#{$$}")
+  File.write("/proc/#{$$}/status", "VmRSS:\t 1 kB\n")
+  at_exit { FileUtils.rm_r("/proc/#{$$}") }
+end
 
 # Whether Ruby's scheduler or fastkiq's has moved a job is told by this mark: only Ruby pushes through middleware.
 class Mark
@@ -8,6 +17,15 @@ class Mark
 
   def call(_class, job, _queue, _pool)
     job["moved_by"] = "ruby"
+    yield
+  end
+end
+
+class Moved
+  include Sidekiq::ServerMiddleware
+
+  def call(_instance, job, _queue)
+    note("moved", job["moved_by"] || "python", job["unheard"])
     yield
   end
 end
@@ -22,6 +40,7 @@ Sidekiq.configure_server do |config|
   config.logger = Logger.new($stdout)
   config[:poll_interval_average] = GIVEN["poll"] if GIVEN["poll"]
   config.client_middleware { |chain| chain.add(Mark) } if GIVEN["mark"]
+  config.server_middleware { |chain| chain.add(Moved) } if GIVEN["mark"]
   config.on(:startup) { puts "startup" }
   beats = 0
   config.on(:beat) { puts "beat #{beats += 1}" }

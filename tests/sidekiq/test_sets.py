@@ -58,7 +58,8 @@ def test_ruby_reads_python_s_entries(ruby: Ruby, filled: Sets) -> None:
             assert (entry["class"], entry["error"], entry["message"]) == (class_name, "ValueError", message)
             assert now - 60 < entry["failed_at"] <= now + 1
             (line,) = entry["backtrace"]
-            assert "/app.py:" in line and line.endswith(f":in {class_name}.perform")
+            assert "/app.py:" in line
+            assert line.endswith(f":in {class_name}.perform")
     assert all(entry["tags"] == ["a", "ü"] for entry in shown["dead"])
 
 
