@@ -1,5 +1,6 @@
 """Workers inside another program, and what its forks may do with them."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -111,12 +112,14 @@ def test_stop_from_outside_and_quiet(redis: redis_py.Redis, redis_url: str) -> N
     client.push(made)
     assert ran.wait(10)
     identity = workers._launcher.server.identity
+    assert re.fullmatch(f"<InProcess {re.escape(identity)} on default: [01] busy>", repr(workers))
     redis.lpush(f"{identity}-signals", "TERM")
     wait_until(lambda: not workers._manager.is_alive(), 20, "the workers to be stopped from outside")
     ran.clear()
     client.push(made)
     assert not ran.wait(0.2)
     workers.stop()
+    assert repr(workers).endswith(": stopped>")
     assert redis.llen("queue:default") == 1
 
 

@@ -270,4 +270,6 @@ def test_a_terminal_gets_a_banner_and_colours(tmp_path: Path, redis_url: str) ->
         assert process.wait(10) == 0
         assert ("\x1b[" in shown) == coloured
         assert "low, high" in shown
-        assert f"pid{' ' * 6 if coloured else ' '}{process.pid}" in re.sub("\x1b\\[[0-9;]*m", "", shown)
+        plain = re.sub("\x1b\\[[0-9;]*m", "", shown)
+        assert f"pid{' ' * 6}{process.pid}" in plain
+        assert "1 worker, up to 25 threads" in plain
