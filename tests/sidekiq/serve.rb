@@ -6,9 +6,16 @@ require "sidekiq/cli"
 
 # A folder of its own has no /proc, and without one the heartbeat fails where it asks how much memory is used.
 if RUBY_PLATFORM.include?("linux") && !File.exist?("/proc/self")
-  FileUtils.mkdir_p("/proc/#{$$}")
-  File.write("/proc/#{$$}/status", "VmRSS:\t 1 kB\n")
-  at_exit { FileUtils.rm_r("/proc/#{$$}") }
+  own = "/proc/#{$$}"
+  FileUtils.mkdir_p(own)
+  File.write("#{own}/status", "VmRSS:\t 1 kB\n")
+  at_exit { FileUtils.rm_rf(own) }
+  # Those who were killed could not clear theirs.
+  Dir.glob("/proc/[0-9]*") do |stale|
+    Process.kill(0, Integer(File.basename(stale)))
+  rescue Errno::ESRCH
+    FileUtils.rm_rf(stale)
+  end
 end
 
 # Whether Ruby's scheduler or fastkiq's has moved a job is told by this mark: only Ruby pushes through middleware.

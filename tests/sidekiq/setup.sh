@@ -40,8 +40,8 @@ fi
 command -v apt-get >/dev/null || cannot "there is no apt to install debootstrap with"
 case "$FOLDER" in *[[:space:]]*) cannot "$FOLDER has a space in it (FASTKIQ_RUBY_FOLDER names another)" ;; esac
 if ! command -v debootstrap >/dev/null || [ ! -e $KEYRING ] || ! command -v gpgv >/dev/null || [ -z "$(mirror)" ]; then
-    apt-get update -qq >&2 || cannot "apt-get update failed"
-    apt-get install -qq -y --no-install-recommends debootstrap debian-archive-keyring gpgv >/dev/null ||
+    timeout 120 apt-get update -qq >&2 || cannot "apt-get update failed"
+    timeout 120 apt-get install -qq -y --no-install-recommends debootstrap debian-archive-keyring gpgv >/dev/null ||
         cannot "debootstrap cannot be installed"
 fi
 url="$(mirror)"
@@ -67,6 +67,8 @@ if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minb
 fi
 rm -rf "$fresh"/var/cache/apt/archives/*.deb
 serves chroot "$fresh" || cannot "the package that was installed does not run"
-[ ! -e "$FOLDER" ] || rm -rf --one-file-system "$FOLDER"
-mv -T "$fresh" "$FOLDER"
+if ! serves chroot "$FOLDER"; then # somebody else may have been faster
+    rm -rf --one-file-system "$FOLDER"
+    mv -T "$fresh" "$FOLDER"
+fi
 echo "chroot $FOLDER ruby"

@@ -52,6 +52,18 @@ def test_latency_and_bulk(ruby: Ruby, redis: redis_py.Redis, redis_url: str) -> 
     assert shown == list(jids)[::-1], "the newest first"
 
 
+def test_ruby_deletes_from_a_queue(ruby: Ruby, redis: redis_py.Redis, redis_url: str) -> None:
+    """One job, then the queue, which the next push makes known again."""
+    client = fastkiq.Client(redis_url)
+    jids = [client.push("Echo", number, "é\u2028") for number in range(3)]
+    ruby("queue", name="default", delete=jids[1])
+    assert [json.loads(job)["jid"] for job in redis.lrange("queue:default", 0, -1)] == [jids[2], jids[0]]
+    ruby("queue", name="default", clear=True)
+    assert not redis.keys("queue*")
+    client.push("Echo", 4)
+    assert ruby("stats")["queues"] == {"default": 1}
+
+
 def test_a_pause_holds_for_python(ruby: Ruby, worker_process: Start, redis: redis_py.Redis, redis_url: str) -> None:
     """Sidekiq shows it on its page of queues; its open-source fetch heeds no pause."""
     redis.sadd("paused", "default")

@@ -86,3 +86,12 @@ def test_the_buttons_work(ruby: Ruby, redis: redis_py.Redis) -> None:
     assert [status for status, _ in ruby("web", requests=posts)] == [302] * len(posts)
     after = {key: redis.zcard(key) for key in SETS} | {"queue": redis.llen("queue:default")}
     assert {key: after[key] - before[key] for key in after} == {"retry": -3, "dead": 0, "schedule": -1, "queue": 3}
+
+    everything = [["POST", "/retries/all/kill"], ["POST", "/scheduled/all/add_to_queue"]]
+    assert [status for status, _ in ruby("web", requests=everything)] == [302, 302]
+    assert (redis.zcard("retry"), redis.zcard("schedule")) == (0, 0)
+    assert redis.zcard("dead") == after["dead"] + after["retry"]
+    assert ruby("web", requests=[["POST", "/morgue/all/retry"]])[0][0] == 302
+    assert redis.zcard("dead") == 0
+    jobs = sum(redis.llen(key) for key in redis.keys("queue:*"))
+    assert jobs == sum(after.values()) + redis.llen("queue:mail:x.y-z")
