@@ -103,7 +103,8 @@ fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
     let free = most.saturating_sub(running);
     let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
     let horizon = HORIZON_US.max(2 * core.trip_us.load(Ordering::Relaxed)).min(micros(core.options.lease) / 4);
-    let prefetch = (horizon * running.max(1) as u64).checked_div(duration).unwrap_or(0);
+    // Coroutines wait at the same time and not for each other: their cap alone decides.
+    let prefetch = if is_async { 0 } else { (horizon * running.max(1) as u64).checked_div(duration).unwrap_or(0) };
     free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
 }
 

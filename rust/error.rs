@@ -41,6 +41,11 @@ impl Error {
         matches!(self, Self::Unreachable(_) | Self::Lost(_) | Self::Protocol(_))
     }
 
+    /// The server answers, but another connection may lead to one that takes writes.
+    pub fn wants_reconnect(&self) -> bool {
+        matches!(self.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+    }
+
     /// The first word of Redis's error reply.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::claims::{self, Dice, KIND_MEMORY_US, Kinds, Share};
 use crate::clock::now_us;
 use crate::connection::Connection;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::WARNING;
 use crate::flight::{Claim, Identity};
 use crate::intake;
@@ -27,7 +27,7 @@ use crate::resp::Reply;
 use crate::scripts::{Call, run_pipeline};
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
-use crate::waiter::{Post, Waiter, wants_reconnect};
+use crate::waiter::{Post, Waiter};
 use crate::writer::Writer;
 
 /// What has not begun so long after its claim goes back to the front of its queue.
@@ -100,6 +100,8 @@ impl<'a> Fetcher<'a> {
         let now = now_us();
         self.notice_changes(now);
         self.take_back(phase, now);
+        // Before the box is emptied: who looks at both sees one of them in use until all is written.
+        core.calm.store(false, Ordering::Release);
         core.written.store(false, Ordering::Release);
         self.writer.gather(core, phase != Phase::Running);
         core.written.store(self.writer.is_empty(), Ordering::Release);
@@ -117,10 +119,10 @@ impl<'a> Fetcher<'a> {
                 self.trip(&shares, &unblock);
                 return false;
             }
-        } else if phase != Phase::Running && self.writer.is_empty() && core.outbox.due_us().is_none() {
+        } else if phase != Phase::Running && self.writer.is_empty() && core.outbox.is_empty() {
             let calm = !self.waiters.iter().any(|waiter| waiter.is_blocked());
             core.calm.store(calm, Ordering::Release);
-            if core.outbox.due_us().is_some() {
+            if !core.outbox.is_empty() {
                 core.calm.store(false, Ordering::Release); // settled while we looked
                 return false;
             }
@@ -146,6 +148,8 @@ impl<'a> Fetcher<'a> {
             self.epoch = identity.epoch;
             self.writer.open_claims.clear();
             self.lists.forget();
+            let mut moved = self.core.moved.lock().unwrap_or_else(PoisonError::into_inner);
+            moved.retain(|(epoch, _), _| *epoch == identity.epoch);
             self.hot.fill(true);
         }
         let paused = self.core.paused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,15 +224,11 @@ impl<'a> Fetcher<'a> {
             self.backoff.reset();
             return;
         };
-        if error.is_connection() {
+        // Also when a reply could not be used: what a claim brought is then looked for in our lists.
+        self.lists.doubt();
+        if self.core.met(&error) {
             self.connection = None;
-            self.lists.doubt();
-        }
-        match error.code() {
-            Some(_) => self.core.complain(&error),
-            // One broken connection is no outage: that shows when the next one cannot be made.
-            None if matches!(error, Error::Lost(_)) => {}
-            None => self.core.lost(&error),
+            self.core.shut_down(|name| name == "fetch");
         }
         self.refused_us = now_us() + micros(self.backoff.pause());
     }
@@ -260,15 +260,8 @@ impl<'a> Fetcher<'a> {
             let room = shares.iter().map(|share| share.most).max().unwrap_or(0);
             self.claimed(&identity, &claimed, room, reply)?;
         }
-        refusal.map_or(Ok(()), |reply| self.refused(reply))
-    }
-
-    /// A script was refused: said once an outage, tried again after a pause. Nothing is lost, since nothing was removed.
-    fn refused(&mut self, reply: Reply) -> Result<()> {
-        if wants_reconnect(&reply) {
-            self.connection = None;
-        }
-        reply.into_result().map(|_| ())
+        // Said once a minute, and tried again after a pause. Nothing is lost, since nothing was removed.
+        refusal.map_or(Ok(()), |reply| reply.into_result().map(|_| ()))
     }
 
     fn connect(&mut self) -> Result<()> {
@@ -315,9 +308,6 @@ impl<'a> Fetcher<'a> {
     }
 
     fn claimed(&mut self, identity: &Arc<Identity>, claimed: &[Asked], mut room: usize, reply: Reply) -> Result<()> {
-        if wants_reconnect(&reply) {
-            self.connection = None;
-        }
         let reply = reply.into_result()?;
         if reply.as_str() == Some("FENCED") {
             // The heartbeat finds out the same and takes a new name; until then nothing is claimed.
@@ -365,7 +355,10 @@ impl<'a> Fetcher<'a> {
         let core = self.core;
         let now = now_us();
         let mut until = now + 60_000_000;
-        for due in [core.outbox.due_us(), self.writer.due_us()].into_iter().flatten() {
+        if !core.outbox.is_empty() {
+            until = now;
+        }
+        if let Some(due) = self.writer.due_us() {
             until = until.min(due);
         }
         if let Some(oldest) = core.ready.lock().oldest_us() {

@@ -81,17 +81,9 @@ impl Heartbeat {
 
     fn failed(&mut self, core: &Core, error: &Error) {
         self.beat_us = 0;
-        if error.code().is_none() {
+        if core.met(error) {
             self.connection = None;
             self.announced = false;
-            if !matches!(error, Error::Lost(_)) {
-                core.lost(error);
-            }
-        } else {
-            if matches!(error.code(), Some("READONLY" | "MASTERDOWN")) {
-                self.connection = None;
-            }
-            core.complain(error);
         }
     }
 
@@ -166,6 +158,16 @@ impl Heartbeat {
     fn lapsed(&mut self, core: &Core, identity: &Identity) -> Result<()> {
         if let Some(connection) = self.connection.as_mut() {
             let now = core.clock.now_s().to_string();
+            let queues = core.options.queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>().join(" ");
+            let record = keys::process(&identity.name);
+            connection.command(&[
+                b"HSET",
+                &record,
+                b"schema",
+                keys::SCHEMA.as_bytes(),
+                b"queues",
+                queues.as_bytes(),
+            ])?;
             // First of all, since the registry may have been lost as a whole: then nobody else has buried the old name.
             connection.command(&[b"ZADD", keys::TOMBS, b"NX", now.as_bytes(), identity.name.as_bytes()])?;
             connection.command(&[b"UNLINK", &keys::work(&identity.name), identity.name.as_bytes()])?;
@@ -182,7 +184,7 @@ impl Heartbeat {
         self.announced = false;
         self.beat_us = 0;
         unpark(&core.threads.fetcher);
-        self.beat(core)
+        Ok(()) // the next beat is due at once
     }
 
     /// Sidekiq's process hash and work in progress, and in the same trip what a beat wants to know; answers whether the hash was still

@@ -12,8 +12,8 @@ use crate::shared::Core;
 
 /// Members that one step of a walk through a sorted set reads.
 const PAGE: usize = 100;
-/// Members past the horizon that are counted at most: the number is only printed.
-const LATER_MOST: u64 = 10_000;
+/// Members that are counted at most: whether there are any decides, and the number is only printed.
+const MOST: u64 = 10_000;
 
 /// Jobs in the served queues and claims of ours that are not acked; due within `horizon` seconds in retry and schedule for them; later ones.
 pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result<(u64, u64, u64)> {
@@ -22,14 +22,14 @@ pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result
         (state.waiting(false) + state.waiting(true)) as u64
     };
     // What is settled but not written may still become a retry.
-    queued += u64::from(core.outbox.due_us().is_some() || !core.written.load(Ordering::Acquire));
+    queued += u64::from(!core.outbox.is_empty() || !core.written.load(Ordering::Acquire));
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let limit = format!("{:.6}", core.clock.now_us() as f64 / 1e6 + horizon);
     let (mut soon, mut later) = (0, 0);
     // Sets first: a job that is moved meanwhile is then seen in its queue.
     for set in [keys::SCHEDULE, keys::RETRY] {
-        soon += count(core, connection, set, b"-inf", limit.as_bytes(), u64::MAX)?;
-        later += count(core, connection, set, format!("({limit}").as_bytes(), b"+inf", LATER_MOST)?;
+        soon += count(core, connection, set, b"-inf", limit.as_bytes(), MOST)?;
+        later += count(core, connection, set, format!("({limit}").as_bytes(), b"+inf", MOST)?;
     }
     let me = core.identity();
     let mut lengths = vec![connection.command(&[b"SCARD", &keys::flights(&me.name)])?];

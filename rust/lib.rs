@@ -30,6 +30,7 @@ mod lists;
 mod lua;
 mod machine;
 mod options;
+mod outage;
 mod outbox;
 mod payload;
 mod poison;

@@ -2,12 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clock::now_us;
 use crate::flight::Job;
 
-/// Acks leave at the latest when this many wait.
-pub const FULL: usize = 256;
-/// Or after this many microseconds.
+/// So long acks of a claim that is not through wait for the rest of it.
 pub const DELAY_US: u64 = 5_000;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +49,6 @@ pub struct Settled {
 struct Box {
     acks: Vec<Arc<Job>>,
     others: Vec<Settled>,
-    since_us: u64,
 }
 
 #[derive(Default)]
@@ -61,14 +57,11 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// True when the fetcher should look: the first in an empty box starts its clock, the 256th ends the wait.
+    /// True for the first in an empty box: the fetcher is to look.
     pub fn ack(&self, job: Arc<Job>) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.acks.is_empty() && inner.others.is_empty() {
-            inner.since_us = now_us();
-        }
         inner.acks.push(job);
-        inner.acks.len() == 1 || inner.acks.len() == FULL
+        inner.acks.len() == 1
     }
 
     pub fn put(&self, job: Arc<Job>, outcome: Outcome) {
@@ -76,13 +69,9 @@ impl Outbox {
         inner.others.push(Settled { job, outcome });
     }
 
-    /// Microseconds at which the acks are due, when there are any; 0 when something waits that should not wait at all.
-    pub fn due_us(&self) -> Option<u64> {
+    pub fn is_empty(&self) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if !inner.others.is_empty() || inner.acks.len() >= FULL {
-            return Some(0);
-        }
-        (!inner.acks.is_empty()).then_some(inner.since_us + DELAY_US)
+        inner.acks.is_empty() && inner.others.is_empty()
     }
 
     pub fn take(&self) -> (Vec<Arc<Job>>, Vec<Settled>) {

@@ -38,7 +38,7 @@ impl Mark {
 pub fn after_death(before: Option<&Mark>, now: i64) -> Mark {
     match before {
         Some(mark) if !mark.expired(now) => {
-            Mark { deaths: mark.deaths + u32::from(mark.started), started: false, since: mark.since }
+            Mark { deaths: mark.deaths.saturating_add(u32::from(mark.started)), started: false, since: mark.since }
         }
         _ => Mark { deaths: 1, started: false, since: now },
     }

@@ -29,6 +29,8 @@ pub struct State {
     pub running_async: usize,
     /// A job that may be a poison pill runs: no second one beside it.
     solo: bool,
+    /// A coroutine waits since its cap was reached: who ends is to call the event loop.
+    refused_async: bool,
     /// The server stops: nobody waits any more.
     closed: bool,
     /// Jobs taken so far: unchanged means that nobody has come back.
@@ -46,6 +48,11 @@ impl State {
             return self.sync.iter().chain(&self.asynchronous).map(patience).min();
         }
         [self.sync.front(), self.asynchronous.front()].into_iter().flatten().map(patience).min()
+    }
+
+    /// Whether a thread that came now would get something.
+    fn takeable(&self) -> bool {
+        if self.solo { self.sync.iter().any(|job| !job.is_solo()) } else { !self.sync.is_empty() }
     }
 
     pub fn busy(&self) -> usize {
@@ -77,7 +84,7 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let call = if state.sync.is_empty() || state.running_sync > 0 {
+        let call = if !state.takeable() || state.running_sync > 0 {
             Call::Nothing
         } else {
             self.wake(&mut state, most_threads)
@@ -92,7 +99,7 @@ impl Ready {
     /// The waker's look: when nobody has taken anything since `takes`, one more thread. None: nothing waits or nobody can come.
     pub fn nudge(&self, takes: u64, most_threads: usize) -> Option<(u64, Call)> {
         let mut state = self.lock();
-        if state.sync.is_empty() || (state.idle == 0 && state.threads >= most_threads) {
+        if !state.takeable() || (state.idle == 0 && state.threads >= most_threads) {
             return None;
         }
         let call = if state.takes == takes { self.wake(&mut state, most_threads) } else { Call::Nothing };
@@ -110,8 +117,12 @@ impl Ready {
     }
 
     /// The next job, in claim order; a second solo job is passed over while one runs.
-    pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
+    pub fn take(&self, is_async: bool, most_async: usize) -> Option<Arc<Job>> {
         let mut state = self.lock();
+        if is_async && state.running_async >= most_async {
+            state.refused_async = !state.asynchronous.is_empty();
+            return None;
+        }
         let solo = state.solo;
         let jobs = if is_async { &mut state.asynchronous } else { &mut state.sync };
         let job = match jobs.front() {
@@ -128,8 +139,8 @@ impl Ready {
         Some(job)
     }
 
-    /// A taken job has ended, whichever way.
-    pub fn finish(&self, job: &Job) {
+    /// A taken job has ended, whichever way. True: the event loop was refused a job that it can have now.
+    pub fn finish(&self, job: &Job) -> bool {
         let mut state = self.lock();
         let running = if job.is_async { &mut state.running_async } else { &mut state.running_sync };
         *running = running.saturating_sub(1);
@@ -140,14 +151,14 @@ impl Ready {
         if state.busy() == 0 {
             self.ended.notify_all();
         }
+        job.is_async && std::mem::take(&mut state.refused_async)
     }
 
     /// Waits for a push, `limit` at most. Spurious returns are fine: the caller looks again.
     pub fn wait(&self, limit: Duration) {
         let mut state = self.lock();
-        let takeable = if state.solo { state.sync.iter().any(|job| !job.is_solo()) } else { !state.sync.is_empty() };
         // Under the lock: a stop between the caller's look at the phase and this wait would wake nobody.
-        if takeable || state.closed {
+        if state.takeable() || state.closed {
             return;
         }
         state.idle += 1;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::claims::Dice;
 use crate::clock::now_us;
 use crate::connection::Connection;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::WARNING;
 use crate::keys;
 use crate::lua::{FENCE, command};
@@ -68,13 +68,8 @@ impl Recovery {
                     TICK.min(core.options.beat)
                 }
                 Err(error) => {
-                    if error.code().is_some() {
-                        core.complain(&error);
-                    } else {
+                    if core.met(&error) {
                         self.connection = None;
-                        if !matches!(error, Error::Lost(_)) {
-                            core.lost(&error);
-                        }
                     }
                     backoff.pause()
                 }
@@ -196,7 +191,14 @@ impl Recovery {
     fn bury(&mut self, core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
         let now = now_us();
         self.swept.entry(id.to_owned()).or_insert((now, now)).1 = now;
-        sweep(core, connection, id)
+        match sweep(core, connection, id) {
+            // One that cannot be swept, since a key is of a wrong type, must not keep us from the others.
+            Err(error) if error.code().is_some() && !error.wants_reconnect() => {
+                core.met(&error);
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Hash fields have no expiry of their own before Redis 7.4: old marks are removed by hand, once an hour.

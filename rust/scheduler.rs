@@ -22,6 +22,8 @@ use crate::threads::Backoff;
 
 /// Members of each set that one look takes: a backlog of retries leaves the schedule its share.
 const BATCH: &[u8] = b"100";
+/// Between two looks that announcements caused.
+const BREATH: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_secs(1);
 
 pub fn run(core: &Arc<Core>) {
@@ -34,16 +36,8 @@ pub fn run(core: &Arc<Core>) {
         match round(core, &mut connection, &mut channel, &mut dice) {
             Ok(()) => backoff.reset(),
             Err(error) => {
-                if let Some(refusal) = error.code() {
-                    core.complain(&error);
-                    if matches!(refusal, "READONLY" | "MASTERDOWN") {
-                        connection = None;
-                    }
-                } else {
+                if core.met(&error) {
                     (connection, channel) = (None, None);
-                    if !matches!(error, Error::Lost(_)) {
-                        core.lost(&error);
-                    }
                 }
                 sleep(core, backoff.pause());
             }
@@ -171,7 +165,13 @@ fn listen(core: &Core, channel: &mut Option<Connection>, limit: Duration) -> Res
         return Ok(());
     }
     match open.receive_within(limit) {
-        Ok(_) => Ok(()),
+        Ok(Some(_)) => {
+            // A storm of announcements is one look, and the next one is not due at once.
+            sleep(core, BREATH);
+            while open.receive_within(Duration::ZERO)?.is_some() {}
+            Ok(())
+        }
+        Ok(None) => Ok(()),
         Err(error) => {
             *channel = None;
             if core.phase() == Phase::Running { Err(error) } else { Ok(()) }

@@ -84,7 +84,7 @@ impl Server {
     /// Waits until the fetcher has written all and holds nothing; false when `limit` came first.
     fn wait_calm(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        while !self.core().calm.load(Ordering::Acquire) {
+        while !self.core().outbox.is_empty() || !self.core().calm.load(Ordering::Acquire) {
             if Instant::now() >= until {
                 return false;
             }
@@ -138,6 +138,9 @@ impl Server {
         self.face.same_process()?;
         if !self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Err(Error::Config("this server has been started before: make a new one".into()));
+        }
+        if self.core().phase() != Phase::Running {
+            return Err(Error::Config("this server has been stopped: make a new one".into()));
         }
         py.detach(|| {
             self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).begin(self.core())?;

@@ -10,7 +10,7 @@ use crate::bell::Bell;
 use crate::clock::{RedisClock, now_us};
 use crate::connection::{Connection, ShutdownHandle};
 use crate::error::{Error, Result};
-use crate::events::{Event, Events, INFO, WARNING};
+use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
 use crate::options::Options;
 use crate::outbox::{Outbox, Outcome};
@@ -108,8 +108,8 @@ pub struct Core {
     lease_end_us: AtomicU64,
     beats: AtomicU64,
     phase: AtomicU8,
-    outage_since_us: AtomicU64,
-    complaints: Mutex<HashMap<String, u64>>,
+    pub(crate) outage_since_us: AtomicU64,
+    pub(crate) complaints: Mutex<HashMap<String, u64>>,
     pub threads: Parked,
 }
 
@@ -280,7 +280,6 @@ impl Core {
             Outcome::GiveBack { counted } if *counted => self.count(true),
             Outcome::GiveBack { .. } | Outcome::Bad => {}
         }
-        self.calm.store(false, Ordering::Release);
         self.outbox.put(job.clone(), outcome);
         unpark(&self.threads.fetcher);
         true
@@ -291,7 +290,6 @@ impl Core {
             return false;
         }
         self.count(false);
-        self.calm.store(false, Ordering::Release);
         if self.outbox.ack(job.clone()) {
             unpark(&self.threads.fetcher);
         }
@@ -303,7 +301,7 @@ impl Core {
         if !self.lease_holds() {
             return None;
         }
-        let job = self.ready.take(is_async);
+        let job = self.ready.take(is_async, self.options.async_concurrency);
         self.offer_room(is_async);
         job
     }
@@ -311,8 +309,7 @@ impl Core {
     /// A job has ended: its thread or place is free.
     pub fn finish(&self, running: &Running) {
         self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
-        self.ready.finish(&running.job);
-        if running.job.is_solo() {
+        if self.ready.finish(&running.job) || running.job.is_solo() {
             self.call_coroutines();
         }
         self.offer_room(running.job.is_async);
@@ -359,44 +356,6 @@ impl Core {
 
     pub fn observe_size(&self, queue: usize, bytes: usize) {
         observe(self.sizes.get(queue), bytes as u64);
-    }
-
-    /// One log line an outage, whichever thread meets it first.
-    pub fn lost(&self, error: &Error) {
-        if self.phase() == Phase::Stopped {
-            return;
-        }
-        if self.outage_since_us.compare_exchange(0, now_us(), Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.events.log(
-                WARNING,
-                format!("Redis is out of reach: {error}. Jobs that run go on; trying again until it is back."),
-            );
-        }
-    }
-
-    /// A refusal by Redis, said once a minute for each kind. Nothing is lost by it: what was refused is tried again.
-    pub fn complain(&self, error: &Error) {
-        let now = now_us();
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = complaints.entry(error.code().unwrap_or_default().to_owned()).or_default();
-        if *last == 0 || now - *last > 60_000_000 {
-            *last = now;
-            drop(complaints);
-            self.events.log(WARNING, format!("Redis refuses: {error}. Nothing is lost; trying again."));
-        }
-    }
-
-    /// A beat went through: Redis is there again for all.
-    pub fn found(&self) {
-        let since = self.outage_since_us.swap(0, Ordering::AcqRel);
-        if since > 0 {
-            let seconds = Duration::from_micros(now_us().saturating_sub(since)).as_secs_f64();
-            self.events.log(INFO, format!("Redis is back after {seconds:.1} s"));
-        }
-    }
-
-    pub fn is_out(&self) -> bool {
-        self.outage_since_us.load(Ordering::Acquire) > 0
     }
 }
 

@@ -46,7 +46,7 @@ impl Face {
                 break;
             };
             match work(connection) {
-                Err(error) if error.is_connection() => {
+                Err(error) if error.is_connection() || error.wants_reconnect() => {
                     *side = None;
                     if last {
                         return Err(error);
@@ -84,6 +84,8 @@ impl Face {
         }
         self.core.settle(&job, Outcome::GiveBack { counted: false });
         self.core.ready.finish(&job);
+        // It comes back as fast as it went: not faster than what refused it may change.
+        py.detach(|| std::thread::sleep(Duration::from_millis(200)));
         None
     }
 }

@@ -12,7 +12,7 @@ use crate::flight::{Claim, Identity};
 use crate::intake;
 use crate::keys;
 use crate::predecessor::Client;
-use crate::resp::{Pipeline, Reply};
+use crate::resp::Pipeline;
 use crate::shared::{Core, Phase, unpark};
 use crate::threads::Backoff;
 
@@ -99,27 +99,23 @@ impl Waiter {
                 continue;
             }
             let result = self.wait(core, &mut connection, &mut client, &mut dice);
+            // Only now: until its job is handed over a stop must wait for it.
             self.blocked.store(false, Ordering::Release);
+            if core.phase() != Phase::Running {
+                unpark(&core.threads.fetcher);
+            }
             match result {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
-                    if let Some(refusal) = error.code() {
-                        core.complain(&error);
-                        // A full Redis refuses the blocking move, but not the claim script.
-                        self.came_back(core);
-                        unpark(&core.threads.fetcher);
-                        if matches!(refusal, "READONLY" | "MASTERDOWN" | "UNBLOCKED") {
-                            connection = None;
-                        }
-                    } else {
+                    if core.met(&error) {
                         connection = None;
-                        if !matches!(error, Error::Lost(_)) {
-                            core.lost(&error);
-                        }
-                        // The fetcher looks for jobs whose move was not answered.
-                        core.doubt.store(true, Ordering::Release);
-                        unpark(&core.threads.fetcher);
+                        core.shut_down(|name| name == self.name());
                     }
+                    // The fetcher looks for jobs whose move was not answered or whose marks could not be read; and it claims, since a
+                    // full Redis refuses the blocking move but not the claim script.
+                    core.doubt.store(true, Ordering::Release);
+                    self.came_back(core);
+                    unpark(&core.threads.fetcher);
                     thread::park_timeout(backoff.pause());
                 }
             }
@@ -141,7 +137,13 @@ impl Waiter {
         let longest = LONGEST.min(core.options.lease / 6);
         let pipeline = self.pipeline(core, &identity, longest, dice);
         self.blocked.store(true, Ordering::Release);
-        if !self.is_armed() || core.phase() != Phase::Running {
+        if !self.is_armed() {
+            return Ok(());
+        }
+        // The name first, the lease second: under a name that is not yet in the registry nobody would find what we move.
+        if core.phase() != Phase::Running || !core.lease_holds() {
+            self.wanted.store(false, Ordering::Release);
+            unpark(&core.threads.fetcher);
             return Ok(());
         }
         connection.send(pipeline.bytes())?;
@@ -149,7 +151,6 @@ impl Waiter {
         let Some(answer) = connection.receive_within(late)? else {
             return Err(Error::Lost(format!("no answer to a blocking command within {} s", late.as_secs_f64())));
         };
-        self.blocked.store(false, Ordering::Release);
         match self.post {
             Post::Move(queue) => {
                 let suspects = connection.receive()?;
@@ -250,9 +251,4 @@ impl Waiter {
         core.deliver(jobs);
         unpark(&core.threads.fetcher);
     }
-}
-
-/// Whether a reply says that this server cannot take writes now, so that another connection may lead elsewhere.
-pub fn wants_reconnect(reply: &Reply) -> bool {
-    matches!(reply, Reply::Error { code, .. } if matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }

@@ -158,6 +158,7 @@ class Launcher:
             thread.start()
         except RuntimeError as error:  # the system gives us no more threads: those that are there go on
             logger.warning("no more worker threads than %d: %s", len(self._threads), error)
+            self.server.processor(thread.name)  # let go of at once: the core no longer counts on this thread
             return
         self._threads.append(thread)
 
