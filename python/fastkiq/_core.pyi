@@ -111,7 +111,7 @@ class Client:
 class Unit:
     """One claimed job. Exactly one of the settling calls below counts; later ones do nothing and answer False.
 
-    The settling calls only hand over to the fetcher thread, which writes within 5 ms. They never block.
+    The settling calls only hand over to the fetcher thread, which writes within 5 ms. They never block, `begin` aside.
     """
 
     @property
@@ -244,10 +244,10 @@ class Server:
     def failed(self) -> int: ...
     @property
     def rtt(self) -> float:
-        """Seconds of the last heartbeat's PING."""
+        """Seconds that the last confirmed beat took, there and back."""
 
     def info(self) -> dict[str, str]:
-        """Facts for boot checks: redis_version, server_name, maxmemory_policy, aof_enabled, rdb_saves, os, mode; absent
+        """Facts for boot checks: redis_version, valkey_version, server_name, maxmemory_policy, aof_enabled, rdb_saves, os, mode; absent
         when hidden."""
 
     def pending(self, horizon: float, /) -> tuple[int, int, int]:
