@@ -58,14 +58,14 @@ fn round(
         return Ok(());
     };
     let wait = look(core, open)?;
+    if wait == Duration::ZERO {
+        return Ok(()); // there may be more of what is due
+    }
     if let Some(average) = core.options.poll_interval {
         sleep(core, polled(average, open, dice)?);
         return Ok(());
     }
-    if wait > Duration::ZERO {
-        listen(core, channel, wait.min(LOOK))?;
-    }
-    Ok(())
+    listen(core, channel, wait.min(LOOK))
 }
 
 /// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now.

@@ -247,8 +247,8 @@ class Server:
         """Seconds that the last confirmed beat took, there and back."""
 
     def info(self) -> dict[str, str]:
-        """Facts for boot checks: redis_version, valkey_version, server_name, maxmemory_policy, aof_enabled, rdb_saves, os,
-        mode; absent when hidden."""
+        """Facts for boot checks: redis_version, valkey_version, server_name, maxmemory_policy, aof_enabled, rdb_saves,
+        os, mode; absent when hidden."""
 
     def pending(self, horizon: float, /) -> tuple[int, int, int]:
         """For --drain: (jobs in the served queues, due within `horizon` seconds in retry and schedule for them, later

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from time import time
 
 import pytest
@@ -158,6 +159,18 @@ def test_due_jobs_run_on_time_and_once_with_two_processes(
     assert late[int(len(late) * 0.9)] < 0.5, "a machine under load is late itself, but not by a poll"
     assert redis.get("stat:processed") == b"520"
     assert redis.zcard("schedule") == 0
+
+
+def test_all_that_is_due_moves_at_one_poll(
+    worker_process: Start, redis: redis_py.Redis, client: fastkiq.Client, tmp_path: Path
+) -> None:
+    (tmp_path / "poll.toml").write_text("poll_interval_average = 60\n")
+    due = time() + 1
+    client.push_bulk("app.Quick", [(number,) for number in range(1000)], at=due)
+    wait_until(lambda: time() > due, 5, "the due time")
+    worker = worker_process(APP, "-C", "poll.toml")
+    wait_until(lambda: len(ran(redis)) == 1000, 20, "all jobs at the first poll")
+    worker.stop()
 
 
 def test_weights_share_the_work(worker_process: Start, redis: redis_py.Redis, client: fastkiq.Client) -> None:
