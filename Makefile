@@ -72,6 +72,7 @@ dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.deps $(CORE_SOURCES) | check-cargo
+	@test -e $@ || echo "make: building the core, about two minutes" >&2
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 

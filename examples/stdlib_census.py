@@ -18,9 +18,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import redis as redis_py
@@ -36,6 +38,7 @@ QUEUE = "census"
 WIRE_NAME = "stdlib_census.Census"  # what the class is called in Redis: this file's name, however it was started
 COUNTS = "census:counts"  # hash: path -> [lines, functions, classes]
 NAMES = "census:names"  # hash: path -> {name: uses}
+PARSING, CONNECTING = Lock(), Lock()
 
 
 # The worker
@@ -59,12 +62,20 @@ class Census(fastkiq.Worker, queue=QUEUE, retry=1):
         return 1.0
 
 
+def parsed(source: bytes, name: str) -> ast.AST:
+    """The syntax tree. Before 3.11.8 and 3.12.2 two threads that parse at the same time share one count of their depth:
+    now and then a SystemError says so. There one thread parses at a time; the GIL would hardly let two.
+    """
+    with PARSING if sys.version_info < (3, 12, 2) else nullcontext():
+        return ast.parse(source, name)
+
+
 def count(path: Path) -> tuple[list[int], dict[str, int]]:
     """([lines, functions, classes], uses of each name) of a source file. Raises what `ast` raises."""
     source = path.read_bytes()
     functions = classes = 0
     names: Counter[str] = Counter()
-    for node in ast.walk(ast.parse(source, str(path))):
+    for node in ast.walk(parsed(source, str(path))):
         if isinstance(node, ast.Name):
             names[node.id] += 1
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -74,9 +85,19 @@ def count(path: Path) -> tuple[list[int], dict[str, int]]:
     return [len(source.splitlines()), functions, classes], names
 
 
-@cache
 def connection() -> redis_py.Redis:
-    """To the embedded server, for the tallies; fastkiq's own connections are its own affair."""
+    """To the embedded server, for the tallies; fastkiq's own connections are its own affair.
+
+    One for all threads. `cache` alone may make several when the first jobs start together, and those that are not kept
+    close their connections when they are collected: perhaps under the hands of the job that had asked for one.
+    """
+    with CONNECTING:
+        return connected()
+
+
+@cache
+def connected() -> redis_py.Redis:
+    """Made by the first call."""
     return redis_py.Redis.from_url(embedded.ensure())
 
 
@@ -123,8 +144,12 @@ def mine(redis: redis_py.Redis, key: str, since: float | str = "-inf") -> dict[b
 
 
 def forget_the_last_census(redis: redis_py.Redis) -> None:
-    """Only what belongs to this example goes; the folder may be in use for other things."""
-    redis.delete(COUNTS, NAMES, f"queue:{QUEUE}")
+    """Only what belongs to this example goes; the folder may be in use for other things.
+
+    A worker that was killed has left what it had claimed, and the next one would put that back into the queue.
+    """
+    claimed = list(redis.scan_iter(f"fastkiq:flight:*:{QUEUE}:*", count=1_000))
+    redis.delete(COUNTS, NAMES, f"queue:{QUEUE}", *claimed)
     for key in ("retry", "dead"):
         old = list(mine(redis, key))
         if old:
@@ -243,7 +268,15 @@ def show(report: Report, console: Console) -> None:
         table.add_row(Text(name), f"{uses:,}")
     table.columns[1].justify = "right"
     console.print(table)
-    console.print("The dead can be looked at with: fastkiq dead --redis embedded", markup=False)
+    tool = command()
+    console.print(f"Look at the dead, and at the rest:  {tool} dead --redis embedded", markup=False, soft_wrap=True)
+    console.print(f"                                    {tool} stats --redis embedded", markup=False, soft_wrap=True)
+
+
+def command() -> str:
+    """How `fastkiq` is to be typed here: in a clone it is not on the PATH."""
+    script = Path(sys.executable).with_name("fastkiq")
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def main() -> int:
@@ -256,6 +289,7 @@ def main() -> int:
     try:
         report, wrong = take_census(options.limit, console)
     except KeyboardInterrupt:
+        console.print("census: stopped. What is not counted yet stays in the queue; the next census starts afresh.")
         return 130
     if options.json:
         print(json.dumps(asdict(report)))

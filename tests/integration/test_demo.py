@@ -102,22 +102,41 @@ def test_the_totals_are_those_of_a_plain_loop_twice_over(folder: Path) -> None:
         assert redis.llen("queue:other") == 1
 
 
+def worker_of(demo: Child) -> int | None:
+    """The demo's child that works, as soon as it is there."""
+    children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+    for pid in map(int, children):
+        if b"process" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return pid
+    return None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker through /proc")
-def test_totals_that_do_not_add_up_are_told(folder: Path) -> None:
+def test_totals_that_do_not_add_up_are_told_and_spoil_no_later_ones(folder: Path) -> None:
     demo = Child([sys.executable, str(DEMO)], folder.parent, environment(folder))
-
-    def worker() -> int | None:
-        """The demo's child that works, as soon as a job is done."""
-        children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
-        for pid in map(int, children):
-            if b"process" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                return pid
-        return None
-
     try:
-        os.kill(wait_until(worker, 20, "the worker to start"), signal.SIGKILL)
+        worker = wait_until(lambda: worker_of(demo), 20, "the worker to start")
+        with redis_py.Redis.from_url(embedded.ensure(folder)) as redis:
+            wait_until(lambda: redis.hlen("census:counts") > LIMIT + 50, 30, "some files to be counted")
+        os.kill(worker, signal.SIGKILL)
         assert demo.wait(30) == 1, demo.output()
         assert "census: the worker ended with exit code -9" in demo.output()
         assert "are left in the queue" in demo.output()
+    finally:
+        demo.close()
+    second = census(folder)
+    assert second["done"] + second["dead"] == LIMIT + 3
+    assert second["failed"] == 2 * second["dead"], "what the killed worker held does not come back"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker through /proc")
+def test_an_interrupted_census_says_so(folder: Path) -> None:
+    demo = Child([sys.executable, str(DEMO)], folder.parent, environment(folder))
+    try:
+        wait_until(lambda: worker_of(demo), 20, "the worker to start")
+        demo.signal(signal.SIGINT)
+        assert demo.wait(40) == 130
+        assert "census: stopped." in demo.output()
+        assert "Traceback" not in demo.output()
     finally:
         demo.close()
