@@ -137,7 +137,7 @@ def _print_table(rows: Sequence[Row], columns: Sequence[Column], nothing: str) -
     if not rows:
         click.echo(nothing, err=True)
         return
-    # A pipe has no width: what is read by a program or a pager is not cut.
+    # A pipe has no width: whatever reads it gets each row in one line.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines(rows, columns, width, COLOURS if colourful(sys.stdout) else Style()):
         click.echo(line)
