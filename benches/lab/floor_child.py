@@ -13,8 +13,8 @@ import sys
 import time
 from typing import Any
 
-import hiredis
-import orjson
+import hiredis  # type: ignore[import-not-found, unused-ignore]
+import orjson  # type: ignore[import-not-found, unused-ignore]
 
 POP = b"return redis.call('RPOP', KEYS[1], 100) or {}"
 
@@ -40,7 +40,7 @@ class NoOp:
 
 
 def request(*words: bytes) -> bytes:
-    return hiredis.pack_command(words)
+    return bytes(hiredis.pack_command(words))
 
 
 def drain(line: Line, queue: bytes, jobs: int) -> float:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ class Results:
         names = set(workloads)
         self.keep(lambda record: record.get("workload") not in names)
 
+    def forget_round(self, workload: str, number: int) -> None:
+        """Drops what one round of a workload has left."""
+        self.keep(lambda record: (record.get("workload"), record.get("round")) != (workload, number))
+
     def complete(self, workload: str, number: int, contenders: Iterable[str]) -> bool:
         """Whether each contender has answered, or failed, in this round."""
         there = {
@@ -75,7 +80,7 @@ def interleave(
     contenders: Mapping[str, Contender],
     rounds: int,
     results: Results,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = partial(print, flush=True),
 ) -> None:
     """Each contender once a round; the order turns by one from round to round, so that none is always first.
 
@@ -86,15 +91,14 @@ def interleave(
     for number in range(rounds):
         if results.complete(workload, number, names):
             continue
-        results.keep(lambda record: (record.get("workload"), record.get("round")) != (workload, number))
+        results.forget_round(workload, number)
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             began = time.monotonic()
             record = {"workload": workload, "contender": name, "round": number, **_measured(contenders[name], number)}
             results.append({**record, "at": round(time.time(), 3)})
-            say(
-                f"{workload:16} round {number + 1}/{rounds}  {name:28} {_shown(record)}  ({time.monotonic() - began:.1f} s)"
-            )
+            where = f"{workload:16} round {number + 1}/{rounds}  {name:28}"
+            say(f"{where} {_shown(record)}  ({time.monotonic() - began:.1f} s)")
 
 
 def _measured(contender: Contender, number: int) -> Record:

@@ -26,7 +26,8 @@ def built_wheel(given: str | None = None) -> Path:
 def environment(
     name: str, requirements: Sequence[str], wheel: Path | None = None, interpreter: Path | None = None
 ) -> Path:
-    """The python of an environment with exactly this in it; made anew when any of it has changed. Takes a while then."""
+    """The python of an environment with exactly this in it; made anew, which takes a while, when any of it has
+    changed."""
     folder, interpreter = PEERS / name, interpreter or INTERPRETER
     python, mark = folder / "bin" / "python", folder / "made-of"
     made_of = "\n".join([str(interpreter), *requirements, _digest(wheel)])
