@@ -1,0 +1,84 @@
+"""Each contender in an environment of its own below benches/.peers/compare, made anew when what it asks for changes."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from contender import Contender
+from lab.venv import INTERPRETER, PEERS, environment
+
+HARNESS = ("matplotlib==3.11.2",)
+
+
+class NotHere(Exception):
+    """A contender cannot run on this machine; the reason in one line."""
+
+
+def install(contender: Contender, wheel: Path | None) -> None:
+    """Raises NotHere. Without a change since the last time it does nothing."""
+    settings = contender.settings
+    wanted = _wheel_for(contender, wheel) if settings.get("wheel") else None
+    if "requirements" in settings:
+        try:
+            environment(
+                f"compare/{contender.name}", settings["requirements"], wanted, interpreter(contender.python_version)
+            )
+        except RuntimeError as error:
+            raise NotHere(str(error)) from None
+    if "setup" in settings:
+        _set_up(contender, wanted)
+
+
+def harness() -> Path:
+    """The interpreter of the environment that draws the plots."""
+    return environment("compare/harness", HARNESS)
+
+
+def interpreter(version: str) -> Path:
+    """The optimised interpreter of a version; FASTKIQ_BENCH_PYTHON and FASTKIQ_BENCH_PYTHON_3_13 name others."""
+    chosen = os.environ.get(f"FASTKIQ_BENCH_PYTHON_{version.replace('.', '_')}")
+    found = chosen or (str(INTERPRETER) if version == "3.11" else shutil.which(f"python{version}"))
+    if not found or not Path(found).exists():
+        raise NotHere(f"no Python {version} on this machine")
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
+    said = subprocess.run([found, "-c", script], capture_output=True, text=True, check=False).stdout.strip()
+    if said != version:
+        raise NotHere(f"{found} is Python {said}, not {version}")
+    return Path(found)
+
+
+def _wheel_for(contender: Contender, wheel: Path | None) -> Path:
+    """The one given, if it is for the contender's Python, else the newest in dist/ that is."""
+    tag = "cp" + contender.python_version.replace(".", "")
+    if wheel is not None and tag in wheel.name:
+        return wheel.resolve()
+    found = sorted((PEERS.parents[1] / "dist").glob(f"fastkiq-*{tag}*.whl"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise NotHere(f"no wheel of fastkiq for {tag} in dist/: make wheel, or --wheel FILE")
+    return found[-1]
+
+
+def _set_up(contender: Contender, wheel: Path | None) -> None:
+    """Its own script, for what pip cannot install. COMPARE_WHEEL names the wheel of fastkiq where it wants one."""
+    script = contender.folder / contender.settings["setup"]
+    stamp = contender.peer / ".set-up"
+    told = script.read_bytes() + (wheel.read_bytes() if wheel else b"")
+    wanted = hashlib.sha256(told).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    contender.peer.mkdir(parents=True, exist_ok=True)
+    own = contender.environment(contender.values(), {"COMPARE_WHEEL": str(wheel or "")})
+    done = subprocess.run(
+        ["bash", str(script), str(contender.peer)],
+        cwd=contender.folder,
+        env={**os.environ, **own},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NotHere((done.stderr.strip().splitlines() or ["setup failed"])[-1])
+    stamp.write_text(wanted)

@@ -1,0 +1,101 @@
+"""kill -9 of a worker with ten jobs running: what never ran to its end, and when the interrupted ones began again."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from contender import Contender
+from lab.rounds import Results
+from lab.server import PrivateServer
+from measure import READY_SECONDS, Bench, Figures
+from records import MeasureError, Record, wait_for
+
+JOBS = 200
+RUNNING = 30  # starts after which the worker is killed: in the middle of the work
+SECONDS = 90
+SIDE_BY_SIDE = 5  # they sleep
+
+
+def kill_all(contenders: Iterable[Contender], results: Results, rounds: int) -> None:
+    """Several at a time, each with a server of its own; results that are there are not made again."""
+    done = {(record["contender"], record["round"]) for record in results.read() if record["workload"] == "kill"}
+    lock, room = threading.Lock(), threading.Semaphore(SIDE_BY_SIDE)
+
+    def one(contender: Contender, number: int) -> None:
+        with room:
+            record = {"workload": "kill", "contender": contender.name, "round": number}
+            try:
+                with PrivateServer() as server, tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as folder:
+                    record |= {**kill(Bench(server, Path(folder)), contender), "unit": "jobs"}
+            except Exception as error:
+                record |= {"error": f"{error}"[:600]}
+            with lock:
+                results.append({**record, "at": round(time.time(), 3)})
+                print(f"kill -9  {contender.name:18} {_shown(record)}", flush=True)
+
+    threads = [
+        threading.Thread(target=one, args=(contender, number))
+        for number in range(rounds)
+        for contender in contenders
+        if "kill" in contender.workloads and (contender.name, number) not in done
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def kill(bench: Bench, contender: Contender) -> Figures:
+    """The figures of one kill."""
+    bench.clear()
+    bench.fill(contender, "slow", JOBS)
+    record = bench.record(contender, "kill")
+    with bench.worker(contender, "kill", record, JOBS) as worker:
+        wait_for(lambda: _starts(record) >= RUNNING, READY_SECONDS, f"{RUNNING} jobs", worker.gone)
+        worker.kill()
+        killed = time.monotonic_ns()
+    before = [value for when, value in record.entries() if when <= killed]
+    with bench.worker(contender, "kill", record, JOBS) as worker:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and len(_ended(record)) < JOBS:
+            time.sleep(0.1)
+            if worker.gone():
+                raise MeasureError(worker.gone() or "")
+    return _figures(
+        record, {value for value in before if value > 0} - {-value for value in before if value < 0}, killed
+    )
+
+
+def _figures(record: Record, interrupted: set[int], killed: int) -> Figures:
+    entries = record.entries()
+    ends = [-value for _, value in entries if value < 0]
+    again = sorted(
+        min(when for when, value in entries if value == number and when > killed) - killed
+        for number in interrupted
+        if any(value == number and when > killed for when, value in entries)
+    )
+    figures = {
+        "value": JOBS - len(set(ends)),
+        "lost": JOBS - len(set(ends)),
+        "interrupted": len(interrupted),
+        "began_again": len(again),
+        "twice": len(ends) - len(set(ends)),
+    }
+    return {**figures, "first_again_s": again[0] / 1e9, "last_again_s": again[-1] / 1e9} if again else figures
+
+
+def _starts(record: Record) -> int:
+    return sum(value > 0 for _, value in record.entries())
+
+
+def _ended(record: Record) -> set[int]:
+    return {value for _, value in record.entries() if value < 0}
+
+
+def _shown(record: Figures) -> str:
+    if "error" in record:
+        return f"failed: {record['error']}"
+    when = f"{record['first_again_s']:.1f} to {record['last_again_s']:.1f} s" if "first_again_s" in record else "never"
+    return f"{record['lost']} of {JOBS} lost, {record['interrupted']} interrupted, begun again after {when}"

@@ -1,0 +1,9 @@
+"""Writes docs/benchmarks.md and its plots from what has been measured."""
+
+from contender import Contender
+
+from lab.rounds import Record
+
+
+def write(records: list[Record], contenders: list[Contender]) -> None:
+    print(f"{len(records)} records of {len(contenders)} contenders")
