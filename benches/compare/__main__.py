@@ -11,12 +11,13 @@ begins anew, `--retry` repeats what failed.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 
 from check import check
 from contender import WORKLOADS, Contender, load_all
@@ -28,13 +29,15 @@ from lab.server import PrivateServer
 from measure import Bench
 from records import MeasureError
 
+DOCUMENTS = RESULTS.parents[1] / "docs"
 UNITS = {"wakeup": "ms", "rest": "MB"}
 
 
 def main() -> None:
     options = arguments()
     contenders = load_all(options.only)
-    results = Results(RESULTS / "compare.jsonl")
+    trial = options.scale != 1
+    results = Results(RESULTS / (f"trial/{os.getpid()}.jsonl" if trial else "compare.jsonl"))
     if options.fresh:
         results.keep(lambda _: False)
     if not options.report:
@@ -49,7 +52,7 @@ def main() -> None:
             kill_all(ready, results, options.rounds if options.kill else 1)
     from report import write
 
-    write(results.read(), contenders)
+    write(results.read(), load_all(), RESULTS / "trial" if trial else DOCUMENTS)
 
 
 def installed(contender: Contender, wheel: Path | None, results: Results) -> bool:
@@ -103,7 +106,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=names, default=[], metavar="NAME,...", help="these contenders (all)")
     parser.add_argument("--workloads", type=names, default=list(WORKLOADS), metavar="NAME,...", help="these (all)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="a part of the jobs: 0.02 to try something")
+    parser.add_argument("--scale", type=float, default=1.0, help="0.02 of the jobs, for a trial that is not kept")
     parser.add_argument("--wheel", type=Path, help="of fastkiq; else the newest in dist/, where `make wheel` puts it")
     parser.add_argument("--install", action="store_true", help="install and end")
     parser.add_argument("--check", action="store_true", help="verify that each contender runs each job once, and end")
