@@ -55,7 +55,7 @@ class Form:
 
 
 class Flights(Form):
-    title = "a list for each claim, scripts (fastkiq)"
+    title = "fastkiq's: a list for each claim, scripts"
     remark = "—"
 
     def __init__(self, load: Load) -> None:
@@ -90,7 +90,7 @@ class Flights(Form):
 
 
 class FlightsOneByOne(Flights):
-    title = "the same, jobs acked singly by `LREM`"
+    title = "fastkiq's, but jobs acked singly by `LREM`"
     remark = "what a claim costs that is not through after 5 ms"
 
     def ack(self, taken: Any) -> list[Command]:
@@ -98,7 +98,7 @@ class FlightsOneByOne(Flights):
 
 
 class FlightsMoved(Flights):
-    title = "the same, claimed by `LMOVE` a job inside the script"
+    title = "fastkiq's, but claimed by `LMOVE` a job inside the script"
     remark = "a command's call in Lua costs more than the copies it saves"
 
     def __init__(self, load: Load) -> None:
@@ -115,7 +115,7 @@ class FlightsMoved(Flights):
 
 
 class FlightsPlainAck(Flights):
-    title = "the same, acks as a transaction of plain commands"
+    title = "fastkiq's, but acks as a transaction of plain commands"
     remark = "counts what the client believes, not what Redis removed: a repeated ack counts twice"
     outer = ("evalsha", "multi", "exec")
 
@@ -124,7 +124,7 @@ class FlightsPlainAck(Flights):
 
 
 class FlightsFunctions(Flights):
-    title = "the same, as functions (`FCALL`)"
+    title = "fastkiq's, but as functions (`FCALL`)"
     remark = "Redis 7 only; a library to install and to keep in step with each version of fastkiq"
     outer = ("fcall",)
     call = b"FCALL"
@@ -141,12 +141,12 @@ def function(name: str, source: str) -> str:
 
 
 class FlightsApart(Flights):
-    title = "the same, acks and claims in trips of their own"
+    title = "fastkiq's, but acks and claims in trips of their own"
     remark = "one connection, two round trips a batch"
 
 
 class FlightsTwoConnections(Flights):
-    title = "the same, acks on a connection of their own"
+    title = "fastkiq's, but acks on a connection of their own"
     remark = "a claim may overtake the ack before it"
 
 
@@ -230,7 +230,7 @@ class BlobMsgpack(Blob):
 
 class BlobPrefixed(Blob):
     title = "a packed string for each claim (length before each job), `DEL`"
-    remark = "the same; recovery must cut it up in Lua"
+    remark = "as with MessagePack; recovery must cut it up in Lua"
     claim_source = scripts.CLAIM_BLOB_PREFIXED
 
 

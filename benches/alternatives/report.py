@@ -18,10 +18,10 @@ def table(records: list[Record]) -> list[str]:
     listed, one = ", ".join(map(str, sizes)), middle.split()[1]
     heads = [*(f"us at {size}" for size in sizes), "ratio", "commands, us", "bytes", "jobs/s"]
     lines = [
-        f"Redis's CPU time a job, in us, for claim, ack and counters in batches of {listed}. Then, at {one}: its ratio to "
-        "fastkiq's form, taken within each round; the part that the commands themselves take by INFO commandstats (the rest "
-        "is sockets and protocol); bytes on the wire a job; jobs a second of one client in Python that does nothing else. "
-        "Medians (least to most).",
+        f"Redis's CPU time a job, in us, for claim, ack and counters in batches of {listed}. Then, at {one}: its ratio "
+        "to fastkiq's form, taken within each round; the part that the commands themselves take by INFO commandstats "
+        "(the rest is sockets and protocol); bytes on the wire a job; jobs a second of one client in Python that does "
+        "nothing else. Medians (least to most).",
         "",
         f"| form | {' | '.join(heads)} | what speaks against it |",
         f"|---|{'---:|' * len(heads)}---|",
@@ -65,8 +65,8 @@ def wheels_table(records: list[Record]) -> list[str]:
     if not pairs:
         return ["Not measured yet: see `benches/alternatives/wheels.py --help`."]
     lines = [
-        "Two wheels, each in an environment of its own, in turn. The ratio is that of the second to the first within each "
-        "round: above 1, the second is faster.",
+        "Two wheels, each in an environment of its own, in turn. The ratio is that of the second to the first within "
+        "each round: above 1, the second is faster.",
         "",
         "| the second, against the first | work | first | second | ratio |",
         "|---|---|---:|---:|---:|",
