@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,14 +38,22 @@ def harness() -> Path:
 def interpreter(version: str) -> Path:
     """The optimised interpreter of a version; FASTKIQ_BENCH_PYTHON and FASTKIQ_BENCH_PYTHON_3_13 name others."""
     chosen = os.environ.get(f"FASTKIQ_BENCH_PYTHON_{version.replace('.', '_')}")
-    found = chosen or (str(INTERPRETER) if version == "3.11" else shutil.which(f"python{version}"))
-    if not found or not Path(found).exists():
+    found = chosen or (_python313() if version == "3.13" else str(INTERPRETER))
+    if not Path(found).exists():
         raise NotHere(f"no Python {version} on this machine")
     script = "import sys; print('%d.%d' % sys.version_info[:2])"
     said = subprocess.run([found, "-c", script], capture_output=True, text=True, check=False).stdout.strip()
     if said != version:
         raise NotHere(f"{found} is Python {said}, not {version}")
     return Path(found)
+
+
+def _python313() -> str:
+    script = Path(__file__).with_name("python313.sh")
+    done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotHere((done.stderr.strip() or "python313.sh failed").splitlines()[-1])
+    return done.stdout.strip()
 
 
 def _wheel_for(contender: Contender, wheel: Path | None) -> Path:
