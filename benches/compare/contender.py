@@ -82,6 +82,11 @@ class Contender:
         return str(self.settings.get("python", "3.11"))
 
     @property
+    def floor(self) -> bool:
+        """Not a queue system but what one cannot beat; it takes no part in who wins."""
+        return bool(self.settings.get("floor"))
+
+    @property
     def configuration(self) -> dict[str, str]:
         return dict(self.settings.get("configuration", {}))
 
@@ -130,6 +135,7 @@ class Contender:
             "COMPARE_REDIS_URL": values["redis_url"],
             "COMPARE_SIDE_URL": values["side_url"],
             "COMPARE_CONCURRENCY": values["concurrency"],
+            "COMPARE_PAUSE": str(self.settings.get("pause", 1)),
             "COMPARE_PEER": str(self.peer),
             **more,
             **own,
