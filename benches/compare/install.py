@@ -71,7 +71,8 @@ def _set_up(contender: Contender, wheel: Path | None) -> None:
     """Its own script, for what pip cannot install. COMPARE_WHEEL names the wheel of fastkiq where it wants one."""
     script = contender.folder / contender.settings["setup"]
     stamp = contender.peer / ".set-up"
-    told = script.read_bytes() + (wheel.read_bytes() if wheel else b"")
+    files = [script, *sorted(path for path in contender.folder.iterdir() if path.is_file())]
+    told = b"".join(path.read_bytes() for path in [*files, *([wheel] if wheel else [])])
     wanted = hashlib.sha256(told).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
