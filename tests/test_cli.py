@@ -13,7 +13,7 @@ import pytest
 from children import clean_environment, fastkiq
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["process", "push", "stats", "queues", "busy", "retries", "scheduled", "dead", "completion"]
+COMMANDS = ["process", "push", "stats", "queues", "busy", "retries", "scheduled", "dead", "bench", "completion"]
 
 
 @pytest.fixture

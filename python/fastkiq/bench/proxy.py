@@ -12,11 +12,12 @@ import os
 import select
 import selectors
 import socket
-import subprocess
 import sys
 from collections import deque
 from time import monotonic
 from typing import Final, Self
+
+from fastkiq.bench.helper import Helper
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket."""
@@ -36,43 +37,22 @@ class Proxy:
     def __init__(self, to: Address, delay_ms: float = 0.0) -> None:
         self.to, self.delay_ms = to, delay_ms
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        where = to if isinstance(to, str) else f"{to[0]}:{to[1]}"
+        words = ["--to", where, "--delay", str(delay_ms), "--until-eof"]
+        self._helper = Helper("fastkiq.bench.proxy", words, f"the proxy before {where}")
 
     def __enter__(self) -> Self:
-        where = self.to if isinstance(self.to, str) else f"{self.to[0]}:{self.to[1]}"
-        command = [sys.executable, "-m", "fastkiq.bench.proxy", "--to", where, "--delay", str(self.delay_ms)]
-        # A session of its own: Ctrl-C ends the program that measures, and that one ends the proxy.
-        self._process = subprocess.Popen(
-            [*command, "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self.__exit__()
-            raise OSError(f"the proxy before {where} did not start")
-        self.port = int(line.rpartition(b":")[2])
+        self._helper.__enter__()
+        self.port = int(self._helper.greeting.rpartition(":")[2])
         return self
 
     def __exit__(self, *_: object) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()  # its end of file is the sign to go
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+        self._helper.__exit__()
 
     @property
     def pid(self) -> int:
         """Of the child, to count its CPU time apart."""
-        if self._process is None:
-            raise OSError("the proxy is not running")
-        return self._process.pid
+        return self._helper.pid
 
 
 class Relay:

@@ -1,0 +1,11 @@
+"""The queues that are measured with."""
+
+from typing import Final
+
+QUEUE: Final = "fastkiq-bench-1"
+"""The first one, which is always there."""
+
+
+def queue_names(count: int) -> list[str]:
+    """So many, the first one first."""
+    return [f"{QUEUE[:-1]}{number}" for number in range(1, count + 1)]
