@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,6 @@ def interleave(
     contenders: Mapping[str, Contender],
     rounds: int,
     results: Results,
-    say: Callable[[str], None] = partial(print, flush=True),
 ) -> None:
     """Each contender once a round; the order turns by one from round to round, so that none is always first.
 
@@ -98,7 +96,7 @@ def interleave(
             record = {"workload": workload, "contender": name, "round": number, **_measured(contenders[name], number)}
             results.append({**record, "at": round(time.time(), 3)})
             where = f"{workload:16} round {number + 1}/{rounds}  {name:28}"
-            say(f"{where} {_shown(record)}  ({time.monotonic() - began:.1f} s)")
+            print(f"{where} {_shown(record)}  ({time.monotonic() - began:.1f} s)", flush=True)
 
 
 def _measured(contender: Contender, number: int) -> Record:
