@@ -1,6 +1,9 @@
 """One client of one form, on the interpreter of the timed sides: needs hiredis, and nothing of fastkiq.
 
-python child.py FORM PORT JOBS SIZE     claims and acks JOBS jobs in batches of SIZE; prints {"seconds", "jobs"}
+    python child.py FORM PORT JOBS SIZE [ID START]     claims and acks JOBS jobs in batches of SIZE
+
+Prints {"began", "ended"}. ID: the name under which fastkiq's own form claims, so that several clients can; START: when
+they are to begin. All times are seconds of CLOCK_MONOTONIC.
 """
 
 import json
@@ -13,7 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hiredis
-from forms import FORMS, Command, FlightsApart, FlightsTwoConnections, Form, Transaction
+from forms import FORMS, Command, Flights, FlightsApart, FlightsTwoConnections, Form, Transaction
 from lab.floor_child import Line
 
 RECEIVE = 1 << 18
@@ -109,9 +112,12 @@ def main() -> None:
         return answer
 
     form = FORMS[name](load)
-    began = time.perf_counter()
+    if len(sys.argv) > 5 and isinstance(form, Flights):
+        form.identity = sys.argv[5].encode()
+        time.sleep(max(0.0, float(sys.argv[6]) - time.monotonic()))
+    began = time.monotonic()
     LOOPS.get(type(form), together)(form, line, port, jobs, size)
-    print(json.dumps({"seconds": time.perf_counter() - began, "jobs": jobs}))
+    print(json.dumps({"began": began, "ended": time.monotonic()}))
 
 
 if __name__ == "__main__":

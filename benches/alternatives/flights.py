@@ -80,7 +80,7 @@ def contender(server: PrivateServer, name: str, size: int, jobs: int) -> Callabl
             used.cpu / jobs * 1e6,
             "us of Redis a job",
             commands_us=sum(called.get(each, (0, 0))[1] for each in form.outer) / jobs,
-            rate=answer["jobs"] / answer["seconds"],
+            rate=jobs / (answer["ended"] - answer["began"]),
             bytes=(used.received + used.sent) / jobs,
             jobs=jobs,
         )

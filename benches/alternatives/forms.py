@@ -58,22 +58,25 @@ class Flights(Form):
     title = "fastkiq's: a list for each claim, scripts"
     remark = "—"
 
+    call = b"EVALSHA"
+    identity, queue = ID, QUEUE
+
     def __init__(self, load: Load) -> None:
         super().__init__(load)
         self.claim_sha = load((LUA / "claim.lua").read_text())
         self.ack_sha = load((LUA / "ack.lua").read_text())
 
-    call = b"EVALSHA"
-
     def claim(self, most: int) -> list[Command]:
         self.number += 1
-        keys = (ALIVE, PAUSED, SUSPECTS, FLIGHTS, QUEUE, self.flight())
-        return [
-            (self.call, self.claim_sha, b"6", *keys, ID, number(most), MOST_BYTES, self.member(), number(most)),
-        ]
+        keys = (ALIVE, PAUSED, SUSPECTS, self.flights(), self.queue, self.flight())
+        args = (self.identity, number(most), MOST_BYTES, self.member(), number(most))
+        return [(self.call, self.claim_sha, b"6", *keys, *args)]
+
+    def flights(self) -> bytes:
+        return b"fastkiq:flights:" + self.identity
 
     def flight(self) -> bytes:
-        return FLIGHT + b":%d" % self.number
+        return b"fastkiq:flight:%s:default:%d" % (self.identity, self.number)
 
     def member(self) -> bytes:
         return b"default:%d" % self.number
@@ -85,7 +88,7 @@ class Flights(Form):
         return [self.ack_call(b"-1")]
 
     def ack_call(self, *removals: bytes) -> Command:
-        keys = (SUSPECTS, PROCESSED, TODAY, FLIGHTS, self.flight())
+        keys = (SUSPECTS, PROCESSED, TODAY, self.flights(), self.flight())
         return (self.call, self.ack_sha, b"5", *keys, DAY, b"0", b"0", self.member(), *removals)
 
 
