@@ -4,7 +4,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
 MIN_RUST := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
-JOBS ?= 20000
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python dev` overrules it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -17,10 +16,10 @@ PY_SOURCES := python tests examples benches
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline goals wheel clean check-python check-cargo
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: $(VENV)/.built ## Make .venv with the locked tools and build the core into it (release profile)
 
@@ -39,7 +38,7 @@ types: dev
 
 rust-lint: dev
 	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
-	@cargo clippy --quiet --locked --all-targets -- -D warnings
+	@cargo clippy --quiet --locked --all-targets --features bench -- -D warnings
 
 rust-test: dev
 	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
@@ -58,8 +57,17 @@ format: $(VENV)/.deps check-cargo ## Rewrite the sources in the project's format
 	@$(BIN)/ruff format $(PY_SOURCES)
 	@cargo fmt
 
-bench: dev ## Enqueue and drain JOBS (20000) empty jobs on a private server; prints jobs per second
-	@$(BIN)/python benches/throughput.py --jobs $(JOBS)
+bench: dev $(VENV)/.bench ## Time codec, push, border and drain beside their floors; prints pytest-benchmark's table and the ratios
+	@$(BIN)/python benches/ratios.py $(BENCH_ARGS)
+
+bench-check: dev $(VENV)/.bench ## Compare with benches/baseline: instruction counts (valgrind) and ratios to the floors; two minutes
+	@$(BIN)/python benches/check.py $(BENCH_ARGS)
+
+bench-baseline: dev $(VENV)/.bench ## Make this tree the baseline of bench-check
+	@$(BIN)/python benches/check.py --rewrite $(BENCH_ARGS)
+
+goals: dev wheel ## Measure the goals beside the floors and Sidekiq on a machine at rest, and write docs/performance.md; 15 minutes
+	@$(BIN)/python benches/goals $(GOALS_ARGS)
 
 wheel: dist/.built ## Build a wheel into dist/
 
@@ -74,6 +82,11 @@ dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -
 $(VENV)/.built: $(VENV)/.deps $(CORE_SOURCES) | check-cargo
 	@test -e $@ || echo "make: building the core, about two minutes" >&2
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+# Not for the free-threaded build: orjson has no wheel for it.
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.deps
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-bench.lock
 	@touch $@
 
 # Debian keeps ensurepip in a package of its own; without it the pip outside fills the environment, if there is one.

@@ -59,6 +59,17 @@ mod writer;
 
 use pyo3::prelude::*;
 
+/// What `benches/rust` counts.
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::encode::{write_float, write_string};
+    pub use crate::jids::hex;
+    pub use crate::payload::{scan, splice};
+    pub use crate::resp::{Pipeline, Scanner, decode as reply};
+    pub use crate::url::RedisUrl;
+}
+
 /// The Rust core of fastkiq. Private: the public names live in `fastkiq`.
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
