@@ -61,20 +61,20 @@ def _text(found: Spread | None, shown: str) -> str:
 
 def wheels_table(records: list[Record]) -> list[str]:
     """Lines of Markdown: what `wheels.py` found, a row a workload and pair of wheels."""
-    pairs = sorted({(record["pair"], record["workload"]) for record in records if "pair" in record})
-    if not pairs:
+    names = list(dict.fromkeys(record["workload"] for record in records))
+    if not names:
         return ["Not measured yet: see `benches/alternatives/wheels.py --help`."]
     lines = [
         "Two wheels, each in an environment of its own, in turn. The ratio is that of the second to the first within "
         "each round: above 1, the second is faster.",
         "",
-        "| the second, against the first | work | first | second | ratio |",
+        "| the second wheel | work | first | second | ratio |",
         "|---|---|---:|---:|---:|",
     ]
-    for pair, workload in pairs:
-        chosen = [record for record in records if record.get("pair") == pair]
-        cells = [_text(spread(chosen, workload, each), "{:,.0f}") for each in ("a", "b")]
-        cells.append(_text(ratio(chosen, workload, "b", "a"), "{:.3f}"))
-        unit = next((record["unit"] for record in chosen if record["workload"] == workload and "unit" in record), "")
-        lines.append(f"| {pair} | {workload}, {unit} | {' | '.join(cells)} |")
+    for name in names:
+        cells = [_text(spread(records, name, each), "{:,.0f}") for each in ("a", "b")]
+        cells.append(_text(ratio(records, name, "b", "a"), "{:.2f}"))
+        unit = next((record["unit"] for record in records if record["workload"] == name and "unit" in record), "")
+        pair, _, work = name.partition(": ")
+        lines.append(f"| {pair} | {work}, {unit} | {' | '.join(cells)} |")
     return lines

@@ -107,7 +107,7 @@ def capacity(records: list[Record]) -> list[str]:
 
 
 def _us(records: list[Record], workload: str, kind: str = "") -> float | None:
-    """Of what several clients push: the fullest load that was measured, since a busy Redis takes several at a wake-up."""
+    """Of what several clients push: the fullest load, since a busy Redis takes several pushes at a wake-up."""
     return middle(records, workload, f"{4 if workload == 'push' else 2} clients{kind}", "redis_us")
 
 
