@@ -63,7 +63,7 @@ setup() {
     unshare --mount true 2>/dev/null || cannot "mount namespaces are refused; $ELSE"
 
     local words base proxy='' work log library
-    words="$("$HERE/../../tests/sidekiq/setup.sh")" || cannot "no Sidekiq either, see above"
+    words="$("$HERE/../../tests/sidekiq/setup.sh" 2>&1 | tail -n 1)" || cannot "${words#*setup.sh: }"
     base="${words#chroot }"
     base="${base% ruby}"
     [ -d "$base/usr" ] || cannot "the Ruby in PATH has Sidekiq but no YJIT"
@@ -78,7 +78,7 @@ setup() {
     cp -L /etc/resolv.conf "$work/build/etc/resolv.conf"
     if ! build | chroot "$work/build" sh -s "$PACKAGES" >"$log" 2>&1; then
         tail -n 8 "$log" >&2
-        cannot "the build failed"
+        cannot "the build failed: $(tail -n 1 "$log")"
     fi
     cp -a "$base" "$work/ruby"
     library="$(chroot "$work/ruby" sh -c 'readlink -f /usr/lib/*/libruby-3.3.so.3.3')"
