@@ -1,4 +1,4 @@
-"""The jobs as plain functions, for systems that run functions on threads: each app wraps them with what its system has."""
+"""The jobs as plain functions, for systems that run functions on threads: each app wraps them in its own way."""
 
 import asyncio
 import json
