@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import flights
 import report
 from forms import FORMS
-from lab import REPOSITORY, RESULTS
+from lab import REPOSITORY, RESULTS, document
 from lab.rounds import Results
 
 DOCUMENT = REPOSITORY / "docs" / "performance.md"
@@ -39,23 +39,13 @@ def main() -> int:
     if unknown := set(names) - set(FORMS):
         parser.error(f"no such form: {', '.join(sorted(unknown))}")
     if options.report:
-        written(DOCUMENT, "alternatives", [*report.table(results.read()), "", *report.wheels_table(pairs.read())])
+        lines = [*report.table(results.read()), "", *report.wheels_table(pairs.read())]
+        document.fill(DOCUMENT, "alternatives", "\n".join(lines))
         return 0
     if options.again:
         results.forget(f"claim {size}" for size in sizes)
     flights.measure(results, names, sizes, options.rounds, options.jobs)
     return 0
-
-
-def written(document: Path, name: str, lines: list[str]) -> None:
-    """Puts the lines between the document's markers of this name."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found, rest = document.read_text().partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise SystemExit(f"{document}: no lines {begin} and {end}")
-    document.write_text("\n".join([before + begin, *lines, end + after]))
-    print(f"{document.relative_to(REPOSITORY)}: {name}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ A wheel for the stable ABI, to compare with the one of `make wheel`:
     CARGO_TARGET_DIR=/tmp/abi3 .venv/bin/maturin build --release --locked --features pyo3/abi3-py311 \\
         --interpreter /usr/bin/python3 --out /tmp/abi3/wheels
 
+Acks by a thread and a connection of their own: `git apply benches/alternatives/acks-thread.patch` in a clone (its first
+lines say at which commit), build as above without --features, --name "acks by a thread".
+
 Raw results: benches/results/wheels.jsonl. About 40 seconds a pair.
 """
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from lab import document
 from lab.rounds import Record
 from lab.summary import failures, spread
 
@@ -15,18 +16,10 @@ SHARE = 0.7
 GIGABIT = 1e9 / 8
 
 
-def write(document: Path, records: list[Record]) -> None:
-    """Each part between its own markers; the prose around them stays."""
-    text = document.read_text()
+def write(path: Path, records: list[Record]) -> None:
+    """Each part between its own marks; the prose around them stays."""
     for name, part in PARTS.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise SystemExit(f"{document}: no lines {begin} and {end}")
-        text = "\n".join([before + begin, *part(records), end + after])
-    document.write_text(text)
-    print(f"{document}: {', '.join(PARTS)}")
+        document.fill(path, name, "\n".join(part(records)))
 
 
 def middle(records: list[Record], workload: str, contender: str, fact: str = "value") -> float | None:
