@@ -1,4 +1,4 @@
-// BullMQ: `app.js work CONCURRENCY` is the worker, `app.js enqueue|bulk KIND N` the command line.
+// BullMQ: `app.js work CONCURRENCY` is the worker, `app.js enqueue|bulk KIND N` the command line, `app.js version`.
 "use strict";
 const { setTimeout: sleep } = require("node:timers/promises");
 const IORedis = require("ioredis");
@@ -77,6 +77,12 @@ async function enqueue(how, kind, jobs) {
   connection.disconnect();
 }
 
+function version() {
+  const of = (name) => `${name} ${require(`${name}/package.json`).version}`;
+  console.log(`${of("bullmq")}, ${of("ioredis")}, Node ${process.versions.node}`);
+}
+
 const [how, first, second] = process.argv.slice(2);
-if (how === "work") work(Number(first));
+if (how === "version") version();
+else if (how === "work") work(Number(first));
 else enqueue(how, first, Number(second));
