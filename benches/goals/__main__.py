@@ -26,7 +26,7 @@ from lab.server import PrivateServer
 
 from goals import depth, drain, fairness, lateness, push, report, rest, waiting, wakeup
 from goals.bench import Bench
-from goals.sidekiq import Sidekiq
+from goals.sidekiq import Sidekiq, version
 from goals.stock import Stock
 from goals.table import LONG
 
@@ -62,7 +62,10 @@ def main() -> int:
         if not options.resume:
             results.forget(workload for name in rows for workload in FAMILIES[name][0])
         results.forget([report.FACTS])
-        results.append({"workload": report.FACTS, "contender": "", "facts": environment.facts(python)})
+        facts = {**environment.facts(python), "sidekiq": version()}
+        results.append({"workload": report.FACTS, "contender": "", "facts": facts})
+        for name, value in facts.items():
+            print(f"{name:10} {value}", flush=True)
         began = time.monotonic()
         failed = measure(rows, python, results, options)
         print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)

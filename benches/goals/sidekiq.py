@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from lab import BENCHES
@@ -17,13 +18,41 @@ _COMPARE = BENCHES / "compare"
 _QUEUES = {"COMPARE_QUEUES": "12"}
 
 
+@cache
+def set_up() -> tuple[Any, str]:
+    """The contender, ready to run, or None and why it cannot. The first time on a machine it may build a Ruby."""
+    folder = _COMPARE / "contenders" / "sidekiq"
+    if not (folder / "contender.toml").exists():
+        return None, "not present"
+    sys.path.insert(0, str(_COMPARE))  # before this folder, which has modules of the same names
+    from contender import Contender as Peer
+    from install import NotHere, install
+
+    try:
+        peer = Peer.load(folder)
+        install(peer, None)
+    except (NotHere, OSError, ValueError) as reason:
+        return None, f"not present: {reason}"
+    return peer, ""
+
+
+def version() -> str:
+    """What runs when Sidekiq does, in one line, or why nothing does."""
+    peer, reason = set_up()
+    if peer is None:
+        return reason
+    try:
+        said = run(peer.versions_command(), peer.environment(peer.values(), {}), peer.folder)
+    except RuntimeError as error:
+        return str(error)
+    return " ".join(said.split())
+
+
 class Sidekiq:
-    """The contender, set up at the first call; Absent says why where it cannot be."""
+    """Measures the contender; Absent says why where it cannot be set up."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._contender: Any = None
-        self._reason = ""
 
     def drain(self, concurrency: int, kind: str = "noop", workload: str = "drain") -> Contender:
         """Fills the queue, then starts a worker; from the first to the last job's own execution."""
@@ -42,6 +71,7 @@ class Sidekiq:
                 cpu, usage = worker.cpu() - cpu, self._bench.server.usage() - usage
                 peak = worker.peak_memory()
             span = record.span(jobs)
+            assert span is not None  # it has ended
             spent = {"worker_cpu": cpu * 1000 / jobs, "redis_cpu": usage.cpu * 1000 / jobs, "peak": peak}
             return Measurement(jobs / span.seconds, "jobs/s", **spent)
 
@@ -101,27 +131,10 @@ class Sidekiq:
         return measured
 
     def _ready(self) -> Any:
-        if self._contender is None and not self._reason:
-            self._set_up()
-        if self._contender is None:
-            raise Absent(self._reason)
-        return self._contender
-
-    def _set_up(self) -> None:
-        folder = _COMPARE / "contenders" / "sidekiq"
-        if not (folder / "contender.toml").exists():
-            self._reason = "not present"
-            return
-        sys.path.insert(0, str(_COMPARE))  # before this folder, which has modules of the same names
-        from contender import Contender as Peer
-        from install import NotHere, install
-
-        try:
-            peer = Peer.load(folder)
-            install(peer, None)
-            self._contender = peer
-        except NotHere as reason:
-            self._reason = str(reason)
+        peer, reason = set_up()
+        if peer is None:
+            raise Absent(reason)
+        return peer
 
     def _worker(
         self, contender: Any, record: object, mode: str, jobs: int, concurrency: int, more: dict[str, str] | None = None

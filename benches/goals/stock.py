@@ -1,5 +1,7 @@
 """Jobs that lie ready in database 1, so that a queue is filled in a moment and the same way for each contender."""
 
+from typing import Any
+
 import redis
 from lab import floor
 
@@ -35,7 +37,7 @@ class Stock:
         """Lists `<prefix>q0` and so on, with `jobs` no-op jobs each whose payloads name that queue."""
         if not self._other.exists(f"stock:q{many - 1}"):
             self.queue(jobs, "stock:model")
-            model: list[bytes] = self._client.lrange("stock:model", 0, -1)
+            model: Any = self._client.lrange("stock:model", 0, -1)
             self._client.delete("stock:model")
             for number in range(many):
                 own = [each.replace(b'"queue":"default"', b'"queue":"q%d"' % number) for each in model]

@@ -42,7 +42,8 @@ def _fastkiq(bench: Bench, kind: str, jobs: int, concurrency: int, *settings: st
     def measured(_: int) -> Measurement:
         bench.enqueue(kind, jobs)
         bench.server.client.rename("queue:default", "aside")
-        with FastkiqWorker(bench, jobs, concurrency=concurrency, settings=(WARN, *settings)) as worker:
+        side, all_settings = kind == "middle", (WARN, *settings)
+        with FastkiqWorker(bench, jobs, concurrency=concurrency, settings=all_settings, side=side) as worker:
             worker.begin()
             bench.server.client.rename("aside", "queue:default")
             worker.wait_goes(1)

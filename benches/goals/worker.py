@@ -41,7 +41,8 @@ class Record:
 class FastkiqWorker:
     """One process for as long as a `with` block lasts, which begins when it has run its first job.
 
-    `jobs`: how many make one go. `settings`: lines of the configuration file.
+    `jobs`: how many make one go. `settings`: lines of the configuration file. `side`: its jobs ask Redis something, so
+    it loads redis-py, which no other measurement should pay for.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FastkiqWorker:
         settings: Sequence[str] = ('log_level = "warning"',),
         record: Record | None = None,
         arguments: Sequence[str] = (),
+        side: bool = False,
     ) -> None:
         self.bench, self.jobs = bench, jobs
         self.record = record or Record(bench.path("record"))
@@ -67,7 +69,7 @@ class FastkiqWorker:
             "FASTKIQ_REDIS_URL": url or bench.server.url,
             "GOALS_RECORD": str(self.record.path),
             "GOALS_JOBS": str(jobs),
-            "GOALS_SIDE_URL": bench.side_url,
+            **({"GOALS_SIDE_URL": bench.side_url} if side else {}),
         }
         self._queue = queues[0]
         self._cpu, self._rest, self._usage = 0.0, 0, Usage(0, 0, 0, 0, 0)

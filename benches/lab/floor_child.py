@@ -11,10 +11,14 @@ import json
 import socket
 import sys
 import time
+from itertools import count
 from typing import Any
 
 import hiredis  # type: ignore[import-not-found, unused-ignore]
 import orjson  # type: ignore[import-not-found, unused-ignore]
+
+MANY = 1 << 62
+_step = count(2).__next__
 
 POP = b"return redis.call('RPOP', KEYS[1], 100) or {}"
 
@@ -35,8 +39,11 @@ class Line:
 
 
 class NoOp:
+    """Counts itself, as the no-op job of benches/goals does: the body is the same on both sides."""
+
     def perform(self, text: str, number: int, options: dict[str, str]) -> None:
-        return
+        if _step() % MANY < 2:
+            print("more jobs than anybody asked for", file=sys.stderr)
 
 
 def request(*words: bytes) -> bytes:
