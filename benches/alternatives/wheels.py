@@ -11,7 +11,7 @@ A wheel for the stable ABI, to compare with the one of `make wheel`:
 Acks by a thread and a connection of their own: `git apply benches/alternatives/acks-thread.patch` in a clone (its first
 lines say at which commit), build as above without --features, --name "acks by a thread".
 
-Raw results: benches/results/wheels.jsonl. About 40 seconds a pair.
+Raw results: benches/results/wheels.jsonl. About a minute a pair.
 """
 
 import argparse
@@ -70,6 +70,7 @@ def main() -> int:
     parser.add_argument(
         "--jobs", type=int, default=300_000, help="a drain, and a bulk push; a tenth of it pushed singly"
     )
+    parser.add_argument("--only", default="", help='works whose name begins so, such as "drain"')
     parser.add_argument("--again", action="store_true", help="drop what has been measured of this pair before")
     options = parser.parse_args()
     pythons = {
@@ -87,7 +88,8 @@ def main() -> int:
                 "encode": coding(python, "encode", 0.5),
                 "decode": coding(python, "decode", 0.5),
             }.items():
-                workloads.setdefault(f"{options.name}: {work}", {})[each] = contender
+                if work.startswith(options.only):
+                    workloads.setdefault(f"{options.name}: {work}", {})[each] = contender
         if options.again:
             results.forget(workloads)
         for name, contenders in workloads.items():

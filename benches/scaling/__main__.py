@@ -1,6 +1,6 @@
 """What one Redis carries: drain and push by several processes, claims and nothing else, latency, heartbeats, memory.
 
-    .venv/bin/python benches/scaling            measures (about 5 minutes); goes on where it was broken off
+    .venv/bin/python benches/scaling            measures (about 6 minutes); goes on where it was broken off
     .venv/bin/python benches/scaling --report   writes the figures into docs/scaling.md
 
 Needs a wheel: `make wheel`, or --wheel FILE. Raw results: benches/results/scaling.jsonl.
