@@ -16,10 +16,10 @@ PY_SOURCES := python tests examples benches
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline goals wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: $(VENV)/.built ## Make .venv with the locked tools and build the core into it (release profile)
 
@@ -68,6 +68,12 @@ bench-baseline: dev $(VENV)/.bench ## Make this tree the baseline of bench-check
 
 goals: dev wheel ## Measure the goals beside the floors and Sidekiq on a machine at rest, and write docs/performance.md; 15 minutes
 	@$(BIN)/python benches/goals $(GOALS_ARGS)
+
+compare: dev wheel ## Measure fastkiq beside its peers on a machine at rest, and write docs/benchmarks.md; over an hour
+	@$(BIN)/python benches/compare $(COMPARE_ARGS)
+
+bench-functions: dev $(VENV)/.bench ## Where the counted instructions go, by function
+	@$(BIN)/python benches/functions.py $(BENCH_ARGS)
 
 wheel: dist/.built ## Build a wheel into dist/
 

@@ -21,11 +21,13 @@ sys.path.insert(1, str(Path(__file__).parents[1]))
 
 from check import check
 from contender import WORKLOADS, Contender, load_all
-from install import NotHere, install
+from install import NotHere, install, version
 from kill import kill_all
 from lab import RESULTS
-from lab.rounds import Results
+from lab.environment import facts
+from lab.rounds import Record, Results
 from lab.server import PrivateServer
+from lab.venv import INTERPRETER
 from measure import Bench
 from records import MeasureError
 
@@ -37,7 +39,7 @@ def main() -> None:
     options = arguments()
     contenders = load_all(options.only)
     trial = options.scale != 1
-    results = Results(RESULTS / (f"trial/{os.getpid()}.jsonl" if trial else "compare.jsonl"))
+    results = Results(RESULTS / (f"trial-{os.getpid()}/raw.jsonl" if trial else "compare.jsonl"))
     if options.fresh:
         results.keep(lambda _: False)
     if not options.report:
@@ -52,21 +54,23 @@ def main() -> None:
             kill_all(ready, results, options.rounds if options.kill else 1)
     from report import write
 
-    write(results.read(), load_all(), RESULTS / "trial" if trial else DOCUMENTS)
+    write(results.read(), load_all(), results.path.parent if trial else DOCUMENTS)
 
 
 def installed(contender: Contender, wheel: Path | None, results: Results) -> bool:
     """Whether it can run here; if not, a record says why."""
-    results.keep(lambda record: not (record["workload"] == "install" and record["contender"] == contender.name))
+    results.keep(lambda old: (old["workload"], old["contender"]) != ("install", contender.name))
+    record: Record = {"workload": "install", "contender": contender.name, "round": 0}
     try:
         print(f"  {contender.name}", end=" ", flush=True)
         install(contender, wheel)
-        print("is there", flush=True)
+        record |= {"version": version(contender)}
+        print(f"is there: {record['version']}", flush=True)
     except NotHere as reason:
         print(f"cannot run here: {reason}", flush=True)
-        results.append({"workload": "install", "contender": contender.name, "round": 0, "absent": str(reason)})
-        return False
-    return True
+        record |= {"absent": str(reason)}
+    results.append(record)
+    return "version" in record
 
 
 def measure_all(contenders: list[Contender], options: argparse.Namespace, results: Results) -> None:
@@ -76,6 +80,7 @@ def measure_all(contenders: list[Contender], options: argparse.Namespace, result
         for record in results.read()
         if "value" in record or not options.retry
     }
+    note_environment(contenders, results)
     with PrivateServer() as server, tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as folder:
         bench = Bench(server, Path(folder), options.scale)
         for number in range(options.rounds):
@@ -86,10 +91,18 @@ def measure_all(contenders: list[Contender], options: argparse.Namespace, result
                         measure(bench, contender, workload, number, results)
 
 
+def note_environment(contenders: list[Contender], results: Results) -> None:
+    """What the document has to name: the machine, the interpreters, the server."""
+    found = {each.name: each for each in contenders}
+    python = found["fastkiq"].python if "fastkiq" in found else INTERPRETER
+    results.forget(["environment"])
+    results.append({"workload": "environment", "contender": "", "round": 0, "facts": facts(python)})
+
+
 def measure(bench: Bench, contender: Contender, workload: str, number: int, results: Results) -> None:
     """One line of the results; a failure is one too."""
     began = time.monotonic()
-    record = {"workload": workload, "contender": contender.name, "round": number}
+    record: Record = {"workload": workload, "contender": contender.name, "round": number}
     try:
         record |= {**bench.measure(contender, workload), "unit": UNITS.get(workload, "jobs/s")}
     except MeasureError as error:

@@ -1,11 +1,11 @@
 """Each contender in an environment of its own below benches/.peers/compare, made anew when what it asks for changes."""
 
-import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 from contender import Contender
+from lab.process import run
 from lab.venv import INTERPRETER, PEERS, environment
 
 HARNESS = ("matplotlib==3.11.2",)
@@ -28,6 +28,18 @@ def install(contender: Contender, wheel: Path | None) -> None:
             raise NotHere(str(error)) from None
     if "setup" in settings:
         _set_up(contender, wanted)
+
+
+def version(contender: Contender) -> str:
+    """What its `versions` command prints, in one line."""
+    command = contender.versions_command()
+    if not command:
+        return "?"
+    try:
+        said = run(command, contender.environment(contender.values(), {}), contender.folder, 60)
+    except (RuntimeError, OSError) as error:
+        raise NotHere(f"it does not run: {error}") from None
+    return " ".join(said.split())
 
 
 def harness() -> Path:
@@ -68,14 +80,11 @@ def _wheel_for(contender: Contender, wheel: Path | None) -> Path:
 
 
 def _set_up(contender: Contender, wheel: Path | None) -> None:
-    """Its own script, for what pip cannot install. COMPARE_WHEEL names the wheel of fastkiq where it wants one."""
+    """Its own script, for what pip cannot install: run each time, so it is quick where nothing is left to do.
+
+    COMPARE_WHEEL names the wheel of fastkiq where the contender wants one.
+    """
     script = contender.folder / contender.settings["setup"]
-    stamp = contender.peer / ".set-up"
-    files = [script, *sorted(path for path in contender.folder.iterdir() if path.is_file())]
-    told = b"".join(path.read_bytes() for path in [*files, *([wheel] if wheel else [])])
-    wanted = hashlib.sha256(told).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
     contender.peer.mkdir(parents=True, exist_ok=True)
     own = contender.environment(contender.values(), {"COMPARE_WHEEL": str(wheel or "")})
     done = subprocess.run(
@@ -89,4 +98,3 @@ def _set_up(contender: Contender, wheel: Path | None) -> None:
     )
     if done.returncode:
         raise NotHere((done.stderr.strip().splitlines() or ["setup failed"])[-1])
-    stamp.write_text(wanted)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from contender import Contender
 from lab.rounds import Results
@@ -25,7 +26,7 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int) -> 
 
     def one(contender: Contender, number: int) -> None:
         with room:
-            record = {"workload": "kill", "contender": contender.name, "round": number}
+            record: dict[str, Any] = {"workload": "kill", "contender": contender.name, "round": number}
             try:
                 with PrivateServer() as server, tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as folder:
                     record |= {**kill(Bench(server, Path(folder)), contender), "unit": "jobs"}
@@ -76,7 +77,7 @@ def _figures(record: Record, interrupted: set[int], killed: int) -> Figures:
         for number in interrupted
         if any(value == number and when > killed for when, value in entries)
     )
-    figures = {
+    figures: Figures = {
         "value": JOBS - len(set(ends)),
         "lost": JOBS - len(set(ends)),
         "interrupted": len(interrupted),
@@ -94,7 +95,7 @@ def _ended(record: Record) -> set[int]:
     return {value for _, value in record.entries() if value < 0}
 
 
-def _shown(record: Figures) -> str:
+def _shown(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"failed: {record['error']}"
     when = f"{record['first_again_s']:.1f} to {record['last_again_s']:.1f} s" if "first_again_s" in record else "never"

@@ -114,10 +114,10 @@ class Bench:
         with self.worker(contender, "rest", record, 1) as worker:
             self._await_first(contender, record, worker)
             time.sleep(2)
-            cpu, usage, began = worker.cpu(), self.server.usage(), time.monotonic()
+            cpu, usage, began = worker.fine_cpu(), self.server.usage(), time.monotonic()
             time.sleep(REST_SECONDS)
             seconds = time.monotonic() - began
-            used, cpu = self.server.usage() - usage, worker.cpu() - cpu
+            used, cpu = self.server.usage() - usage, max(0.0, worker.fine_cpu() - cpu)
             memory = worker.memory()
         return {
             "value": memory / 1e6,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from lab.process import KB, Child, cpu_seconds, peak_memory, tree
+from lab.process import KB, Child, cpu_seconds, fine_cpu_seconds, memory, peak_memory, tree
 
 STOP_SECONDS = 2.0
 
@@ -60,13 +60,18 @@ class Worker:
         """Seconds, user and system, of all its processes, those that ended included."""
         return cpu_seconds(self.pid)
 
+    def fine_cpu(self) -> float:
+        """As `cpu`, in nanoseconds' steps, but of the threads that live now: for a worker at rest."""
+        return fine_cpu_seconds(self.pid)
+
     def memory(self) -> int:
-        """Bytes, as its processes share them: what several of them map counts once (PSS)."""
-        return sum(_proportional(each) for each in self.members())
+        """Bytes resident; of several processes their proportional shares (PSS): what they have in common counts once."""
+        members = self.members()
+        return memory(self.pid) if len(members) == 1 else sum(_proportional(each) for each in members)
 
     def peak_memory(self) -> int:
-        """Bytes resident at most; pages shared by several processes count in each."""
-        return peak_memory(self.pid)
+        """Bytes resident at most; of several processes what they hold now, since nobody keeps the peak of shares."""
+        return peak_memory(self.pid) if len(self.members()) == 1 else self.memory()
 
 
 def _births(pids: Sequence[int]) -> dict[int, str]:

@@ -14,6 +14,7 @@ import json
 import os
 import struct
 import time
+from collections.abc import Callable
 from itertools import count
 
 _PATH = os.environ.get("COMPARE_RECORD", "")
@@ -67,6 +68,9 @@ def _append_began() -> None:
     append(0)
 
 
+began: Callable[[], None]
+ended: Callable[[int], None]
+ran: Callable[[int], None]
 if _counting:
     began, ended, ran = _count_began, _count_ended, _count_ran
 else:
