@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,10 +19,11 @@ COST: Final = re.compile(rb"^(?:[+*-]?\d*) (\d+)$")
 
 @dataclass(frozen=True)
 class Count:
-    """Instructions an operation: all of them, and those in the core's own code."""
+    """Instructions an operation: all of them, those in the core's own code, and those of each function itself."""
 
     total: float
     core: float
+    functions: dict[str, float] = field(repr=False)
 
 
 class CallgrindError(RuntimeError):
@@ -52,23 +53,25 @@ def count(
         counts = {}
         for number, (case, operations) in enumerate(json.loads(ran.stdout.splitlines()[-1]), 1):
             # Part 1 is what came before the first cut, part 2 the first case, part 3 what came between it and the next.
-            by_object = instructions(Path(folder) / f"profile.{number * 2}{'' if all_threads else '-01'}")
-            ours = sum(cost for name, cost in by_object.items() if Path(name).name.startswith(core))
-            counts[case] = Count(round(sum(by_object.values()) / operations, 1), round(ours / operations, 1))
+            profile = (Path(folder) / f"profile.{number * 2}{'' if all_threads else '-01'}").read_bytes()
+            objects, functions = costs(profile, b"ob="), costs(profile, b"fn=")
+            ours = sum(cost for name, cost in objects.items() if Path(name).name.startswith(core))
+            each = {name: cost / operations for name, cost in functions.items()}
+            counts[case] = Count(round(sum(objects.values()) / operations, 1), round(ours / operations, 1), each)
     return counts
 
 
-def instructions(profile: Path) -> dict[str, int]:
-    """Instructions by object file, from one file of callgrind's."""
-    costs: dict[str, int] = defaultdict(int)
+def costs(profile: bytes, unit: bytes) -> dict[str, int]:
+    """Instructions by object file (`ob=`) or by function (`fn=`), from one of callgrind's files."""
+    total: dict[str, int] = defaultdict(int)
     name, inclusive = "", False
-    for line in profile.read_bytes().splitlines():
-        if line.startswith(b"ob="):
-            name = line[3:].decode(errors="replace")
+    for line in profile.splitlines():
+        if line.startswith(unit):
+            name = line[len(unit) :].decode(errors="replace")
         elif line.startswith(b"calls="):
             inclusive = True  # the next line is what the called function cost, and is counted there
         elif found := COST.match(line):
             if not inclusive:
-                costs[name] += int(found[1])
+                total[name] += int(found[1])
             inclusive = False
-    return costs
+    return total
