@@ -56,8 +56,11 @@ def main() -> int:
     full = options.scale == 1.0
     results = Results(RESULTS / ("goals.jsonl" if full else "goals-tried.jsonl"))
     if not options.report:
-        python = venv.environment("goals", REQUIREMENTS, venv.built_wheel(options.wheel))
-        floor.python()
+        try:
+            python = venv.environment("goals", REQUIREMENTS, venv.built_wheel(options.wheel))
+            floor.python()
+        except (OSError, RuntimeError) as reason:
+            sys.exit(f"benches/goals: {reason}")
         rows = options.rows or [name for name in FAMILIES if options.long or name not in LONG]
         if not options.resume:
             results.forget(workload for name in rows for workload in FAMILIES[name][0])

@@ -147,12 +147,9 @@ def _lateness(records: list[Record]) -> str:
 
 
 def _fairness(records: list[Record]) -> str:
-    parts = (
-        ("over_50", "{:.0f} jobs over 50 ms"),
-        ("longest_wait", "longest wait of all {:.1f} ms"),
-        ("look", "looked every {:.1f} ms or sooner"),
-    )
-    return _facts(records, "fairness", parts)
+    counts = (("over_50", "{:.0f} jobs over 50 ms"), ("by_claim", "longest of one claim {:.1f} ms"))
+    whole = (("longest_wait", "longest wait, whoever was free, {:.1f} ms"), ("look", "a look each {:.1f} ms or sooner"))
+    return _facts(records, "fairness", (*counts, *whole))
 
 
 def _facts(records: list[Record], workload: str, parts: tuple[tuple[str, str], ...]) -> str:

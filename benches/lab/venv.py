@@ -15,12 +15,18 @@ INTERPRETER = Path(os.environ.get("FASTKIQ_BENCH_PYTHON", "/usr/bin/python3"))
 """For all timed Python sides: Debian's is built with PGO, pyenv's are not unless asked."""
 
 
-def built_wheel(given: str | None = None) -> Path:
-    """The wheel to measure: the given one, or the newest that `make wheel` left in dist/."""
-    found = [Path(given)] if given else sorted(REPOSITORY.glob("dist/*.whl"), key=lambda path: path.stat().st_mtime)
+def built_wheel(given: str | None = None, interpreter: Path | None = None) -> Path:
+    """The wheel to measure: the given one, or the newest in dist/ that fits this Python (INTERPRETER)."""
+    tag = _tag(interpreter or INTERPRETER)
+    fitting = [path for path in REPOSITORY.glob("dist/*.whl") if f"-{tag}-" in path.name or "-abi3-" in path.name]
+    found = [Path(given)] if given else sorted(fitting, key=lambda path: path.stat().st_mtime)
     if not found or not found[-1].is_file():
-        raise FileNotFoundError(f"no wheel {given or 'in dist/'}: `make wheel` builds one")
+        raise FileNotFoundError(f"no wheel {given or f'for {tag} in dist/'}: `make wheel` builds one")
     return found[-1].resolve()
+
+
+def _tag(interpreter: Path) -> str:
+    return _run([str(interpreter), "-c", "import sys; print('cp%d%d' % sys.version_info[:2])"]).strip()
 
 
 def environment(
@@ -47,7 +53,9 @@ def _digest(wheel: Path | None) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest() if wheel else ""
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str]) -> str:
+    """Its stdout."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+    return done.stdout
