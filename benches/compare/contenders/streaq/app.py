@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from itertools import islice
 
 import command
 import record
@@ -69,8 +70,7 @@ async def one(kind, *row):
 
 
 async def many(kind, rows):
-    rows = iter(rows)
-    while batch := [KINDS[kind].enqueue(*row) for row, _ in zip(rows, range(1000), strict=False)]:
+    while batch := [KINDS[kind].enqueue(*row) for row in islice(rows, 1000)]:
         await worker.enqueue_many(batch)
 
 
