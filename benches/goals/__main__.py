@@ -12,6 +12,7 @@ that FASTKIQ_BENCH_PYTHON names. Raw results: benches/results/goals.jsonl.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -53,8 +54,8 @@ FAMILIES: dict[str, tuple[tuple[str, ...], Family]] = {
 
 def main() -> int:
     options = arguments()
-    full = options.scale == 1.0
-    results = Results(RESULTS / ("goals.jsonl" if full else "goals-tried.jsonl"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server or worker outlives this
+    results = Results(RESULTS / ("goals.jsonl" if options.scale == 1.0 else "goals-tried.jsonl"))
     if not options.report:
         try:
             python = venv.environment("goals", REQUIREMENTS, venv.built_wheel(options.wheel))
@@ -75,7 +76,7 @@ def main() -> int:
         if failed:
             print(f"families that failed as a whole: {', '.join(failed)}", file=sys.stderr)
     records = results.read()
-    if full:
+    if options.report:
         report.write(records)
     print(report.summary(records))
     return 0
@@ -105,9 +106,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help=f"also {' and '.join(LONG)}")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the jobs, to try something out")
     parser.add_argument("--resume", action="store_true", help="keep the rounds that are complete")
-    parser.add_argument("--report", action="store_true", help="only write the document")
+    parser.add_argument("--report", action="store_true", help="write the document, measure nothing")
     parser.add_argument("--wheel", help="the wheel to measure (the newest in dist/)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.report and options.scale != 1.0:
+        parser.error("what was tried on a smaller scale goes into no document")
+    return options
 
 
 def families(text: str) -> list[str]:

@@ -80,11 +80,11 @@ class Bench:
 
 
 def wait_for(predicate: Callable[[], object], seconds: float, what: str, gone: Callable[[], str | None]) -> None:
-    """Until true, asked every 5 ms. RuntimeError after `seconds`, or as soon as `gone` says why it never will be."""
+    """Until true, asked every 10 ms, which costs the contenders less than 1 % of a core. RuntimeError after `seconds`, or as soon as `gone` says why it never will be."""
     deadline = time.monotonic() + seconds
     while not predicate():
         if reason := gone():
             raise RuntimeError(reason)
         if time.monotonic() > deadline:
             raise RuntimeError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.005)
+        time.sleep(0.01)

@@ -112,6 +112,7 @@ def _scales() -> list[Goal]:
     found = []
     for family, work, workload, contender, other in (
         ("deep", "cost per job, 5,000,000 beside 10,000 in the queue", "deep", "5,000,000", "10,000"),
+        ("deep", "cost per job, 5,000,000 beside 500,000 in the queue", "deep", "5,000,000", "500,000"),
         ("depth", "cost per job, 100 queues beside one", "depth", "100 queues", "one queue"),
         ("depth", "cost per job, 1,000,000 scheduled beside none", "depth", "a million scheduled", "one queue"),
     ):

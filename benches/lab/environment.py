@@ -61,7 +61,8 @@ def _redis() -> str:
 
 def _commit() -> str:
     commit = _said(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]) or "no git"
-    changed = _said(["git", "-C", str(REPOSITORY), "status", "--porcelain", "--untracked-files=no"])
+    sources = ("rust", "python", "Cargo.toml", "Cargo.lock", "pyproject.toml")
+    changed = _said(["git", "-C", str(REPOSITORY), "status", "--porcelain", "--untracked-files=no", "--", *sources])
     return f"commit {commit}{' with changes' if changed else ''}"
 
 
