@@ -65,7 +65,7 @@ class Worker:
         return fine_cpu_seconds(self.pid)
 
     def memory(self) -> int:
-        """Bytes resident; of several processes their proportional shares (PSS): what they have in common counts once."""
+        """Bytes resident; of several processes their shares (PSS): what they have in common counts once."""
         members = self.members()
         return memory(self.pid) if len(members) == 1 else sum(_proportional(each) for each in members)
 
