@@ -80,7 +80,8 @@ class Bench:
 
 
 def wait_for(predicate: Callable[[], object], seconds: float, what: str, gone: Callable[[], str | None]) -> None:
-    """Until true, asked every 10 ms, which costs the contenders less than 1 % of a core. RuntimeError after `seconds`, or as soon as `gone` says why it never will be."""
+    """Until true, asked every 10 ms, which takes less than 1 % of a core from the contenders. RuntimeError after
+    `seconds`, or as soon as `gone` says why it never will be."""
     deadline = time.monotonic() + seconds
     while not predicate():
         if reason := gone():
