@@ -32,6 +32,7 @@ from measure import Bench
 from records import MeasureError
 
 DOCUMENTS = RESULTS.parents[1] / "docs"
+ROUNDS = 3
 UNITS = {"wakeup": "ms", "rest": "MB"}
 
 
@@ -51,7 +52,7 @@ def main() -> None:
         if options.kill is not True:
             measure_all(ready, options, results)
         if options.kill is not False:
-            kill_all(ready, results, options.rounds if options.kill else 1)
+            kill_all(ready, results, options.rounds or 1 if options.kill else 1, options.retry)
     from report import write
 
     write(results.read(), load_all(), results.path.parent if trial else DOCUMENTS)
@@ -78,12 +79,14 @@ def measure_all(contenders: list[Contender], options: argparse.Namespace, result
     done = {
         (record["workload"], record["contender"], record["round"])
         for record in results.read()
-        if "value" in record or not options.retry
+        if record["workload"] in WORKLOADS and ("value" in record or not options.retry)
     }
+    if done:
+        print(f"  {len(done)} measurements are there and are kept; --fresh begins anew", flush=True)
     note_environment(contenders, results)
     with PrivateServer() as server, tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as folder:
         bench = Bench(server, Path(folder), options.scale)
-        for number in range(options.rounds):
+        for number in range(options.rounds or ROUNDS):
             for workload in options.workloads:
                 turn = number % len(contenders)
                 for contender in contenders[turn:] + contenders[:turn]:
@@ -105,8 +108,9 @@ def measure(bench: Bench, contender: Contender, workload: str, number: int, resu
     record: Record = {"workload": workload, "contender": contender.name, "round": number}
     try:
         record |= {**bench.measure(contender, workload), "unit": UNITS.get(workload, "jobs/s")}
-    except MeasureError as error:
-        record |= {"error": str(error)[:600]}
+    except Exception as error:  # whatever it was, the others go on
+        told = str(error) if isinstance(error, MeasureError) else f"{type(error).__name__}: {error}"
+        record |= {"error": told[:600]}
     results.keep(lambda old: any(old.get(key) != record[key] for key in ("workload", "contender", "round")))
     results.append({**record, "at": round(time.time(), 3)})
     shown = f"{record['value']:>12,.6g} {record['unit']}" if "value" in record else f"failed: {record['error']}"
@@ -118,7 +122,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__.splitlines()[0])
     parser.add_argument("--only", type=names, default=[], metavar="NAME,...", help="these contenders (all)")
     parser.add_argument("--workloads", type=names, default=list(WORKLOADS), metavar="NAME,...", help="these (all)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help=f"({ROUNDS}; of --kill 1)")
     parser.add_argument("--scale", type=float, default=1.0, help="0.02 of the jobs, for a trial that is not kept")
     parser.add_argument("--wheel", type=Path, help="of fastkiq; else the newest in dist/, where `make wheel` puts it")
     parser.add_argument("--install", action="store_true", help="install and end")

@@ -24,7 +24,7 @@ def install(contender: Contender, wheel: Path | None) -> None:
             environment(
                 f"compare/{contender.name}", settings["requirements"], wanted, interpreter(contender.python_version)
             )
-        except RuntimeError as error:
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             raise NotHere(str(error)) from None
     if "setup" in settings:
         _set_up(contender, wanted)

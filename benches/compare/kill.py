@@ -19,9 +19,13 @@ SECONDS = 90  # `kill_seconds` of a contender.toml says otherwise, where recover
 SIDE_BY_SIDE = 5  # they sleep
 
 
-def kill_all(contenders: Iterable[Contender], results: Results, rounds: int) -> None:
+def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, retry: bool) -> None:
     """Several at a time, each with a server of its own; results that are there are not made again."""
-    done = {(record["contender"], record["round"]) for record in results.read() if record["workload"] == "kill"}
+    done = {
+        (record["contender"], record["round"])
+        for record in results.read()
+        if record["workload"] == "kill" and ("value" in record or not retry)
+    }
     lock, room = threading.Lock(), threading.Semaphore(SIDE_BY_SIDE)
 
     def one(contender: Contender, number: int) -> None:
