@@ -16,7 +16,8 @@ HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 FOLDER="${FASTKIQ_PYTHON313_FOLDER:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fastkiq-python313}"
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 # Debian's and Ubuntu's are optimised by their own rules and do not say so; their scheme of paths tells them.
-CHECK='import ssl, sqlite3, ctypes, sys, sysconfig
+CHECK='import ensurepip, ssl, sqlite3, ctypes, sys, sysconfig
+ensurepip.version()
 optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 sys.exit(sys.version_info[:2] != (3, 13) or not (optimised or "deb_system" in sysconfig.get_scheme_names()))'
 export DEBIAN_FRONTEND=noninteractive
@@ -58,6 +59,8 @@ make_usable_outside() {
 exec $libraries/ld-linux-*.so.* --library-path $libraries --argv0 "\$0" $FOLDER/usr/bin/python3.13.inside "\$@"
 SCRIPT
     chmod 755 "$bin/python3.13"
+    # Where its pip for virtual environments is.
+    sed -i "s|/usr/share/python-wheels|$FOLDER/usr/share/python-wheels|" "$1"/usr/lib/python3.13/_sysconfigdata_*.py
 }
 
 bootstrap() {
@@ -76,7 +79,7 @@ bootstrap() {
     # shellcheck disable=SC2064 # the names of now
     trap "rm -rf --one-file-system '$fresh' '$log'" EXIT
     chmod 755 "$fresh"
-    if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minbase --include=python3.13 \
+    if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minbase --include=python3.13,python3.13-venv \
         "$SUITE" "$fresh" "$url" "$script" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
         cannot "debootstrap failed"

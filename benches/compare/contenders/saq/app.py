@@ -1,4 +1,4 @@
-"""SAQ: an event loop, Redis lists and one key a job. Jobs take keywords and must be coroutine functions."""
+"""SAQ: an event loop, Redis lists and one key a job. Jobs take keywords."""
 
 import asyncio
 import json
