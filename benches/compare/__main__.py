@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).parents[1]))
 
 from check import check
-from contender import WORKLOADS, Contender, load_all
+from contender import WORKLOADS, Contender, ContenderError, load_all
 from install import NotHere, install, version
 from kill import kill_all
 from lab import RESULTS
@@ -38,7 +38,10 @@ UNITS = {"wakeup": "ms", "rest": "MB"}
 
 def main() -> None:
     options = arguments()
-    contenders = load_all(options.only)
+    try:
+        contenders = load_all(options.only)
+    except ContenderError as error:
+        sys.exit(str(error))
     trial = options.scale != 1
     results = Results(RESULTS / (f"trial-{os.getpid()}/raw.jsonl" if trial else "compare.jsonl"))
     if options.fresh:

@@ -46,7 +46,10 @@ class Contender:
     @classmethod
     def load(cls, folder: Path) -> "Contender":
         path = folder / "contender.toml"
-        settings = tomllib.loads(path.read_text())
+        try:
+            settings = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise ContenderError(f"{path}: {error}") from None
         try:
             read = cls(
                 name=folder.name,
