@@ -8,7 +8,8 @@ import jobs
 from cauli import Cauli
 
 app = Cauli(redis_url=os.environ["COMPARE_REDIS_URL"])
-KINDS = {job.__name__: app.task(store_result=False)(job) for job in jobs.ALL}
+# It wants the timeout below its visibility timeout of 60 s, and says so at each start with its own default of 300 s.
+KINDS = {job.__name__: app.task(store_result=False, timeout=30)(job) for job in jobs.ALL}
 
 
 def many(kind, rows):
