@@ -60,9 +60,10 @@ def interpreter(version: str) -> Path:
     return Path(found)
 
 
-def _python313() -> str:
+def _python313(*asked: str) -> str:
+    """The path of its interpreter; asked for its `wheel`, that of fastkiq, built when the tree has changed."""
     script = Path(__file__).with_name("python313.sh")
-    done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run([script, *asked], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotHere((done.stderr.strip() or "python313.sh failed").splitlines()[-1])
     return done.stdout.strip()
@@ -73,6 +74,8 @@ def _wheel_for(contender: Contender, wheel: Path | None) -> Path:
     tag = "cp" + contender.python_version.replace(".", "")
     if wheel is not None and tag in wheel.name:
         return wheel.resolve()
+    if contender.python_version == "3.13":
+        return Path(_python313("wheel"))
     found = sorted((PEERS.parents[1] / "dist").glob(f"fastkiq-*{tag}*.whl"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise NotHere(f"no wheel of fastkiq for {tag} in dist/: make wheel, or --wheel FILE")

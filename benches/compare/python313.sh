@@ -3,7 +3,7 @@
 # stdout, the path of its interpreter; exit code 3 with one line of reason on stderr where there is none.
 #
 #     benches/compare/python313.sh           the interpreter
-#     benches/compare/python313.sh wheel     also builds fastkiq's wheel for it into dist/, and prints the wheel instead
+#     benches/compare/python313.sh wheel     also builds fastkiq's wheel for it, and prints the path of that
 #
 # A python3.13 in PATH serves when it was built with optimisations (many of pyenv's were not: 1.1 to 1.9 times slower).
 # Else Debian trixie's goes into a folder of its own outside the repository (half a minute, 250 MB), from which it runs
@@ -111,14 +111,18 @@ interpreter() {
     echo "$FOLDER/usr/bin/python3.13"
 }
 
+# In a folder of its own: dist/ is what `make wheel` makes, for one Python.
 wheel() {
-    local python root maturin
+    local python root target maturin
     python="$(interpreter)"
-    root="$HERE/../.."
+    root="$(cd "$HERE/../.." && pwd)"
+    target="$root/target/python313"
     maturin="$root/.venv/bin/maturin"
     [ -x "$maturin" ] || maturin="$(command -v maturin)" || cannot "no maturin to build the wheel with: make dev"
-    (cd "$root" && CARGO_TARGET_DIR="$root/target/python313" "$maturin" build --release --locked --quiet --interpreter "$python" --out dist) >&2 || cannot "the wheel cannot be built"
-    ls -t "$root"/dist/fastkiq-*-cp313-cp313-*.whl | head -n 1
+    # Of one time, so that what has not changed is byte for byte the same and is not installed again.
+    (cd "$root" && SOURCE_DATE_EPOCH=946684800 CARGO_TARGET_DIR="$target" "$maturin" build --release --locked --quiet \
+        --interpreter "$python" --out "$target/wheels") >&2 || cannot "the wheel cannot be built"
+    find "$target/wheels" -name 'fastkiq-*-cp313-cp313-*.whl' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-
 }
 
 case "${1:-}" in
