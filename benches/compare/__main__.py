@@ -12,6 +12,7 @@ begins anew, `--retry` repeats what failed.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ UNITS = {"wakeup": "ms", "rest": "MB"}
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through all `with` blocks: nothing is left running
     options = arguments()
     try:
         contenders = load_all(options.only)

@@ -1,22 +1,25 @@
 """kill -9 of a worker with ten jobs running: what never ran to its end, and when the interrupted ones began again."""
 
+import json
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from contender import Contender
-from lab.rounds import Results
-from lab.server import PrivateServer
+from contender import HERE, Contender
+from lab.rounds import Record, Results
 from measure import READY_SECONDS, Bench, Figures
-from records import MeasureError, Record, wait_for
+from records import MeasureError, wait_for
+from records import Record as Told
+from worker import Worker
 
 JOBS = 200
 RUNNING = 30  # starts after which the worker is killed: in the middle of the work
 SECONDS = 90  # `kill_seconds` of a contender.toml says otherwise, where recovery takes longer by design
 SIDE_BY_SIDE = 5  # they sleep
+LONGEST = 300
 
 
 def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, retry: bool) -> None:
@@ -30,15 +33,15 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, ret
 
     def one(contender: Contender, number: int) -> None:
         with room:
-            record: dict[str, Any] = {"workload": "kill", "contender": contender.name, "round": number}
-            try:
-                with PrivateServer() as server, tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as folder:
-                    record |= {**kill(Bench(server, Path(folder)), contender), "unit": "jobs"}
-            except Exception as error:
-                record |= {"error": f"{error}"[:600]}
-            with lock:
-                results.append({**record, "at": round(time.time(), 3)})
-                print(f"kill -9  {contender.name:18} {_shown(record)}", flush=True)
+            record: Record = {
+                "workload": "kill",
+                "contender": contender.name,
+                "round": number,
+                **_in_a_child(contender),
+            }
+        with lock:
+            results.append({**record, "at": round(time.time(), 3)})
+            print(f"kill -9  {contender.name:18} {_shown(record)}", flush=True)
 
     threads = [
         threading.Thread(target=one, args=(contender, number))
@@ -50,6 +53,22 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, ret
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _apart(contender: Contender) -> Record:
+    """The figures, or the error. In a process of its own, so that nothing of it can outlast LONGEST seconds."""
+    with tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as name:
+        answer, log = Path(name) / "answer", Path(name) / "log"
+        command = [sys.executable, str(HERE / "kill_one.py"), contender.name, str(answer)]
+        with Worker(command, HERE, {}, log) as child:
+            deadline = time.monotonic() + LONGEST
+            while not child.gone() and time.monotonic() < deadline:
+                time.sleep(0.2)
+            told = child.gone() or f"not within {LONGEST} s"
+        if answer.exists():
+            figures: Record = json.loads(answer.read_text())
+            return figures
+        return {"error": told[-600:]}
 
 
 def kill(bench: Bench, contender: Contender) -> Figures:
@@ -73,7 +92,7 @@ def kill(bench: Bench, contender: Contender) -> Figures:
     )
 
 
-def _figures(record: Record, interrupted: set[int], killed: int) -> Figures:
+def _figures(record: Told, interrupted: set[int], killed: int) -> Figures:
     entries = record.entries()
     ends = [-value for _, value in entries if value < 0]
     again = sorted(
@@ -91,15 +110,15 @@ def _figures(record: Record, interrupted: set[int], killed: int) -> Figures:
     return {**figures, "first_again_s": again[0] / 1e9, "last_again_s": again[-1] / 1e9} if again else figures
 
 
-def _starts(record: Record) -> int:
+def _starts(record: Told) -> int:
     return sum(value > 0 for _, value in record.entries())
 
 
-def _ended(record: Record) -> set[int]:
+def _ended(record: Told) -> set[int]:
     return {value for _, value in record.entries() if value < 0}
 
 
-def _shown(record: dict[str, Any]) -> str:
+def _shown(record: Record) -> str:
     if "error" in record:
         return f"failed: {record['error']}"
     when = f"{record['first_again_s']:.1f} to {record['last_again_s']:.1f} s" if "first_again_s" in record else "never"

@@ -58,7 +58,7 @@ def _bar(axes: Axes, row: int, bar: dict[str, Any], start: float) -> None:
     axes.barh(row, max(bar["value"] - start, 0), left=start, height=0.62, color=colour, zorder=2)
     if bar["most"] > bar["least"] > 0:
         axes.plot([bar["least"], bar["most"]], [row, row], color=INK, linewidth=0.8, zorder=3)
-    furthest, label = max(bar["most"], bar["value"]), bar["label"]
+    furthest, label = max(bar["most"], bar["value"], start), bar["label"]
     if bar["mark"]:
         axes.plot(bar["mark"], row, marker="|", color=INK, markersize=9, zorder=3)
         furthest = max(furthest, bar["mark"])
