@@ -33,12 +33,8 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, ret
 
     def one(contender: Contender, number: int) -> None:
         with room:
-            record: Record = {
-                "workload": "kill",
-                "contender": contender.name,
-                "round": number,
-                **_in_a_child(contender),
-            }
+            told = _apart(contender)
+        record: Record = {"workload": "kill", "contender": contender.name, "round": number, **told}
         with lock:
             results.append({**record, "at": round(time.time(), 3)})
             print(f"kill -9  {contender.name:18} {_shown(record)}", flush=True)
