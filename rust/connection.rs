@@ -1,7 +1,7 @@
 //! One connection to Redis: opened, authenticated, and used by one thread at a time.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, Result};
@@ -58,7 +58,6 @@ pub struct Connection {
     scanner: Scanner,
     timeout: Duration,
     broken: bool,
-    last_read: Instant,
     clock: Option<ClockReading>,
     client_id: Option<i64>,
     name: String,
@@ -119,7 +118,6 @@ impl Connection {
             scanner: Scanner::new(),
             timeout,
             broken: false,
-            last_read: Instant::now(),
             clock: None,
             client_id: None,
             name,
@@ -246,13 +244,9 @@ impl Connection {
         self.broken
     }
 
-    /// Time since the last successful read.
-    pub fn idle(&self) -> Duration {
-        self.last_read.elapsed()
-    }
-
-    pub fn fd(&self) -> RawFd {
-        self.stream.fd()
+    /// Whether the coming replies are looked for awake for a moment: see `spin`.
+    pub fn hurry(&mut self, alone: bool) {
+        self.stream.spin.want(alone);
     }
 
     /// What `CLIENT KILL ID` and `CLIENT UNBLOCK` call this connection.
@@ -307,7 +301,6 @@ impl Connection {
         };
         if let Arrival::Bytes(count) = arrival {
             self.end += count;
-            self.last_read = Instant::now();
         }
         Ok(arrival)
     }

@@ -1,5 +1,6 @@
 //! A claimed job and the claim it came with, from Redis's reply to the ack.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
@@ -126,8 +127,16 @@ impl Job {
         self.mark.as_ref().is_some_and(|mark| mark.deaths >= 2)
     }
 
+    pub fn class(&self) -> Cow<'_, str> {
+        self.envelope.class(&self.bytes)
+    }
+
+    pub fn jid(&self) -> Cow<'_, str> {
+        self.envelope.jid(&self.bytes)
+    }
+
     pub fn suspect_field(&self) -> String {
-        crate::poison::field(&self.envelope.jid, &self.bytes)
+        crate::poison::field(&self.jid(), &self.bytes)
     }
 
     pub fn flight_key(&self) -> &[u8] {

@@ -49,8 +49,8 @@ fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: 
         let words: [&[u8]; 7] = [b"ZRANGEBYSCORE", set, from, to, b"LIMIT", start.as_bytes(), b"100"];
         let page = byte_strings(connection.command(&words)?.array().unwrap_or_default());
         let served = |job: &&Vec<u8>| {
-            let queue = scan(job, core.options.max_bytes).ok().and_then(|envelope| envelope.queue);
-            queue.is_some_and(|queue| core.options.queue_index(&queue).is_some())
+            let envelope = scan(job, core.options.max_bytes).unwrap_or_default();
+            envelope.queue(job).is_some_and(|queue| core.options.queue_index(&queue).is_some())
         };
         found += page.iter().filter(served).count() as u64;
         if page.len() < PAGE || found >= most || offset as u64 >= most {

@@ -38,16 +38,16 @@ pub fn jobs(
         let now = now + bytes_before / DECODED_PER_US;
         match scan(&bytes, core.options.max_bytes) {
             Ok(envelope) => {
-                let worker = core.workers.get(&envelope.class).copied();
+                let worker = core.workers.get(envelope.class(&bytes).as_ref()).copied();
                 let is_async = worker.is_some_and(|(_, is_async)| is_async);
                 let worker = (worker.map(|(index, _)| index), is_async);
                 good.push(Arc::new(Job::new(bytes, envelope, queue, claim.cloned(), worker, now, order, mark)));
             }
             Err(flaw) => {
-                let envelope = nothing_but(flaw.to_string());
-                let job = Arc::new(Job::new(bytes, envelope, queue, claim.cloned(), (None, false), now, order, mark));
+                let nothing = Envelope::default();
+                let job = Arc::new(Job::new(bytes, nothing, queue, claim.cloned(), (None, false), now, order, mark));
                 job.settle();
-                core.outbox.put(job, Outcome::Bad);
+                core.outbox.put(job, Outcome::Bad { flaw: flaw.to_string() });
                 unpark(&core.threads.fetcher);
             }
         }
@@ -55,26 +55,11 @@ pub fn jobs(
     good
 }
 
-/// Of what is not a job only the flaw is known: it travels in place of the class that is not there.
-fn nothing_but(flaw: String) -> Envelope {
-    Envelope {
-        class: flaw,
-        jid: String::new(),
-        queue: None,
-        args: 0..0,
-        enqueued_at: None,
-        created_at: None,
-        failed_at: None,
-    }
-}
-
 /// Reads the marks of claimed jobs; asked only while some job is suspect.
 pub fn marks(core: &Core, connection: &mut Connection, payloads: &[Vec<u8>]) -> Result<Vec<Option<Mark>>> {
     let fields: Vec<String> = payloads
         .iter()
-        .map(|bytes| {
-            field(scan(bytes, core.options.max_bytes).map_or(String::new(), |envelope| envelope.jid).as_str(), bytes)
-        })
+        .map(|bytes| field(&scan(bytes, core.options.max_bytes).unwrap_or_default().jid(bytes), bytes))
         .collect();
     let mut words: Vec<&[u8]> = vec![b"HMGET", keys::SUSPECTS];
     words.extend(fields.iter().map(String::as_bytes));

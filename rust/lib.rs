@@ -46,6 +46,7 @@ mod scripts;
 mod sentinel;
 mod server;
 mod shared;
+mod spin;
 mod stream;
 mod template;
 mod threads;

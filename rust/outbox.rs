@@ -33,8 +33,10 @@ pub enum Outcome {
     Dead {
         payload: Vec<u8>,
     },
-    /// Not a job at all: to dead byte for byte, in no count.
-    Bad,
+    /// Not a job at all, for the flaw that is told: to dead byte for byte, in no count.
+    Bad {
+        flaw: String,
+    },
     GiveBack {
         counted: bool,
     },

@@ -7,19 +7,31 @@ use std::ops::Range;
 
 use crate::json::{Walker, unescape};
 
-/// What the fetcher needs to know of a payload.
-#[derive(Debug, Clone, PartialEq)]
+/// Where the fields that the fetcher needs lie in a payload: most are never read, and then cost nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Envelope {
-    pub class: String,
-    /// Empty when absent or not a string.
-    pub jid: String,
-    pub queue: Option<String>,
-    /// Where the array lies in the payload.
+    class: Range<usize>,
+    jid: Range<usize>,
+    queue: Option<Range<usize>>,
+    /// The array.
     pub args: Range<usize>,
-    /// As stored: seconds when 7.x wrote it, milliseconds since 8.0. So are the other times.
-    pub enqueued_at: Option<f64>,
-    pub created_at: Option<f64>,
-    pub failed_at: Option<f64>,
+    /// It has failed before: `failed_at` is a number.
+    pub has_failed: bool,
+}
+
+impl Envelope {
+    pub fn class<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        text(bytes, &self.class)
+    }
+
+    /// Empty when absent or not a string.
+    pub fn jid<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        text(bytes, &self.jid)
+    }
+
+    pub fn queue<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        self.queue.as_ref().map(|queue| text(bytes, queue))
+    }
 }
 
 /// Why no job can be made of a payload.
@@ -53,30 +65,29 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
     if bytes.len() > max_bytes {
         return Err(Flaw::TooLarge(bytes.len()));
     }
-    let (mut class, mut jid, mut queue, mut args) = (None, None, None, None);
-    let (mut enqueued_at, mut created_at, mut failed_at) = (None, None, None);
+    let (mut class, mut args) = (None, None);
+    let mut envelope = Envelope::default();
     walk(bytes, |member| {
         let value = member.value.clone();
+        let first = bytes[value.start];
         match member.key.as_ref() {
-            "class" => class = text(bytes, value),
-            "jid" => jid = text(bytes, value),
-            "queue" => queue = text(bytes, value),
-            "args" => args = Some(value),
-            "enqueued_at" => enqueued_at = number(bytes, value),
-            "created_at" => created_at = number(bytes, value),
-            "failed_at" => failed_at = number(bytes, value),
+            b"class" => class = (first == b'"' && value.len() > 2).then_some(value),
+            b"jid" if first == b'"' => envelope.jid = value,
+            b"queue" if first == b'"' => envelope.queue = Some(value),
+            b"args" => args = (first == b'[').then_some(value),
+            b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
             _ => {}
         }
     })?;
-    let class = class.filter(|class| !class.is_empty()).ok_or(Flaw::NoClass)?;
-    let args = args.filter(|span| bytes[span.start] == b'[').ok_or(Flaw::BadArgs)?;
-    Ok(Envelope { class, jid: jid.unwrap_or_default(), queue, args, enqueued_at, created_at, failed_at })
+    envelope.class = class.ok_or(Flaw::NoClass)?;
+    envelope.args = args.ok_or(Flaw::BadArgs)?;
+    Ok(envelope)
 }
 
 /// Sets top-level fields to values that are JSON already, or removes those given as `None`. A value is replaced where
 /// it stands; what is absent is added before the closing brace, in the order given.
 pub fn splice(bytes: &[u8], fields: &[(&str, Option<&[u8]>)]) -> Result<Vec<u8>, Flaw> {
-    let wanted = |key: &str| fields.iter().rposition(|(name, _)| *name == key);
+    let wanted = |key: &[u8]| fields.iter().rposition(|(name, _)| name.as_bytes() == key);
     let extra: usize = fields.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len) + 8).sum();
     let mut out = Vec::with_capacity(bytes.len() + extra);
     let mut done = vec![false; fields.len()];
@@ -99,7 +110,7 @@ pub fn splice(bytes: &[u8], fields: &[(&str, Option<&[u8]>)]) -> Result<Vec<u8>,
         out.extend_from_slice(&bytes[member.value.end..member.whole.end]);
     })?;
     for (index, (name, value)) in fields.iter().enumerate() {
-        if let Some(value) = value.filter(|_| !done[index] && wanted(name) == Some(index)) {
+        if let Some(value) = value.filter(|_| !done[index] && wanted(name.as_bytes()) == Some(index)) {
             separate(&mut out, &mut first);
             write_key(&mut out, name);
             out.extend_from_slice(value);
@@ -124,7 +135,8 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
 
 /// One member of the top-level object. `whole` reaches from comma to comma, white space included.
 struct Member<'a> {
-    key: Cow<'a, str>,
+    /// Without quotes and escapes.
+    key: Cow<'a, [u8]>,
     value: Range<usize>,
     whole: Range<usize>,
 }
@@ -161,7 +173,7 @@ fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usiz
 struct Keys<'a> {
     few: [&'a [u8]; 24],
     count: usize,
-    many: Option<HashSet<Cow<'a, str>>>,
+    many: Option<HashSet<Cow<'a, [u8]>>>,
 }
 
 impl<'a> Keys<'a> {
@@ -170,36 +182,34 @@ impl<'a> Keys<'a> {
     }
 
     /// Answers the key without quotes and escapes.
-    fn add(&mut self, quoted: &'a [u8]) -> Result<Cow<'a, str>, Flaw> {
-        let key = unescape(quoted);
+    fn add(&mut self, quoted: &'a [u8]) -> Result<Cow<'a, [u8]>, Flaw> {
+        let plain = &quoted[1..quoted.len() - 1];
+        let key = match memchr::memchr(b'\\', plain) {
+            None => Cow::Borrowed(plain),
+            Some(_) => Cow::Owned(unescape(quoted).into_owned().into_bytes()),
+        };
         let repeated = match &mut self.many {
             Some(many) => !many.insert(key.clone()),
             None if self.count == self.few.len() || matches!(key, Cow::Owned(_)) => {
-                let few = self.few[..self.count].iter().map(|key| String::from_utf8_lossy(key));
-                let mut many: HashSet<_> = few.collect();
+                let mut many: HashSet<_> = self.few[..self.count].iter().map(|key| Cow::Borrowed(*key)).collect();
                 let repeated = !many.insert(key.clone());
                 self.many = Some(many);
                 repeated
             }
             None => {
-                let plain = &quoted[1..quoted.len() - 1];
                 let repeated = self.few[..self.count].contains(&plain);
                 self.few[self.count] = plain;
                 repeated
             }
         };
         self.count += 1;
-        if repeated { Err(Flaw::Repeated(key.into_owned())) } else { Ok(key) }
+        if repeated { Err(Flaw::Repeated(String::from_utf8_lossy(&key).into_owned())) } else { Ok(key) }
     }
 }
 
-fn text(bytes: &[u8], value: Range<usize>) -> Option<String> {
-    (bytes[value.start] == b'"').then(|| unescape(&bytes[value]).into_owned())
-}
-
-fn number(bytes: &[u8], value: Range<usize>) -> Option<f64> {
-    let digits = std::str::from_utf8(&bytes[value]).ok()?;
-    digits.parse().ok().filter(|number: &f64| number.is_finite())
+/// The string that lies there; empty where none does.
+fn text<'a>(bytes: &'a [u8], span: &Range<usize>) -> Cow<'a, str> {
+    bytes.get(span.clone()).filter(|quoted| quoted.len() > 2).map(unescape).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ struct Connections {
     idle: Vec<Connection>,
     /// Idle ones, lent ones, and those being opened.
     open: usize,
+    /// Who waits for one: to notify nobody is a system call all the same.
+    waiting: usize,
 }
 
 impl Pool {
@@ -68,6 +70,7 @@ impl Pool {
         let slot = self.slot();
         let mut connections = self.reserve(slot)?;
         let idle = connections.idle.pop();
+        let alone = connections.open == connections.idle.len() + 1;
         drop(connections);
         // From here on a place is taken; the lease gives it back, whatever happens.
         let mut lease = Lease { slot, connection: idle };
@@ -78,6 +81,7 @@ impl Pool {
             lease.connection = None;
             lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
         }
+        lease.hurry(alone);
         Ok(lease)
     }
 
@@ -91,8 +95,10 @@ impl Pool {
                 let (size, name) = (self.size, self.url.safe());
                 return Err(Error::Unreachable(format!("all {size} connections to {name} are in use (pool_size)")));
             }
+            connections.waiting += 1;
             let waited = slot.freed.wait_timeout(connections, left);
             connections = waited.unwrap_or_else(PoisonError::into_inner).0;
+            connections.waiting -= 1;
         }
         if connections.idle.is_empty() {
             connections.open += 1;
@@ -158,8 +164,11 @@ impl Drop for Lease<'_> {
             Some(connection) => connections.idle.push(connection),
             None => connections.open -= 1,
         }
+        let waiting = connections.waiting;
         drop(connections);
-        self.slot.freed.notify_one();
+        if waiting > 0 {
+            self.slot.freed.notify_one();
+        }
     }
 }
 

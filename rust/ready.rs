@@ -35,6 +35,8 @@ pub struct State {
     closed: bool,
     /// Jobs taken so far: unchanged means that nobody has come back.
     takes: u64,
+    /// Who waits in `wait_idle`: a notification that nobody hears still costs a system call, and here that would be one a job.
+    waiting_for_end: usize,
 }
 
 impl State {
@@ -148,7 +150,7 @@ impl Ready {
             state.solo = false;
             self.came.notify_one();
         }
-        if state.busy() == 0 {
+        if state.busy() == 0 && state.waiting_for_end > 0 {
             self.ended.notify_all();
         }
         job.is_async && std::mem::take(&mut state.refused_async)
@@ -178,11 +180,13 @@ impl Ready {
 
     /// Waits until nothing runs; false when `limit` came first.
     pub fn wait_idle(&self, limit: Duration) -> bool {
-        let state = self.lock();
-        let (state, _) = self
+        let mut state = self.lock();
+        state.waiting_for_end += 1;
+        let (mut state, _) = self
             .ended
             .wait_timeout_while(state, limit, |state| state.busy() > 0)
             .unwrap_or_else(PoisonError::into_inner);
+        state.waiting_for_end -= 1;
         state.busy() == 0
     }
 

@@ -76,7 +76,7 @@ fn rescue(
     let fields: Vec<String> = jobs
         .iter()
         .zip(&envelopes)
-        .map(|(job, envelope)| field(envelope.as_ref().map_or("", |envelope| &envelope.jid), job))
+        .map(|(job, envelope)| field(&envelope.as_ref().map(|envelope| envelope.jid(job)).unwrap_or_default(), job))
         .collect();
     let marks = if jobs.is_empty() {
         Vec::new()
@@ -98,14 +98,14 @@ fn rescue(
         let after = after_death(Mark::parse(before).as_ref(), now);
         let is_poison = after.deaths >= DEATHS;
         let corpse = if is_poison {
-            corpse(core, job, envelope.as_ref().and_then(|envelope| envelope.failed_at))
+            corpse(core, job, envelope.as_ref().is_some_and(|envelope| envelope.has_failed))
         } else {
             Vec::new()
         };
         if is_poison && let Some(envelope) = envelope {
             poison.push(Event::Poison {
-                class: envelope.class.clone(),
-                jid: envelope.jid.clone(),
+                class: envelope.class(job).into_owned(),
+                jid: envelope.jid(job).into_owned(),
                 raw: corpse.clone(),
             });
         }
@@ -133,7 +133,7 @@ fn rescue(
 }
 
 /// The job as the dead set keeps it: with an error that says why it is there, and the times that readers of that set expect.
-fn corpse(core: &Core, job: &[u8], failed_at: Option<f64>) -> Vec<u8> {
+fn corpse(core: &Core, job: &[u8], has_failed: bool) -> Vec<u8> {
     let now = core.clock.now_ms().to_string();
     let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
         ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
@@ -142,7 +142,7 @@ fn corpse(core: &Core, job: &[u8], failed_at: Option<f64>) -> Vec<u8> {
             Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
         ),
     ];
-    if failed_at.is_none() {
+    if !has_failed {
         fields.push(("failed_at", Some(now.as_bytes())));
     }
     splice(job, &fields).unwrap_or_else(|_| job.to_vec())

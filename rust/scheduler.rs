@@ -131,9 +131,9 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
 /// The job as its queue takes it: `enqueued_at` is new, all else is as stored.
 fn queued(core: &Core, job: &[u8], enqueued_at: &[u8]) -> std::result::Result<(Vec<u8>, String), String> {
     let envelope = scan(job, core.options.max_bytes).map_err(|flaw| flaw.to_string())?;
-    let name = envelope.queue.filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
+    let name = envelope.queue(job).filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
     let payload = splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
-    Ok((payload, name))
+    Ok((payload, name.into_owned()))
 }
 
 /// Sidekiq's pace: the average, or 5 s (as configured) for each process, spread by half; by all from ten processes on.

@@ -212,8 +212,8 @@ impl Server {
         let now = now_us();
         let line = |running: crate::shared::Running| {
             let seconds = Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
-            let envelope = &running.job.envelope;
-            (running.thread.to_string(), envelope.class.clone(), envelope.jid.clone(), seconds)
+            let job = &running.job;
+            (running.thread.to_string(), job.class().into_owned(), job.jid().into_owned(), seconds)
         };
         self.core().running().into_iter().map(line).collect()
     }

@@ -278,7 +278,7 @@ impl Core {
             Outcome::Schedule { .. } => self.count(false),
             Outcome::Dead { .. } => self.count(true),
             Outcome::GiveBack { counted } if *counted => self.count(true),
-            Outcome::GiveBack { .. } | Outcome::Bad => {}
+            Outcome::GiveBack { .. } | Outcome::Bad { .. } => {}
         }
         self.outbox.put(job.clone(), outcome);
         unpark(&self.threads.fetcher);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConnection;
 
 use crate::error::{Error, Result};
+use crate::spin::Spin;
 
 /// What a read came to.
 pub enum Arrival {
@@ -36,6 +37,7 @@ enum Socket {
 pub struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    pub spin: Spin,
 }
 
 impl Socket {
@@ -87,7 +89,7 @@ impl Stream {
         // A server that is stopped leaves `connect` hanging once its backlog is full.
         let socket = bounded(deadline, move || UnixStream::connect(path))?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: Socket::Unix(socket), tls: None })
+        Ok(Self { socket: Socket::Unix(socket), tls: None, spin: Spin::default() })
     }
 
     /// Speaks TLS from here on.
@@ -124,6 +126,12 @@ impl Stream {
     pub fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<Arrival> {
         loop {
             if let Some(arrival) = self.take(buffer)? {
+                return Ok(arrival);
+            }
+            let mut spin = std::mem::take(&mut self.spin);
+            let seen = spin.until(|| self.pull(buffer));
+            self.spin = spin;
+            if let Some(arrival) = seen? {
                 return Ok(arrival);
             }
             if !wait(self.socket.fd(), libc::POLLIN, deadline)? {
@@ -203,10 +211,6 @@ impl Stream {
         count >= 0 || !matches!(io::Error::last_os_error().kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
     }
 
-    pub fn fd(&self) -> RawFd {
-        self.socket.fd()
-    }
-
     /// A second descriptor of the same socket.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
         match &self.socket {
@@ -220,7 +224,7 @@ fn prepared(socket: TcpStream) -> io::Result<Stream> {
     socket.set_nodelay(true)?;
     keep_alive(socket.as_raw_fd());
     socket.set_nonblocking(true)?;
-    Ok(Stream { socket: Socket::Tcp(socket), tls: None })
+    Ok(Stream { socket: Socket::Tcp(socket), tls: None, spin: Spin::default() })
 }
 
 /// Asks the kernel to notice a vanished peer after some two minutes. Best effort.

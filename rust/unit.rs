@@ -1,5 +1,6 @@
 //! What a worker thread and the event loop hold in Python: a job to run, and the thread's place at the server.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Face {
         if let Err(error) = &written {
             self.core.events.log(
                 WARNING,
-                format!("job {} waits: it is suspect and its start could not be recorded: {error}", job.envelope.jid),
+                format!("job {} waits: it is suspect and its start could not be recorded: {error}", job.jid()),
             );
         }
         written.is_ok() && self.core.lease_holds()
@@ -134,13 +135,13 @@ impl Unit {
     }
 
     #[getter]
-    fn class_name(&self) -> &str {
-        &self.job.envelope.class
+    fn class_name(&self) -> Cow<'_, str> {
+        self.job.class()
     }
 
     #[getter]
-    fn jid(&self) -> &str {
-        &self.job.envelope.jid
+    fn jid(&self) -> Cow<'_, str> {
+        self.job.jid()
     }
 
     #[getter]
@@ -220,7 +221,7 @@ impl Unit {
     }
 
     fn __repr__(&self) -> String {
-        format!("<fastkiq job {} {}>", self.job.envelope.class.escape_debug(), self.job.envelope.jid.escape_debug())
+        format!("<fastkiq job {} {}>", self.job.class().escape_debug(), self.job.jid().escape_debug())
     }
 }
 
@@ -231,10 +232,10 @@ impl Drop for Unit {
             return;
         }
         if !self.job.is_settled() && self.face.core.phase() != Phase::Stopped {
-            self.face.core.events.log(
-                WARNING,
-                format!("job {} was dropped unfinished: it goes back to its queue", self.job.envelope.jid),
-            );
+            self.face
+                .core
+                .events
+                .log(WARNING, format!("job {} was dropped unfinished: it goes back to its queue", self.job.jid()));
             self.face.core.settle(&self.job, Outcome::GiveBack { counted: false });
         }
         self.end_coroutine();

@@ -253,16 +253,16 @@ fn forget_moved(core: &Core, job: &Job) {
 /// be acked before it runs is then not run: at most once.
 fn report(core: &Core, settled: &Settled, found: bool, again: bool) {
     let Settled { job, outcome } = settled;
-    if matches!(outcome, Outcome::Bad) {
+    if let Outcome::Bad { flaw } = outcome {
         let queue = core.options.queues.get(job.queue).map(|queue| queue.name.clone()).unwrap_or_default();
-        core.events.push(Event::Bad { reason: job.envelope.class.clone(), queue, raw: job.bytes.clone() });
+        core.events.push(Event::Bad { reason: flaw.clone(), queue, raw: job.bytes.clone() });
         return;
     }
     job.confirm(if found { CONFIRMED } else { REFUSED });
     drop(core.confirming.lock().unwrap_or_else(PoisonError::into_inner));
     core.confirmed.notify_all();
     if !found && !again && job.claim.is_some() {
-        let jid = &job.envelope.jid;
+        let jid = job.jid();
         core.events.log(
             INFO,
             format!("job {jid} was recovered by another process before its end was written here: it runs again there"),
@@ -297,7 +297,7 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
         Outcome::Schedule { payload, when: When::In(seconds) } => (keys::SCHEDULE, payload, "in", *seconds, 0),
         Outcome::Schedule { payload, when: When::At(time) } => (keys::SCHEDULE, payload, "at", *time, 0),
         Outcome::Dead { payload } => (keys::DEAD, payload, "dead", 0.0, 1),
-        Outcome::Bad | Outcome::GiveBack { .. } => (keys::DEAD, &job.bytes, "dead", 0.0, -1),
+        Outcome::Bad { .. } | Outcome::GiveBack { .. } => (keys::DEAD, &job.bytes, "dead", 0.0, -1),
     };
     let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
     let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
