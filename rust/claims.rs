@@ -7,14 +7,19 @@ use crate::keys;
 use crate::ready::State;
 use crate::shared::{Core, micros};
 
-/// The most jobs of one claim: what the flight's cost per job levels off at.
+/// The most jobs of one claim to a Redis nearby: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
 pub const MOST: usize = 500;
+/// The most of one claim to a Redis far away, which brings what is done during its trip. (Lua's `unpack` ends at some 8,000.)
+const MOST_FAR: usize = 4_000;
 /// The most jobs that wait here, however short they are.
-const MOST_WAITING: usize = 1_000;
+const MOST_WAITING: usize = 10_000;
 /// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from: so often a look past jobs
 /// that have no place here finds those of the other kind behind them. What has no place goes back.
 pub const KIND_MEMORY_US: u64 = 1_000_000;
+/// Work is fetched ahead for so long, or for so many trips if those take longer; but for less than what is given back as hoarded.
 const HORIZON_US: u64 = 5_000;
+const HORIZON_TRIPS: u64 = 3;
+const FARTHEST_US: u64 = 40_000;
 
 /// Room for one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,17 +107,33 @@ fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
     };
     let free = most.saturating_sub(running);
     let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
-    let horizon = HORIZON_US.max(2 * core.trip_us.load(Ordering::Relaxed)).min(micros(core.options.lease) / 4);
+    let trips = HORIZON_TRIPS * core.trip_us.load(Ordering::Relaxed);
+    let horizon = HORIZON_US.max(trips).min(FARTHEST_US).min(micros(core.options.lease) / 4);
     // Coroutines wait at the same time and not for each other: their cap alone decides.
-    let prefetch = if is_async { 0 } else { (horizon * running.max(1) as u64).checked_div(duration).unwrap_or(0) };
-    free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
+    let prefetch = if is_async { 0 } else { done_in(horizon, running, duration) };
+    free.max(prefetch).min(MOST_WAITING)
 }
 
-/// More is asked for only when half of the target is used up.
-fn want(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
+/// How many jobs of `duration` (sixteenths of a microsecond; 0 = unknown) so many threads do in `micros`.
+fn done_in(micros: u64, running: usize, duration: u64) -> usize {
+    let done = (micros * 16 * running.max(1) as u64).checked_div(duration).unwrap_or(0);
+    usize::try_from(done).unwrap_or(MOST_WAITING)
+}
+
+/// More is asked for only when half of the target is used up. `coming` are those claimed, of whatever kind, that are not yet handed over.
+fn want(core: &Core, state: &State, queue: usize, is_async: bool, coming: usize) -> usize {
     let target = target(core, state, queue, is_async);
-    let waiting = state.waiting(is_async);
+    let waiting = state.waiting(is_async) + coming;
     if waiting > target / 2 { 0 } else { target - waiting }
+}
+
+/// The most jobs of one claim from `queue`.
+fn most(core: &Core, state: &State, queue: usize) -> usize {
+    let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
+    let during_a_trip = done_in(core.trip_us.load(Ordering::Relaxed), state.running_sync, duration);
+    let size = core.sizes.get(queue).map_or(0, |size| size.load(Ordering::Relaxed));
+    let light = usize::try_from(keys::MOST_BYTES.checked_div(size).unwrap_or(u64::MAX)).unwrap_or(MOST);
+    during_a_trip.clamp(MOST, MOST_FAR).min(light.max(1))
 }
 
 /// Tells those who take jobs at how few waiting ones to wake the fetcher, for the sake of the queues that lack room.
@@ -130,7 +151,7 @@ pub fn publish_low_water(core: &Core, shares: &[Share]) {
 ///
 /// Where one queue has room for prefetched jobs, every other one has room for at least one: while threads are busy with short jobs
 /// none is ever free when a claim is made, and a queue of long jobs, were it before the others in order, would wait for ever.
-pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
+pub fn shares(core: &Core, kinds: &Kinds, coming: usize) -> Vec<Share> {
     let now = now_us();
     let state = core.ready.lock();
     let queues = 0..core.options.queues.len();
@@ -138,7 +159,7 @@ pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
         if is_async && !core.has_async {
             return vec![0; queues.len()];
         }
-        let wants: Vec<usize> = queues.clone().map(|queue| want(core, &state, queue, is_async)).collect();
+        let wants: Vec<usize> = queues.clone().map(|queue| want(core, &state, queue, is_async, coming)).collect();
         let least = usize::from(wants.iter().any(|want| *want > 0));
         wants.into_iter().map(|want| want.max(least)).collect()
     };
@@ -147,10 +168,8 @@ pub fn shares(core: &Core, kinds: &Kinds) -> Vec<Share> {
         .zip(wants(true))
         .enumerate()
         .map(|(queue, (sync, asynchronous))| {
-            let most = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
-            let size = core.sizes.get(queue).map_or(0, |size| size.load(Ordering::Relaxed));
-            let light = usize::try_from(keys::MOST_BYTES.checked_div(size).unwrap_or(u64::MAX)).unwrap_or(MOST);
-            Share { queue, most: most.min(MOST).min(light.max(1)) }
+            let room = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
+            Share { queue, most: room.min(most(core, &state, queue)) }
         })
         .filter(|share| share.most > 0)
         .collect()

@@ -5,6 +5,8 @@
 //! 3. Arms a waiter for each queue when nothing is left to claim.
 //! 4. Gives back what nobody has begun 50 ms after its claim, and everything when it is told to be quiet.
 //! 5. After a lost connection, looks for jobs that it claimed without hearing of it.
+//!
+//! While Redis runs one claim, the jobs of the claim before are read and handed over: the two take about as long as each other.
 
 use std::collections::HashSet;
 use std::sync::atomic::{Ordering, fence};
@@ -22,9 +24,10 @@ use crate::intake;
 use crate::keys;
 use crate::lists::Lists;
 use crate::lua::{CLAIM, command, script_call};
+use crate::poison::Mark;
 use crate::predecessor::Client;
 use crate::resp::Reply;
-use crate::scripts::{Call, run_pipeline};
+use crate::scripts::{self, Call};
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
 use crate::waiter::{Post, Waiter};
@@ -41,12 +44,21 @@ struct Asked {
     number: u64,
 }
 
+/// What a claim brought, as it came.
+struct Catch {
+    claim: Claim,
+    payloads: Vec<Vec<u8>>,
+    marks: Vec<Option<Mark>>,
+}
+
 pub struct Fetcher<'a> {
     core: &'a Core,
     waiters: &'a [Arc<Waiter>],
     connection: Option<Connection>,
     client: Client,
     writer: Writer,
+    /// Claimed and not yet handed over.
+    catches: Vec<Catch>,
     kinds: Kinds,
     dice: Dice,
     epoch: u64,
@@ -70,6 +82,7 @@ impl<'a> Fetcher<'a> {
             connection: None,
             client: Client::default(),
             writer: Writer::default(),
+            catches: Vec::new(),
             kinds: Kinds::new(core.options.queues.len()),
             dice: Dice::new(),
             epoch: 0,
@@ -99,13 +112,16 @@ impl<'a> Fetcher<'a> {
         let core = self.core;
         let now = now_us();
         self.notice_changes(now);
+        if phase != Phase::Running {
+            self.hand_over();
+        }
         self.take_back(phase, now);
         // Before the box is emptied: who looks at both sees one of them in use until all is written.
         core.calm.store(false, Ordering::Release);
         core.written.store(false, Ordering::Release);
         self.writer.gather(core, phase != Phase::Running);
         core.written.store(self.writer.is_empty(), Ordering::Release);
-        let shares = if self.may_claim(phase) { claims::shares(core, &self.kinds) } else { Vec::new() };
+        let shares = if self.may_claim(phase) { claims::shares(core, &self.kinds, self.coming()) } else { Vec::new() };
         let unblock = self.place_waiters(phase, &shares, now);
         let room = shares.clone();
         let shares: Vec<Share> = if core.options.reliable {
@@ -119,6 +135,9 @@ impl<'a> Fetcher<'a> {
                 self.trip(&shares, &unblock);
                 return false;
             }
+        } else if !self.catches.is_empty() {
+            self.hand_over();
+            return false;
         } else if phase != Phase::Running && self.writer.is_empty() && core.outbox.is_empty() {
             let calm = !self.waiters.iter().any(|waiter| waiter.is_blocked());
             core.calm.store(calm, Ordering::Release);
@@ -130,6 +149,7 @@ impl<'a> Fetcher<'a> {
                 return true;
             }
         }
+        self.hand_over();
         if phase == Phase::Stopped && now >= core.stop_by_us.load(Ordering::Acquire) {
             self.warn_left();
             return true;
@@ -251,7 +271,9 @@ impl<'a> Fetcher<'a> {
         let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         let sent = now_us();
         let calls: Vec<&Call> = self.writer.calls().chain(&extra).collect();
-        let mut replies = run_pipeline(connection, &calls)?;
+        scripts::send(connection, &calls)?;
+        hand_over(self.core, &mut self.catches, &mut self.kinds);
+        let mut replies = scripts::receive(connection, &calls)?;
         let trip = now_us().saturating_sub(sent);
         self.core.trip_us.store((self.core.trip_us.load(Ordering::Relaxed) * 7 + trip) / 8, Ordering::Relaxed);
         let mut extra = replies.split_off(replies.len() - extra.len());
@@ -335,12 +357,7 @@ impl<'a> Fetcher<'a> {
             let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
             let order = self.core.order.fetch_add(1, Ordering::Relaxed);
             let claim = Claim::new(identity, asked.queue, name, asked.number, order, payloads.len());
-            let jobs = intake::jobs(self.core, payloads, asked.queue, Some(&Arc::new(claim)), marks);
-            let now = now_us();
-            for job in &jobs {
-                self.kinds.saw(asked.queue, job.is_async, now);
-            }
-            self.core.deliver(jobs);
+            self.catches.push(Catch { claim, payloads, marks });
         }
         for (asked, found) in claimed.iter().zip(found) {
             // A queue that was not asked, since chance passed it over or those before it filled the room, may hold jobs.
@@ -384,7 +401,7 @@ impl<'a> Fetcher<'a> {
             fence(Ordering::SeqCst);
             // Room that was made since the last look, by somebody who did not yet see that we want it, would wake nobody.
             let more = |share: &Share| !room.iter().any(|known| known.queue == share.queue);
-            if self.may_claim(phase) && claims::shares(core, &self.kinds).iter().any(more) {
+            if self.may_claim(phase) && claims::shares(core, &self.kinds, 0).iter().any(more) {
                 core.wants_room.store(false, Ordering::Release);
                 return;
             }
@@ -395,9 +412,34 @@ impl<'a> Fetcher<'a> {
         core.wants_room.store(false, Ordering::Release);
     }
 
+    fn coming(&self) -> usize {
+        self.catches.iter().map(|catch| catch.payloads.len()).sum()
+    }
+
+    fn hand_over(&mut self) {
+        hand_over(self.core, &mut self.catches, &mut self.kinds);
+    }
+
     fn warn_left(&self) {
         if !self.writer.is_empty() {
             self.core.events.log(WARNING, "stopped before all acks were written: these jobs run again elsewhere");
         }
+    }
+}
+
+/// Makes jobs of what claims brought and hands them to the threads. Under another name than ours they are not ours any more: whoever buried
+/// that name puts them back.
+fn hand_over(core: &Core, catches: &mut Vec<Catch>, kinds: &mut Kinds) {
+    for Catch { claim, payloads, marks } in catches.drain(..) {
+        if claim.identity.epoch != core.identity().epoch {
+            continue;
+        }
+        let queue = claim.queue;
+        let jobs = intake::jobs(core, payloads, queue, Some(&Arc::new(claim)), marks);
+        let now = now_us();
+        for job in &jobs {
+            kinds.saw(queue, job.is_async, now);
+        }
+        core.deliver(jobs);
     }
 }

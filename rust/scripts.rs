@@ -101,19 +101,30 @@ fn borrowed(words: &[Vec<u8>]) -> Vec<&[u8]> {
     words.iter().map(Vec::as_slice).collect()
 }
 
-/// All calls in one trip; error replies stay among the replies. Scripts the server did not know are sent again whole,
-/// in their order, in a second trip: they run after the others then, so no call may rely on an earlier script's effect.
+/// All calls in one trip; error replies stay among the replies.
 pub fn run_pipeline(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
+    send(connection, calls)?;
+    receive(connection, calls)
+}
+
+/// The first half of `run_pipeline`.
+pub fn send(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<()> {
     let mut pipeline = Pipeline::new();
     for call in calls {
         call.borrow().add_to(&mut pipeline, false);
     }
-    let mut replies = connection.run(&pipeline)?;
+    connection.send(pipeline.bytes())
+}
+
+/// The second half: the replies to the calls that were sent. Scripts the server did not know are sent again whole, in their order, in a
+/// second trip: they run after the others then, so no call may rely on an earlier script's effect.
+pub fn receive(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
+    let mut replies = (0..calls.len()).map(|_| connection.receive()).collect::<Result<Vec<_>>>()?;
     let unknown: Vec<usize> = (0..replies.len()).filter(|index| is_unknown(&replies[*index])).collect();
     if unknown.is_empty() {
         return Ok(replies);
     }
-    pipeline.clear();
+    let mut pipeline = Pipeline::new();
     for index in &unknown {
         calls[*index].borrow().add_to(&mut pipeline, true);
     }

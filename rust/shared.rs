@@ -70,7 +70,7 @@ pub struct Core {
     pub slots: Mutex<Vec<Arc<Slot>>>,
     pub coroutines: Mutex<HashMap<u64, Running>>,
     pub paused: Mutex<HashSet<String>>,
-    /// Recent microseconds of a job, by queue; 0 = unknown.
+    /// Recent sixteenths of a microsecond of a job, by queue; 0 = unknown. The shortest jobs take two microseconds.
     pub durations: Vec<AtomicU64>,
     /// Recent bytes of a payload, by queue; 0 = unknown.
     pub sizes: Vec<AtomicU64>,
@@ -351,7 +351,7 @@ impl Core {
     }
 
     pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
-        observe(self.durations.get(queue), elapsed_us);
+        observe(self.durations.get(queue), elapsed_us.saturating_mul(16));
     }
 
     pub fn observe_size(&self, queue: usize, bytes: usize) {
@@ -363,7 +363,7 @@ impl Core {
 fn observe(average: Option<&AtomicU64>, value: u64) {
     if let Some(average) = average {
         let (old, value) = (average.load(Ordering::Relaxed), value.max(1));
-        average.store(if old == 0 { value } else { (old * 7 + value).div_ceil(8) }, Ordering::Relaxed);
+        average.store(if old == 0 { value } else { (old.saturating_mul(7) + value).div_ceil(8) }, Ordering::Relaxed);
     }
 }
 

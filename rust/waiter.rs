@@ -230,7 +230,7 @@ impl Waiter {
             return;
         };
         core.deliver(intake::jobs(core, vec![bytes], queue, None, Vec::new()));
-        if claims::shares(core, &Kinds::new(core.options.queues.len())).is_empty() {
+        if claims::shares(core, &Kinds::new(core.options.queues.len()), 0).is_empty() {
             self.wanted.store(false, Ordering::Release);
             unpark(&core.threads.fetcher);
         }
