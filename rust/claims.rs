@@ -7,10 +7,8 @@ use crate::keys;
 use crate::ready::State;
 use crate::shared::{Core, micros};
 
-/// The most jobs of one claim to a Redis nearby: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
+/// The most jobs of one claim: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
 pub const MOST: usize = 500;
-/// The most of one claim to a Redis far away, which brings what is done during its trip. (Lua's `unpack` ends at some 8,000.)
-const MOST_FAR: usize = 4_000;
 /// The most jobs that wait here, however short they are.
 const MOST_WAITING: usize = 10_000;
 /// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from: so often a look past jobs
@@ -107,17 +105,11 @@ fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
     };
     let free = most.saturating_sub(running);
     let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
-    let trips = HORIZON_TRIPS * core.trip_us.load(Ordering::Relaxed);
+    let trips = HORIZON_TRIPS * core.trip_us();
     let horizon = HORIZON_US.max(trips).min(FARTHEST_US).min(micros(core.options.lease) / 4);
     // Coroutines wait at the same time and not for each other: their cap alone decides.
-    let prefetch = if is_async { 0 } else { done_in(horizon, running, duration) };
-    free.max(prefetch).min(MOST_WAITING)
-}
-
-/// How many jobs of `duration` (sixteenths of a microsecond; 0 = unknown) so many threads do in `micros`.
-fn done_in(micros: u64, running: usize, duration: u64) -> usize {
-    let done = (micros * 16 * running.max(1) as u64).checked_div(duration).unwrap_or(0);
-    usize::try_from(done).unwrap_or(MOST_WAITING)
+    let prefetch = if is_async { 0 } else { (horizon * 16 * running.max(1) as u64).checked_div(duration).unwrap_or(0) };
+    free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
 }
 
 /// More is asked for only when half of the target is used up. `coming` are those claimed, of whatever kind, that are not yet handed over.
@@ -127,13 +119,11 @@ fn want(core: &Core, state: &State, queue: usize, is_async: bool, coming: usize)
     if waiting > target / 2 { 0 } else { target - waiting }
 }
 
-/// The most jobs of one claim from `queue`.
-fn most(core: &Core, state: &State, queue: usize) -> usize {
-    let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
-    let during_a_trip = done_in(core.trip_us.load(Ordering::Relaxed), state.running_sync, duration);
+/// The most jobs of one claim from `queue`: of large ones fewer.
+fn most(core: &Core, queue: usize) -> usize {
     let size = core.sizes.get(queue).map_or(0, |size| size.load(Ordering::Relaxed));
     let light = usize::try_from(keys::MOST_BYTES.checked_div(size).unwrap_or(u64::MAX)).unwrap_or(MOST);
-    during_a_trip.clamp(MOST, MOST_FAR).min(light.max(1))
+    light.clamp(1, MOST)
 }
 
 /// Tells those who take jobs at how few waiting ones to wake the fetcher, for the sake of the queues that lack room.
@@ -169,7 +159,7 @@ pub fn shares(core: &Core, kinds: &Kinds, coming: usize) -> Vec<Share> {
         .enumerate()
         .map(|(queue, (sync, asynchronous))| {
             let room = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
-            Share { queue, most: room.min(most(core, &state, queue)) }
+            Share { queue, most: room.min(most(core, queue)) }
         })
         .filter(|share| share.most > 0)
         .collect()

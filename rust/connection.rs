@@ -227,7 +227,12 @@ impl Connection {
     /// Sends all commands in one write and reads all replies; error replies stay among them.
     pub fn run(&mut self, pipeline: &Pipeline) -> Result<Vec<Reply>> {
         self.send(pipeline.bytes())?;
-        (0..pipeline.len()).map(|_| self.receive()).collect()
+        self.receive_all(pipeline.len())
+    }
+
+    /// The next replies; error replies stay among them.
+    pub fn receive_all(&mut self, count: usize) -> Result<Vec<Reply>> {
+        (0..count).map(|_| self.receive()).collect()
     }
 
     /// One command; an error reply becomes `Err`.

@@ -52,6 +52,7 @@ mod template;
 mod threads;
 mod title;
 mod tls;
+mod trip;
 mod unit;
 mod url;
 mod waiter;

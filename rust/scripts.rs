@@ -71,7 +71,8 @@ fn add(pipeline: &mut Pipeline, command: &[u8], script: &str, keys: &[&[u8]], ar
     }
 }
 
-fn is_unknown(reply: &Reply) -> bool {
+/// The server does not know the script that was called by its digest.
+pub fn is_unknown(reply: &Reply) -> bool {
     matches!(reply, Reply::Error { code, .. } if code == "NOSCRIPT")
 }
 
@@ -101,34 +102,27 @@ fn borrowed(words: &[Vec<u8>]) -> Vec<&[u8]> {
     words.iter().map(Vec::as_slice).collect()
 }
 
-/// All calls in one trip; error replies stay among the replies.
-pub fn run_pipeline(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
-    send(connection, calls)?;
-    receive(connection, calls)
-}
-
-/// The first half of `run_pipeline`.
-pub fn send(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<()> {
+/// Sends all calls in one write; with `whole` the scripts' sources too. As many replies follow, in their order.
+pub fn send(connection: &mut Connection, calls: &[impl Borrow<Call>], whole: bool) -> Result<()> {
     let mut pipeline = Pipeline::new();
     for call in calls {
-        call.borrow().add_to(&mut pipeline, false);
+        call.borrow().add_to(&mut pipeline, whole);
     }
     connection.send(pipeline.bytes())
 }
 
-/// The second half: the replies to the calls that were sent. Scripts the server did not know are sent again whole, in their order, in a
-/// second trip: they run after the others then, so no call may rely on an earlier script's effect.
-pub fn receive(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
-    let mut replies = (0..calls.len()).map(|_| connection.receive()).collect::<Result<Vec<_>>>()?;
+/// All calls in one trip; error replies stay among the replies. Scripts the server did not know are sent again whole,
+/// in their order, in a second trip: they run after the others then, so no call may rely on an earlier script's effect.
+pub fn run_pipeline(connection: &mut Connection, calls: &[impl Borrow<Call>]) -> Result<Vec<Reply>> {
+    send(connection, calls, false)?;
+    let mut replies = connection.receive_all(calls.len())?;
     let unknown: Vec<usize> = (0..replies.len()).filter(|index| is_unknown(&replies[*index])).collect();
     if unknown.is_empty() {
         return Ok(replies);
     }
-    let mut pipeline = Pipeline::new();
-    for index in &unknown {
-        calls[*index].borrow().add_to(&mut pipeline, true);
-    }
-    for (index, reply) in unknown.into_iter().zip(connection.run(&pipeline)?) {
+    let again: Vec<&Call> = unknown.iter().map(|index| calls[*index].borrow()).collect();
+    send(connection, &again, true)?;
+    for (index, reply) in unknown.into_iter().zip(connection.receive_all(again.len())?) {
         replies[index] = reply;
     }
     Ok(replies)

@@ -74,7 +74,8 @@ pub struct Core {
     pub durations: Vec<AtomicU64>,
     /// Recent bytes of a payload, by queue; 0 = unknown.
     pub sizes: Vec<AtomicU64>,
-    pub trip_us: AtomicU64,
+    /// Recent microseconds of a trip that left alone; 0 = unknown.
+    trip_us: AtomicU64,
     pub rtt_us: AtomicU64,
     pub processed: AtomicU64,
     pub failed: AtomicU64,
@@ -153,7 +154,7 @@ impl Core {
             slots: Mutex::default(),
             coroutines: Mutex::default(),
             paused: Mutex::default(),
-            trip_us: AtomicU64::new(200),
+            trip_us: AtomicU64::new(0),
             rtt_us: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -352,6 +353,15 @@ impl Core {
 
     pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
         observe(self.durations.get(queue), elapsed_us.saturating_mul(16));
+    }
+
+    pub fn observe_trip(&self, elapsed_us: u64) {
+        observe(Some(&self.trip_us), elapsed_us);
+    }
+
+    /// How far Redis is, there and back. Under load no trip leaves alone: then it is the last beat that tells.
+    pub fn trip_us(&self) -> u64 {
+        self.trip_us.load(Ordering::Relaxed).max(self.rtt_us.load(Ordering::Relaxed))
     }
 
     pub fn observe_size(&self, queue: usize, bytes: usize) {

@@ -2,7 +2,7 @@
 //! lost: every one of them moves a job only if it removed it from its flight, so that a second time changes nothing.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -13,10 +13,15 @@ use crate::keys;
 use crate::lua::{ACK, GIVE_BACK, SETTLE, script_call};
 use crate::outbox::{DELAY_US, Outcome, Settled, When};
 use crate::resp::Reply;
-use crate::scripts::Call;
+use crate::scripts::{Call, is_unknown};
 use crate::shared::Core;
 
-/// What to do when a call's answer is there.
+/// A call on its way, and what to do when its answer is there.
+pub struct Sent {
+    pub call: Call,
+    after: After,
+}
+
 enum After {
     /// Claims that are through, and jobs of blocking moves that are.
     Acked {
@@ -42,8 +47,10 @@ struct Held {
 
 #[derive(Default)]
 pub struct Writer {
-    unanswered: Vec<(Call, After)>,
-    held: HashMap<u64, Held>,
+    /// To be sent, or sent again.
+    calls: Vec<Sent>,
+    /// A few at a time, and the one that is looked for is most often the last.
+    held: Vec<Held>,
     /// Claims whose last job left by a call that Redis has answered. Only then may their list be deleted whole: were the `DEL` to
     /// run before a retry's `LREM` (scripts unknown to the server run late), the retry would find nothing and the job be lost.
     closed: Vec<Arc<Claim>>,
@@ -53,16 +60,16 @@ pub struct Writer {
 
 impl Writer {
     pub fn is_empty(&self) -> bool {
-        self.unanswered.is_empty() && self.held.is_empty() && self.closed.is_empty()
+        self.calls.is_empty() && self.held.is_empty() && self.closed.is_empty()
     }
 
     pub fn has_calls(&self) -> bool {
-        !self.unanswered.is_empty()
+        !self.calls.is_empty()
     }
 
     /// When the next held acks must leave.
     pub fn due_us(&self) -> Option<u64> {
-        self.held.values().map(|held| held.since_us + DELAY_US).min()
+        self.held.iter().map(|held| held.since_us + DELAY_US).min()
     }
 
     /// Makes calls of what the outbox holds; with `all`, of the held acks too.
@@ -118,12 +125,10 @@ impl Writer {
             match job.claim.clone() {
                 None => loose += 1,
                 Some(claim) if claim.is_own_list() => {
-                    let held = self.held.entry(claim.number).or_insert_with(|| Held {
-                        claim,
-                        jobs: Vec::new(),
-                        since_us: now,
-                    });
-                    held.jobs.push(job);
+                    match self.held.iter_mut().rev().find(|held| held.claim.number == claim.number) {
+                        Some(held) => held.jobs.push(job),
+                        None => self.held.push(Held { claim, jobs: vec![job], since_us: now }),
+                    }
                 }
                 Some(_) => moved.push(job),
             }
@@ -131,11 +136,11 @@ impl Writer {
         let mut lists: Vec<Acked> = Vec::new();
         for claim in std::mem::take(&mut self.closed) {
             if claim.is_own_list() {
-                self.held.remove(&claim.number);
+                self.held.retain(|held| held.claim.number != claim.number);
                 lists.push((claim, None));
             }
         }
-        for (_, held) in self.held.extract_if(|_, held| all || held.since_us + DELAY_US <= now) {
+        for held in self.held.extract_if(.., |held| all || held.since_us + DELAY_US <= now) {
             lists.push((held.claim, Some(held.jobs)));
         }
         for job in &moved {
@@ -162,26 +167,39 @@ impl Writer {
     }
 
     fn push(&mut self, call: Call, after: After) {
-        self.unanswered.push((call, after));
+        self.calls.push(Sent { call, after });
     }
 
-    /// The calls to send. Each stays until `answered` has seen its reply.
-    pub fn calls(&mut self) -> impl Iterator<Item = &Call> {
-        for (_, after) in &mut self.unanswered {
-            if let After::Settled(_, sent) = after {
-                *sent += 1;
+    /// The calls to send. Each is to come back, by `answered` or by `lost`.
+    pub fn take(&mut self) -> Vec<Sent> {
+        for sent in &mut self.calls {
+            if let After::Settled(_, times) = &mut sent.after {
+                *times += 1;
             }
         }
-        self.unanswered.iter().map(|(call, _)| call)
+        std::mem::take(&mut self.calls)
     }
 
-    /// Replies to `calls`, in their order. What was refused stays for another time; answers one such refusal.
-    pub fn answered(&mut self, core: &Core, replies: impl IntoIterator<Item = Reply>) -> Option<Reply> {
+    /// The connection broke before the replies came: they are sent again, before all others.
+    pub fn lost(&mut self, sent: Vec<Sent>) {
+        self.calls.splice(..0, sent);
+    }
+
+    /// Replies to `sent`, in their order. What was refused stays for another time; answers one such refusal, and one for which something
+    /// can be done rather than an unknown script.
+    pub fn answered(
+        &mut self,
+        core: &Core,
+        sent: Vec<Sent>,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Option<Reply> {
         let mut refusal = None;
-        for ((call, after), reply) in std::mem::take(&mut self.unanswered).into_iter().zip(replies) {
+        for (Sent { call, after }, reply) in sent.into_iter().zip(replies) {
             if matches!(reply, Reply::Error { .. }) {
                 self.push(call, after);
-                refusal = Some(reply);
+                if refusal.as_ref().is_none_or(is_unknown) {
+                    refusal = Some(reply);
+                }
             } else {
                 self.finish(core, after, &reply);
             }

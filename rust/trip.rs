@@ -1,0 +1,85 @@
+//! What one write to Redis carries, and what is to be made of its replies when they are there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::claims::{self, Dice, Share};
+use crate::flight::{Claim, Identity};
+use crate::keys;
+use crate::lua::{CLAIM, script_call};
+use crate::scripts::Call;
+use crate::shared::Core;
+use crate::writer::Sent;
+
+/// On its way: the calls of the writer, then `CLIENT UNBLOCK`s, then a claim.
+pub struct Trip {
+    pub sent_us: u64,
+    /// Nothing was under way when it left, so that its time tells how far Redis is.
+    pub alone: bool,
+    pub calls: Vec<Sent>,
+    pub unblocks: usize,
+    pub asking: Option<Asking>,
+}
+
+impl Trip {
+    /// How many replies it brings.
+    pub fn replies(&self) -> usize {
+        self.calls.len() + self.unblocks + usize::from(self.asking.is_some())
+    }
+
+    /// How many jobs it may bring.
+    pub fn coming(&self) -> usize {
+        self.asking.as_ref().map_or(0, |asking| asking.room)
+    }
+}
+
+/// A claim that was asked for.
+pub struct Asking {
+    pub identity: Arc<Identity>,
+    pub asked: Vec<Asked>,
+    /// The most jobs of all queues together.
+    pub room: usize,
+}
+
+/// One queue's part of a claim: its list is called by the number.
+pub struct Asked {
+    pub queue: usize,
+    pub most: usize,
+    pub number: u64,
+}
+
+/// What a claim brought from one queue, as it came.
+pub struct Catch {
+    pub claim: Claim,
+    pub payloads: Vec<Vec<u8>>,
+    /// Some job in Redis is suspect: the marks of these are to be read first.
+    pub suspects: bool,
+}
+
+/// The call that claims from queues which have room, in the order of their turn.
+pub fn ask(core: &Core, identity: &Arc<Identity>, shares: &[Share], dice: &mut Dice) -> (Call, Asking) {
+    let weight = |share: &Share| core.options.queues.get(share.queue).map_or(0, |queue| queue.weight);
+    let weights: Vec<u32> = shares.iter().map(weight).collect();
+    let room = shares.iter().map(|share| share.most).max().unwrap_or(0);
+    let mut all =
+        vec![keys::ALIVE.to_vec(), keys::PAUSED.to_vec(), keys::SUSPECTS.to_vec(), keys::flights(&identity.name)];
+    let mut args = vec![
+        identity.name.clone().into_bytes(),
+        room.to_string().into_bytes(),
+        keys::MOST_BYTES.to_string().into_bytes(),
+    ];
+    let mut asked = Vec::with_capacity(shares.len());
+    let bounds: Vec<usize> = shares.iter().map(|share| share.most).collect();
+    let parts = if core.options.weighted() { claims::apportion(&bounds, &weights, dice) } else { bounds };
+    for at in claims::order(&weights, dice) {
+        let Some(share) = shares.get(at) else { continue };
+        let Some(queue) = core.options.queues.get(share.queue) else { continue };
+        let number = core.claims.fetch_add(1, Ordering::Relaxed) + 1;
+        all.push(keys::queue(&queue.name));
+        all.push(keys::flight(&identity.name, &queue.name, number));
+        args.push(keys::flight_member(&queue.name, number).into_bytes());
+        args.push(parts[at].to_string().into_bytes());
+        asked.push(Asked { queue: share.queue, most: parts[at], number });
+    }
+    (script_call(&CLAIM, all, args), Asking { identity: identity.clone(), asked, room })
+}
