@@ -10,13 +10,13 @@ use crate::shared::{Core, micros};
 /// The most jobs of one claim: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
 pub const MOST: usize = 500;
 /// The most jobs that wait here, however short they are.
-const MOST_WAITING: usize = 10_000;
+const MOST_WAITING: usize = 20_000;
 /// A kind of job not seen in a queue for this long no longer decides whether the queue can be claimed from: so often a look past jobs
 /// that have no place here finds those of the other kind behind them. What has no place goes back.
 pub const KIND_MEMORY_US: u64 = 1_000_000;
 /// Work is fetched ahead for so long, or for so many trips if those take longer; but for less than what is given back as hoarded.
 const HORIZON_US: u64 = 5_000;
-const HORIZON_TRIPS: u64 = 3;
+const HORIZON_TRIPS: u64 = 4;
 const FARTHEST_US: u64 = 40_000;
 
 /// Room for one queue.

@@ -37,8 +37,8 @@ use crate::writer::Writer;
 const HOARD_US: u64 = 50_000;
 /// Queues past the 16th have no waiter: they are looked at this often.
 const POLL_US: u64 = 1_000_000;
-/// So many trips may be under way at once: with claims of 500 jobs and 5 ms to Redis and back, 700,000 jobs a second.
-const UNDER_WAY: usize = 8;
+/// So many trips may be under way at once: with claims of 500 jobs and 10 ms to Redis and back, 800,000 jobs a second.
+const UNDER_WAY: usize = 16;
 
 pub struct Fetcher<'a> {
     core: &'a Core,
