@@ -1,11 +1,12 @@
 //! How many jobs to claim, from which queues, in which order.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::clock::now_us;
 use crate::keys;
 use crate::ready::State;
-use crate::shared::{Core, micros};
+use crate::shared::{Core, Slot, micros};
 
 /// The most jobs of one claim: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
 pub const MOST: usize = 500;
@@ -96,25 +97,61 @@ impl Kinds {
     }
 }
 
-/// How many jobs of `queue` may wait here. Free threads are always filled; short jobs are prefetched for 5 ms or two round trips.
-fn target(core: &Core, state: &State, queue: usize, is_async: bool) -> usize {
+/// What is known of the threads and of the jobs when a claim is weighed.
+struct Busy {
+    /// Since when each thread has been busy with its job, so that those in long ones are not counted on.
+    since_us: Vec<u64>,
+    now: u64,
+}
+
+impl Busy {
+    fn look(core: &Core) -> Self {
+        let slots = core.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |slot: &Arc<Slot>| {
+            slot.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|running| running.started_us)
+        };
+        Self { since_us: slots.iter().filter_map(since).collect(), now: now_us() }
+    }
+
+    /// Threads that will soon be back: the others have been away for longer than jobs take.
+    fn brisk(&self, limit_us: u64) -> usize {
+        self.since_us.iter().filter(|since| self.now.saturating_sub(**since) <= limit_us).count()
+    }
+}
+
+/// What to expect of a queue's jobs, in sixteenths of a microsecond; 0 = unknown. Where it is about the usual it is the usual, so that queues of
+/// like jobs have room at the same time: else a claim would take a few from each.
+fn duration(core: &Core, queue: usize) -> u64 {
+    let usual = core.usual_duration.load(Ordering::Relaxed);
+    let known = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
+    if known > usual.saturating_mul(4) || (known > 0 && known < usual / 4) { known } else { usual }
+}
+
+/// How many jobs of `queue` may wait here. Free threads are always filled; short jobs are prefetched for 5 ms or some trips.
+fn target(core: &Core, state: &State, busy: &Busy, queue: usize, is_async: bool) -> usize {
     let (most, running) = if is_async {
         (core.options.async_concurrency, state.running_async)
     } else {
         (core.options.concurrency, state.running_sync)
     };
     let free = most.saturating_sub(running);
-    let duration = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
+    let duration = duration(core, queue);
     let trips = HORIZON_TRIPS * core.trip_us();
     let horizon = HORIZON_US.max(trips).min(FARTHEST_US).min(micros(core.options.lease) / 4);
-    // Coroutines wait at the same time and not for each other: their cap alone decides.
-    let prefetch = if is_async { 0 } else { (horizon * 16 * running.max(1) as u64).checked_div(duration).unwrap_or(0) };
+    // Coroutines wait at the same time and not for each other: their cap alone decides. With basic fetch what waits here would be lost with
+    // the process.
+    let prefetch = if is_async || !core.options.reliable {
+        0
+    } else {
+        let brisk = busy.brisk(horizon.max(duration / 16 * 2)) as u64;
+        (horizon * 16 * brisk).checked_div(duration).unwrap_or(0)
+    };
     free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
 }
 
 /// More is asked for only when half of the target is used up. `coming` are those claimed, of whatever kind, that are not yet handed over.
-fn want(core: &Core, state: &State, queue: usize, is_async: bool, coming: usize) -> usize {
-    let target = target(core, state, queue, is_async);
+fn want(core: &Core, state: &State, busy: &Busy, queue: usize, is_async: bool, coming: usize) -> usize {
+    let target = target(core, state, busy, queue, is_async);
     let waiting = state.waiting(is_async) + coming;
     if waiting > target / 2 { 0 } else { target - waiting }
 }
@@ -128,36 +165,39 @@ fn most(core: &Core, queue: usize) -> usize {
 
 /// Tells those who take jobs at how few waiting ones to wake the fetcher, for the sake of the queues that lack room.
 pub fn publish_low_water(core: &Core, shares: &[Share]) {
+    let busy = Busy::look(core);
     let state = core.ready.lock();
     let lacking = |queue: &usize| !shares.iter().any(|share| share.queue == *queue);
     for (kind, low_water) in core.low_water.iter().enumerate() {
         let all = (0..core.options.queues.len()).filter(lacking);
-        let most = all.map(|queue| target(core, &state, queue, kind == 1) / 2).max();
+        let most = all.map(|queue| target(core, &state, &busy, queue, kind == 1) / 2).max();
         low_water.store(most.unwrap_or(0), Ordering::Relaxed);
     }
 }
 
-/// The queues that have room, with how much.
+/// The queues that have room, with how much, among those that are `asked` about.
 ///
 /// Where one queue has room for prefetched jobs, every other one has room for at least one: while threads are busy with short jobs
 /// none is ever free when a claim is made, and a queue of long jobs, were it before the others in order, would wait for ever.
-pub fn shares(core: &Core, kinds: &Kinds, coming: usize) -> Vec<Share> {
-    let now = now_us();
+pub fn shares(core: &Core, kinds: &Kinds, coming: usize, asked: impl Fn(usize) -> bool) -> Vec<Share> {
+    let busy = Busy::look(core);
+    let now = busy.now;
     let state = core.ready.lock();
-    let queues = 0..core.options.queues.len();
+    let queues: Vec<usize> = (0..core.options.queues.len()).filter(|queue| asked(*queue)).collect();
     let wants = |is_async: bool| -> Vec<usize> {
         if is_async && !core.has_async {
             return vec![0; queues.len()];
         }
-        let wants: Vec<usize> = queues.clone().map(|queue| want(core, &state, queue, is_async, coming)).collect();
+        let wants: Vec<usize> =
+            queues.iter().map(|queue| want(core, &state, &busy, *queue, is_async, coming)).collect();
         let least = usize::from(wants.iter().any(|want| *want > 0));
         wants.into_iter().map(|want| want.max(least)).collect()
     };
-    wants(false)
-        .into_iter()
-        .zip(wants(true))
-        .enumerate()
-        .map(|(queue, (sync, asynchronous))| {
+    let wants = wants(false).into_iter().zip(wants(true));
+    queues
+        .iter()
+        .zip(wants)
+        .map(|(&queue, (sync, asynchronous))| {
             let room = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
             Share { queue, most: room.min(most(core, queue)) }
         })

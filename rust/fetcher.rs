@@ -29,14 +29,16 @@ use crate::resp::Reply;
 use crate::scripts::{self, Call, is_unknown};
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::threads::Backoff;
-use crate::trip::{self, Asking, Catch, Trip};
+use crate::trip::{self, Asked, Asking, Catch, Trip};
 use crate::waiter::{Post, Waiter};
 use crate::writer::Writer;
 
-/// What has not begun so long after its claim goes back to the front of its queue.
-const HOARD_US: u64 = 50_000;
+/// What has not begun so long after its claim goes back to the front of its queue: 50 ms, less what the way back takes.
+const HOARD_US: u64 = 45_000;
 /// Queues past the 16th have no waiter: they are looked at this often.
 const POLL_US: u64 = 1_000_000;
+/// And so soon after the last look when another queue has got a job: what fills one often fills others.
+const POLL_BUSY_US: u64 = 50_000;
 /// So many trips may be under way at once: with claims of 500 jobs and 10 ms to Redis and back, 800,000 jobs a second.
 const UNDER_WAY: usize = 16;
 
@@ -61,6 +63,7 @@ pub struct Fetcher<'a> {
     hot: Vec<bool>,
     paused: HashSet<String>,
     poll_us: u64,
+    polled_us: u64,
     lists: Lists,
     unblock_us: u64,
     refused_us: u64,
@@ -85,6 +88,7 @@ impl<'a> Fetcher<'a> {
             hot: vec![true; core.options.queues.len()],
             paused: HashSet::new(),
             poll_us: 0,
+            polled_us: 0,
             lists: Lists::new(core.options.reliable),
             unblock_us: 0,
             refused_us: 0,
@@ -169,12 +173,8 @@ impl<'a> Fetcher<'a> {
         }
         let caught: usize = self.catches.iter().map(|catch| catch.payloads.len()).sum();
         let coming: usize = self.under_way.iter().map(Trip::coming).sum();
-        let room = claims::shares(self.core, &self.kinds, caught);
-        if !self.core.options.reliable {
-            return (room, Vec::new());
-        }
-        let free = if coming > 0 { claims::shares(self.core, &self.kinds, caught + coming) } else { room.clone() };
-        (room, free.into_iter().filter(|share| self.hot[share.queue]).collect())
+        let room = claims::shares(self.core, &self.kinds, caught, |_| true);
+        (room, claims::shares(self.core, &self.kinds, caught + coming, |queue| self.hot[queue]))
     }
 
     fn may_claim(&self, phase: Phase) -> bool {
@@ -198,11 +198,17 @@ impl<'a> Fetcher<'a> {
         }
         drop(paused);
         if now >= self.poll_us && self.core.options.queues.len() > self.waiters.len() {
-            self.poll_us = now + POLL_US;
+            (self.polled_us, self.poll_us) = (now, now + POLL_US);
             self.hot[self.waiters.len()..].fill(true);
         }
+        let mut any_came_back = false;
         for (hot, came_back) in self.hot.iter_mut().zip(&self.core.came_back) {
-            *hot |= came_back.swap(false, Ordering::AcqRel);
+            let came_back = came_back.swap(false, Ordering::AcqRel);
+            *hot |= came_back;
+            any_came_back |= came_back;
+        }
+        if any_came_back {
+            self.poll_us = self.poll_us.min(self.polled_us + POLL_BUSY_US);
         }
         if self.core.doubt.swap(false, Ordering::AcqRel) {
             self.lists.doubt();
@@ -239,7 +245,7 @@ impl<'a> Fetcher<'a> {
                     let has_room = room.iter().any(|share| share.queue == queue);
                     has_room && !self.hot[queue] && !self.paused.contains(name)
                 }
-                Post::Pop => !room.is_empty(),
+                Post::Pop => !room.is_empty() && !self.hot.contains(&true),
             };
             if wanted && phase == Phase::Running {
                 waiter.arm();
@@ -353,6 +359,10 @@ impl<'a> Fetcher<'a> {
             unpark(&self.core.threads.heartbeat);
             return Ok(());
         }
+        if !self.core.options.reliable {
+            self.popped(asking, reply);
+            return Ok(());
+        }
         let mut batches = reply.array().unwrap_or_default().into_iter();
         let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
         let mut found = vec![0; asking.asked.len()];
@@ -367,7 +377,10 @@ impl<'a> Fetcher<'a> {
             let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
             let order = self.core.order.fetch_add(1, Ordering::Relaxed);
             let claim = Claim::new(&asking.identity, asked.queue, name, asked.number, order, payloads.len());
-            self.catches.push(Catch { claim, payloads, suspects });
+            self.catches.push(Catch { queue: asked.queue, claim: Some(Arc::new(claim)), payloads, suspects });
+        }
+        if found.iter().any(|found| *found > 0) {
+            self.poll_us = self.poll_us.min(self.polled_us + POLL_BUSY_US);
         }
         let mut room = asking.room;
         for (asked, found) in asking.asked.iter().zip(found) {
@@ -376,6 +389,16 @@ impl<'a> Fetcher<'a> {
             room = room.saturating_sub(found);
         }
         Ok(())
+    }
+
+    fn popped(&mut self, asking: &Asking, reply: Reply) {
+        let payloads = intake::byte_strings(reply.array().unwrap_or_default());
+        for Asked { queue, .. } in &asking.asked {
+            self.hot[*queue] = !payloads.is_empty();
+        }
+        if let Some(asked) = asking.asked.first().filter(|_| !payloads.is_empty()) {
+            self.catches.push(Catch { queue: asked.queue, claim: None, payloads, suspects: false });
+        }
     }
 
     /// Makes jobs of what claims brought and hands them to the threads. What breaks off here is found by the next look at our lists, and given
@@ -387,9 +410,9 @@ impl<'a> Fetcher<'a> {
                 self.arrive(trip)?;
             }
         }
-        for Catch { claim, payloads, suspects } in std::mem::take(&mut self.catches) {
+        for Catch { queue, claim, payloads, suspects } in std::mem::take(&mut self.catches) {
             // Under another name than ours they are not ours any more: whoever buried that name puts them back.
-            if claim.identity.epoch != self.core.identity().epoch {
+            if claim.as_ref().is_some_and(|claim| claim.identity.epoch != self.core.identity().epoch) {
                 continue;
             }
             let marks = match self.connection.as_mut() {
@@ -397,9 +420,8 @@ impl<'a> Fetcher<'a> {
                 None if suspects => return Err(Error::Unreachable("no connection".into())),
                 _ => Vec::new(),
             };
-            self.writer.open_claims.insert(claim.number);
-            let queue = claim.queue;
-            let jobs = intake::jobs(self.core, payloads, queue, Some(&Arc::new(claim)), marks);
+            self.writer.open_claims.extend(claim.as_ref().map(|claim| claim.number));
+            let jobs = intake::jobs(self.core, payloads, queue, claim.as_ref(), marks);
             let now = now_us();
             for job in &jobs {
                 self.kinds.saw(queue, job.is_async, now);
@@ -443,7 +465,7 @@ impl<'a> Fetcher<'a> {
             fence(Ordering::SeqCst);
             // Room that was made since the last look, by somebody who did not yet see that we want it, would wake nobody.
             let more = |share: &Share| !room.iter().any(|known| known.queue == share.queue);
-            if self.may_claim(phase) && claims::shares(core, &self.kinds, 0).iter().any(more) {
+            if self.may_claim(phase) && claims::shares(core, &self.kinds, 0, |_| true).iter().any(more) {
                 core.wants_room.store(false, Ordering::Release);
                 return;
             }

@@ -60,6 +60,27 @@ impl State {
     pub fn busy(&self) -> usize {
         self.running_sync + self.running_async
     }
+
+    fn next(&mut self, is_async: bool, most_async: usize) -> Option<Arc<Job>> {
+        if is_async && self.running_async >= most_async {
+            self.refused_async = !self.asynchronous.is_empty();
+            return None;
+        }
+        let solo = self.solo;
+        let jobs = if is_async { &mut self.asynchronous } else { &mut self.sync };
+        let job = match jobs.front() {
+            None => return None,
+            Some(first) if !(solo && first.is_solo()) => jobs.pop_front()?,
+            Some(_) => {
+                let at = jobs.iter().position(|job| !job.is_solo())?;
+                jobs.remove(at)?
+            }
+        };
+        self.solo = solo || job.is_solo();
+        self.takes += 1;
+        *(if is_async { &mut self.running_async } else { &mut self.running_sync }) += 1;
+        Some(job)
+    }
 }
 
 #[derive(Default)]
@@ -120,30 +141,24 @@ impl Ready {
 
     /// The next job, in claim order; a second solo job is passed over while one runs.
     pub fn take(&self, is_async: bool, most_async: usize) -> Option<Arc<Job>> {
-        let mut state = self.lock();
-        if is_async && state.running_async >= most_async {
-            state.refused_async = !state.asynchronous.is_empty();
-            return None;
-        }
-        let solo = state.solo;
-        let jobs = if is_async { &mut state.asynchronous } else { &mut state.sync };
-        let job = match jobs.front() {
-            None => return None,
-            Some(first) if !(solo && first.is_solo()) => jobs.pop_front()?,
-            Some(_) => {
-                let at = jobs.iter().position(|job| !job.is_solo())?;
-                jobs.remove(at)?
-            }
-        };
-        state.solo = solo || job.is_solo();
-        state.takes += 1;
-        *(if is_async { &mut state.running_async } else { &mut state.running_sync }) += 1;
-        Some(job)
+        self.lock().next(is_async, most_async)
     }
 
     /// A taken job has ended, whichever way. True: the event loop was refused a job that it can have now.
     pub fn finish(&self, job: &Job) -> bool {
+        self.end(&mut self.lock(), job)
+    }
+
+    /// What a thread does between two jobs, in one: the last has ended, and the next is taken if it `may`.
+    pub fn turn(&self, ended: Option<&Job>, may: bool) -> Option<Arc<Job>> {
         let mut state = self.lock();
+        if let Some(job) = ended {
+            self.end(&mut state, job);
+        }
+        if may { state.next(false, 0) } else { None }
+    }
+
+    fn end(&self, state: &mut State, job: &Job) -> bool {
         let running = if job.is_async { &mut state.running_async } else { &mut state.running_sync };
         *running = running.saturating_sub(1);
         if job.is_solo() {

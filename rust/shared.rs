@@ -72,6 +72,9 @@ pub struct Core {
     pub paused: Mutex<HashSet<String>>,
     /// Recent sixteenths of a microsecond of a job, by queue; 0 = unknown. The shortest jobs take two microseconds.
     pub durations: Vec<AtomicU64>,
+    /// The same over all queues: a guess for a queue from which no job has run yet. Of a wrong guess what does not begin goes back, once, and then
+    /// it is known.
+    pub usual_duration: AtomicU64,
     /// Recent bytes of a payload, by queue; 0 = unknown.
     pub sizes: Vec<AtomicU64>,
     /// Recent microseconds of a trip that left alone; 0 = unknown.
@@ -138,6 +141,7 @@ impl Core {
         let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
         Ok(Self {
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
+            usual_duration: AtomicU64::new(0),
             sizes: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
             options,
@@ -297,17 +301,31 @@ impl Core {
         true
     }
 
-    /// Takes the next job for a thread or the event loop; wakes the fetcher when few are left.
-    pub fn take(&self, is_async: bool) -> Option<Arc<Job>> {
+    /// Takes the next job for the event loop; wakes the fetcher when few are left.
+    pub fn take_async(&self) -> Option<Arc<Job>> {
         if !self.lease_holds() {
             return None;
         }
-        let job = self.ready.take(is_async, self.options.async_concurrency);
-        self.offer_room(is_async);
+        let job = self.ready.take(true, self.options.async_concurrency);
+        self.offer_room(true);
         job
     }
 
-    /// A job has ended: its thread or place is free.
+    /// A thread between two jobs: the last one has ended, and the next one is taken, when there is one and it may begin.
+    pub fn turn(&self, ended: Option<&Running>, now: u64) -> Option<Arc<Job>> {
+        if let Some(running) = ended {
+            self.observe_duration(running.job.queue, now.saturating_sub(running.started_us));
+        }
+        let may = self.phase() != Phase::Stopped && now < self.lease_end_us.load(Ordering::Acquire);
+        let job = self.ready.turn(ended.map(|running| running.job.as_ref()), may);
+        if ended.is_some_and(|running| running.job.is_solo()) {
+            self.call_coroutines();
+        }
+        self.offer_room(false);
+        job
+    }
+
+    /// A coroutine's job has ended: its place is free.
     pub fn finish(&self, running: &Running) {
         self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
         if self.ready.finish(&running.job) || running.job.is_solo() {
@@ -352,7 +370,9 @@ impl Core {
     }
 
     pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
-        observe(self.durations.get(queue), elapsed_us.saturating_mul(16));
+        let sixteenths = elapsed_us.saturating_mul(16);
+        observe(self.durations.get(queue), sixteenths);
+        observe(Some(&self.usual_duration), sixteenths);
     }
 
     pub fn observe_trip(&self, elapsed_us: u64) {

@@ -56,22 +56,18 @@ impl Spin {
 mod tests {
     use super::*;
 
-    fn never() -> io::Result<Option<()>> {
-        Ok(None)
-    }
-
     #[test]
     fn a_server_elsewhere_is_not_waited_for_awake() {
         let mut spin = Spin::default();
         spin.want(true);
         for _ in 0..MISSES {
-            assert!(spin.until(never).unwrap().is_none());
+            assert!(spin.until(|| Ok(None::<()>)).unwrap().is_none());
         }
         let mut looks = 0;
         for _ in 0..PAUSE {
             spin.until(|| {
                 looks += 1;
-                never()
+                Ok(None::<()>)
             })
             .unwrap();
         }

@@ -6,10 +6,14 @@ use std::sync::atomic::Ordering;
 use crate::claims::{self, Dice, Share};
 use crate::flight::{Claim, Identity};
 use crate::keys;
-use crate::lua::{CLAIM, script_call};
+use crate::lua::{CLAIM, command, script_call};
 use crate::scripts::Call;
 use crate::shared::Core;
 use crate::writer::Sent;
+
+/// The most queues of one claim: those after them in the order keep their turn for the next one. A hundred would cost Redis and us more than the jobs
+/// themselves.
+const MOST_QUEUES: usize = 16;
 
 /// On its way: the calls of the writer, then `CLIENT UNBLOCK`s, then a claim.
 pub struct Trip {
@@ -33,7 +37,7 @@ impl Trip {
     }
 }
 
-/// A claim that was asked for.
+/// A claim that was asked for; with basic fetch a plain pop of one queue.
 pub struct Asking {
     pub identity: Arc<Identity>,
     pub asked: Vec<Asked>,
@@ -50,7 +54,9 @@ pub struct Asked {
 
 /// What a claim brought from one queue, as it came.
 pub struct Catch {
-    pub claim: Claim,
+    pub queue: usize,
+    /// None with basic fetch.
+    pub claim: Option<Arc<Claim>>,
     pub payloads: Vec<Vec<u8>>,
     /// Some job in Redis is suspect: the marks of these are to be read first.
     pub suspects: bool,
@@ -60,6 +66,11 @@ pub struct Catch {
 pub fn ask(core: &Core, identity: &Arc<Identity>, shares: &[Share], dice: &mut Dice) -> (Call, Asking) {
     let weight = |share: &Share| core.options.queues.get(share.queue).map_or(0, |queue| queue.weight);
     let weights: Vec<u32> = shares.iter().map(weight).collect();
+    let order: Vec<usize> = claims::order(&weights, dice).into_iter().take(MOST_QUEUES).collect();
+    if !core.options.reliable {
+        return pop(core, identity, order.first().and_then(|at| shares.get(*at)));
+    }
+    let (shares, weights): (Vec<Share>, Vec<u32>) = order.iter().map(|at| (shares[*at], weights[*at])).unzip();
     let room = shares.iter().map(|share| share.most).max().unwrap_or(0);
     let mut all =
         vec![keys::ALIVE.to_vec(), keys::PAUSED.to_vec(), keys::SUSPECTS.to_vec(), keys::flights(&identity.name)];
@@ -71,8 +82,7 @@ pub fn ask(core: &Core, identity: &Arc<Identity>, shares: &[Share], dice: &mut D
     let mut asked = Vec::with_capacity(shares.len());
     let bounds: Vec<usize> = shares.iter().map(|share| share.most).collect();
     let parts = if core.options.weighted() { claims::apportion(&bounds, &weights, dice) } else { bounds };
-    for at in claims::order(&weights, dice) {
-        let Some(share) = shares.get(at) else { continue };
+    for (at, share) in shares.iter().enumerate() {
         let Some(queue) = core.options.queues.get(share.queue) else { continue };
         let number = core.claims.fetch_add(1, Ordering::Relaxed) + 1;
         all.push(keys::queue(&queue.name));
@@ -82,4 +92,13 @@ pub fn ask(core: &Core, identity: &Arc<Identity>, shares: &[Share], dice: &mut D
         asked.push(Asked { queue: share.queue, most: parts[at], number });
     }
     (script_call(&CLAIM, all, args), Asking { identity: identity.clone(), asked, room })
+}
+
+/// Basic fetch: as many of one queue as threads are free for. What waits for its answer, or for its thread, is lost with the process.
+fn pop(core: &Core, identity: &Arc<Identity>, share: Option<&Share>) -> (Call, Asking) {
+    let (queue, most) = share.map_or((0, 1), |share| (share.queue, share.most));
+    let key = core.options.queues.get(queue).map_or_else(Vec::new, |queue| keys::queue(&queue.name));
+    let call = command(&[b"RPOP", &key, most.to_string().as_bytes()]);
+    let asked = vec![Asked { queue, most, number: 0 }];
+    (call, Asking { identity: identity.clone(), asked, room: most })
 }

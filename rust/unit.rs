@@ -77,17 +77,16 @@ impl Face {
         written.is_ok() && self.core.lease_holds()
     }
 
-    /// Takes a job and, when it is suspect, records its start; None when nothing can be begun now.
-    fn take(&self, py: Python<'_>, is_async: bool) -> Option<Arc<Job>> {
-        let job = self.core.take(is_async)?;
-        if job.mark.is_none() || py.detach(|| self.record_start(&job)) {
-            return Some(job);
+    /// Whether a job that was taken begins: of a suspect the start is recorded first. One that cannot begin goes back.
+    fn begins(&self, py: Python<'_>, job: &Arc<Job>) -> bool {
+        if job.mark.is_none() || py.detach(|| self.record_start(job)) {
+            return true;
         }
-        self.core.settle(&job, Outcome::GiveBack { counted: false });
-        self.core.ready.finish(&job);
+        self.core.settle(job, Outcome::GiveBack { counted: false });
+        self.core.ready.finish(job);
         // It comes back as fast as it went: not faster than what refused it may change.
         py.detach(|| std::thread::sleep(Duration::from_millis(200)));
-        None
+        false
     }
 }
 
@@ -256,7 +255,7 @@ pub fn next_async(face: &Arc<Face>, py: Python<'_>) -> Result<Option<Unit>> {
     if face.core.phase() != Phase::Running {
         return Ok(None);
     }
-    let Some(job) = face.take(py, true) else {
+    let Some(job) = face.core.take_async().filter(|job| face.begins(py, job)) else {
         return Ok(None);
     };
     let running = Running { job: job.clone(), thread: Arc::from("async"), started_us: now_us() };
@@ -279,11 +278,14 @@ impl Processor {
         Self { face: face.clone(), slot, name: Arc::from(name) }
     }
 
-    fn end_last(&self) {
-        let ended = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(running) = ended {
-            self.face.core.finish(&running);
-        }
+    /// The last job has ended, and the next one is taken. The slot is locked all the while: who counts the busy threads finds no thread
+    /// between two jobs.
+    fn turn(&self) -> Option<Arc<Job>> {
+        let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now_us();
+        let job = self.face.core.turn(current.take().as_ref(), now)?;
+        *current = Some(Running { job: job.clone(), thread: self.name.clone(), started_us: now });
+        Some(job)
     }
 }
 
@@ -291,17 +293,18 @@ impl Processor {
 impl Processor {
     fn next(&self, py: Python<'_>) -> Result<Option<Unit>> {
         self.face.same_process()?;
-        self.end_last();
         let core = &self.face.core;
         loop {
+            // Attached as long as there is something to take: no fight for the interpreter between two jobs.
+            if let Some(job) = self.turn() {
+                if self.face.begins(py, &job) {
+                    return Ok(Some(Unit { face: self.face.clone(), job }));
+                }
+                *self.slot.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                continue;
+            }
             if core.phase() == Phase::Stopped {
                 return Ok(None);
-            }
-            // Attached as long as there is something to take: no fight for the interpreter between two jobs.
-            if let Some(job) = self.face.take(py, false) {
-                let running = Running { job: job.clone(), thread: self.name.clone(), started_us: now_us() };
-                *self.slot.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
-                return Ok(Some(Unit { face: self.face.clone(), job }));
             }
             py.detach(|| {
                 if core.lease_holds() {
@@ -319,7 +322,10 @@ impl Drop for Processor {
         if self.face.same_process().is_err() {
             return;
         }
-        self.end_last();
+        let ended = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = ended {
+            self.face.core.finish(&running);
+        }
         self.face
             .core
             .slots

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::claims::{self, Dice, Kinds};
+use crate::claims::{self, Dice};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
@@ -114,7 +114,9 @@ impl Waiter {
                     // The fetcher looks for jobs whose move was not answered or whose marks could not be read; and it claims, since a
                     // full Redis refuses the blocking move but not the claim script.
                     core.doubt.store(true, Ordering::Release);
-                    self.came_back(core);
+                    if let Post::Move(queue) = self.post {
+                        Self::came_back(core, queue);
+                    }
                     unpark(&core.threads.fetcher);
                     thread::park_timeout(backoff.pause());
                 }
@@ -217,7 +219,7 @@ impl Waiter {
         let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
         let order = core.order.fetch_add(1, Ordering::Relaxed);
         let claim = Arc::new(Claim::new(identity, queue, name, 0, order, 1));
-        self.hand_over(core, intake::jobs(core, payloads, queue, Some(&claim), marks));
+        self.hand_over(core, queue, intake::jobs(core, payloads, queue, Some(&claim), marks));
         Ok(())
     }
 
@@ -229,25 +231,19 @@ impl Waiter {
         let Some(queue) = core.options.queue_index(&name) else {
             return;
         };
-        core.deliver(intake::jobs(core, vec![bytes], queue, None, Vec::new()));
-        if claims::shares(core, &Kinds::new(core.options.queues.len()), 0).is_empty() {
-            self.wanted.store(false, Ordering::Release);
-            unpark(&core.threads.fetcher);
-        }
+        self.hand_over(core, queue, intake::jobs(core, vec![bytes], queue, None, Vec::new()));
     }
 
     /// The queue is worth a claim.
-    fn came_back(&self, core: &Core) {
-        if let Post::Move(queue) = self.post
-            && let Some(came_back) = core.came_back.get(queue)
-        {
+    fn came_back(core: &Core, queue: usize) {
+        if let Some(came_back) = core.came_back.get(queue) {
             came_back.store(true, Ordering::Release);
         }
     }
 
-    fn hand_over(&self, core: &Core, jobs: Vec<Arc<crate::flight::Job>>) {
+    fn hand_over(&self, core: &Core, queue: usize, jobs: Vec<Arc<crate::flight::Job>>) {
         self.wanted.store(false, Ordering::Release);
-        self.came_back(core);
+        Self::came_back(core, queue);
         core.deliver(jobs);
         unpark(&core.threads.fetcher);
     }
