@@ -36,7 +36,7 @@ pub struct Rows<'py> {
     times: Times<'py>,
     size: usize,
     index: usize,
-    /// Taken from the caller and written to the batch at hand, or refused.
+    /// Taken from the caller and written to the batch under way or to the one after it, or refused.
     unsent: Vec<Bound<'py, PyAny>>,
     unsent_times: Vec<Bound<'py, PyAny>>,
 }
@@ -80,12 +80,12 @@ impl<'py> Rows<'py> {
         Ok(Some((row, time)))
     }
 
-    fn sent(&mut self) {
-        self.unsent.clear();
-        self.unsent_times.clear();
+    fn sent(&mut self, count: usize) {
+        self.unsent.drain(..count);
+        self.unsent_times.drain(..count.min(self.unsent_times.len()));
     }
 
-    /// Keeps the refused rows alone.
+    /// Of the batch under way keeps the refused rows alone.
     fn keep(&mut self, fates: &[Fate]) {
         for list in [&mut self.unsent, &mut self.unsent_times] {
             let mut fates = fates.iter();
@@ -122,6 +122,9 @@ impl<'py> Rows<'py> {
 }
 
 /// Pushes all rows; `write` adds one to the batch (its row, its time, a fresh jid, its index).
+///
+/// While Redis takes one batch the next one is written: a thread ships it, and not this one later, since the caller's iterable may take its
+/// time, or enqueue jobs of its own, and no reply and no connection shall wait for that.
 pub fn push<'py>(
     py: Python<'py>,
     client: &Client,
@@ -129,20 +132,43 @@ pub fn push<'py>(
     mut write: impl FnMut(&mut Batch, &Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>, [u8; 12], usize) -> Result<()>,
 ) -> PyResult<Jids> {
     let mut pushed = Jids::default();
+    let mut filled = fill(py, &mut rows, &mut write);
     loop {
-        let batch = match fill(py, &mut rows, &mut write) {
+        let (batch, is_last) = match filled {
             Ok(batch) if batch.is_empty() => return Ok(pushed),
-            Ok(batch) => batch,
+            Ok(batch) => {
+                let is_last = batch.len() < rows.size && batch.bytes.len() < MAX_BATCH_BYTES;
+                (batch, is_last)
+            }
             Err(error) => return Err(rows.account(py, error, pushed, None)),
         };
-        match py.detach(|| client.ship(&batch)) {
+        let shipped;
+        (shipped, filled) = if is_last {
+            (py.detach(|| client.ship(&batch)), Ok(Batch::default()))
+        } else {
+            meanwhile(py, || client.ship(&batch), || fill(py, &mut rows, &mut write))
+        };
+        match shipped {
             Ok(()) => {
                 batch.parcels.iter().for_each(|parcel| pushed.add(&parcel.jid));
-                rows.sent();
+                rows.sent(batch.len());
             }
             Err(trouble) => return Err(failed(py, client, rows, &batch, pushed, trouble)),
         }
     }
+}
+
+/// Runs `ship` on a thread of its own while `fill` runs here, and waits for both; where no thread can be had, first the one and then the other.
+fn meanwhile<A: Send, B>(py: Python<'_>, ship: impl Fn() -> A + Sync, fill: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("fastkiq-bulk".into()).stack_size(256 << 10);
+        let Ok(shipping) = thread.spawn_scoped(scope, &ship) else {
+            return (py.detach(&ship), fill());
+        };
+        let filled = fill();
+        let shipped = py.detach(|| shipping.join());
+        (shipped.unwrap_or_else(|panic| std::panic::resume_unwind(panic)), filled)
+    })
 }
 
 fn fill<'py>(

@@ -96,7 +96,8 @@ impl Ready {
     }
 
     /// One thread is woken at once only when none runs: a running one most often comes back sooner than another wakes.
-    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>, most_threads: usize) -> (Call, bool) {
+    /// Answers too whether the waker is to see to the rest, and whether some of the jobs are for the event loop.
+    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>, most_threads: usize) -> (Call, bool, bool) {
         let mut state = self.lock();
         let mut any_async = false;
         for job in jobs {
@@ -107,12 +108,10 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let call = if !state.takeable() || state.running_sync > 0 {
-            Call::Nothing
-        } else {
-            self.wake(&mut state, most_threads)
-        };
-        (call, any_async)
+        let comes = state.takeable() && state.running_sync == 0;
+        let left = state.sync.len() > usize::from(comes && state.idle > 0);
+        let call = if comes { self.wake(&mut state, most_threads) } else { Call::Nothing };
+        (call, left, any_async)
     }
 
     pub fn takes(&self) -> u64 {

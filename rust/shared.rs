@@ -261,14 +261,14 @@ impl Core {
 
     /// Hands claimed jobs to the threads and the event loop.
     pub fn deliver(&self, jobs: Vec<Arc<Job>>) {
-        let (call, any_async) = self.ready.push(jobs, self.options.concurrency);
+        let (call, left, any_async) = self.ready.push(jobs, self.options.concurrency);
         if call == Call::Spawn {
             self.events.push(Event::Spawn);
         }
         if any_async {
             self.async_bell.ring();
         }
-        if !self.waker_armed.swap(true, Ordering::AcqRel) {
+        if left && !self.waker_armed.swap(true, Ordering::AcqRel) {
             unpark(&self.threads.waker);
         }
     }
