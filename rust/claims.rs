@@ -83,7 +83,8 @@ impl Kinds {
     }
 
     /// Room for whatever the queue may hold: all kinds lately seen in it must have some.
-    fn room(&self, queue: usize, rooms: [usize; 2], now: u64) -> usize {
+    /// Of a queue of which nothing is known that is a guess, which may cost nothing only where what has no place can go back unharmed.
+    fn room(&self, queue: usize, rooms: [usize; 2], now: u64, reliable: bool) -> usize {
         let lately = |kind: usize| {
             let seen = self.seen_us.get(queue).map_or(0, |seen| seen[kind]);
             seen > 0 && now.saturating_sub(seen) < KIND_MEMORY_US
@@ -92,7 +93,8 @@ impl Kinds {
             (true, true) => rooms[0].min(rooms[1]),
             (true, false) => rooms[0],
             (false, true) => rooms[1],
-            (false, false) => rooms[0].max(rooms[1]),
+            (false, false) if reliable => rooms[0].max(rooms[1]),
+            (false, false) => rooms[0].max(rooms[1]).min(1),
         }
     }
 }
@@ -143,17 +145,23 @@ fn target(core: &Core, state: &State, busy: &Busy, queue: usize, is_async: bool)
     let prefetch = if is_async || !core.options.reliable {
         0
     } else {
-        let brisk = busy.brisk(horizon.max(duration / 16 * 2)) as u64;
+        // A free one will soon be back as well: it has only nothing to do.
+        let brisk = busy.brisk(horizon.max(duration / 16 * 2)).max(free.min(1)) as u64;
         (horizon * 16 * brisk).checked_div(duration).unwrap_or(0)
     };
     free.max(usize::try_from(prefetch).unwrap_or(MOST_WAITING)).min(MOST_WAITING)
 }
 
-/// More is asked for only when half of the target is used up. `coming` are those claimed, of whatever kind, that are not yet handed over.
+/// More is asked for only when a part of the target is used up. `coming` are those claimed, of whatever kind, that are not yet handed over.
 fn want(core: &Core, state: &State, busy: &Busy, queue: usize, is_async: bool, coming: usize) -> usize {
     let target = target(core, state, busy, queue, is_async);
     let waiting = state.waiting(is_async) + coming;
-    if waiting > target / 2 { 0 } else { target - waiting }
+    if waiting > refill_at(core, target) { 0 } else { target - waiting }
+}
+
+/// At how few waiting jobs more are fetched. With basic fetch so few may wait that half of them would be used up before the next ones come.
+fn refill_at(core: &Core, target: usize) -> usize {
+    if core.options.reliable { target / 2 } else { (target * 3 / 4).min(target.saturating_sub(1)) }
 }
 
 /// The most jobs of one claim from `queue`: of large ones fewer.
@@ -170,7 +178,7 @@ pub fn publish_low_water(core: &Core, shares: &[Share]) {
     let lacking = |queue: &usize| !shares.iter().any(|share| share.queue == *queue);
     for (kind, low_water) in core.low_water.iter().enumerate() {
         let all = (0..core.options.queues.len()).filter(lacking);
-        let most = all.map(|queue| target(core, &state, &busy, queue, kind == 1) / 2).max();
+        let most = all.map(|queue| refill_at(core, target(core, &state, &busy, queue, kind == 1))).max();
         low_water.store(most.unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -183,22 +191,23 @@ pub fn shares(core: &Core, kinds: &Kinds, coming: usize, asked: impl Fn(usize) -
     let busy = Busy::look(core);
     let now = busy.now;
     let state = core.ready.lock();
-    let queues: Vec<usize> = (0..core.options.queues.len()).filter(|queue| asked(*queue)).collect();
+    let queues = 0..core.options.queues.len();
     let wants = |is_async: bool| -> Vec<usize> {
         if is_async && !core.has_async {
             return vec![0; queues.len()];
         }
         let wants: Vec<usize> =
-            queues.iter().map(|queue| want(core, &state, &busy, *queue, is_async, coming)).collect();
+            queues.clone().map(|queue| want(core, &state, &busy, queue, is_async, coming)).collect();
         let least = usize::from(wants.iter().any(|want| *want > 0));
         wants.into_iter().map(|want| want.max(least)).collect()
     };
     let wants = wants(false).into_iter().zip(wants(true));
-    queues
-        .iter()
-        .zip(wants)
-        .map(|(&queue, (sync, asynchronous))| {
-            let room = if core.has_async { kinds.room(queue, [sync, asynchronous], now) } else { sync };
+    wants
+        .enumerate()
+        .filter(|(queue, _)| asked(*queue))
+        .map(|(queue, (sync, asynchronous))| {
+            let room =
+                if core.has_async { kinds.room(queue, [sync, asynchronous], now, core.options.reliable) } else { sync };
             Share { queue, most: room.min(most(core, queue)) }
         })
         .filter(|share| share.most > 0)
@@ -274,11 +283,12 @@ mod tests {
     #[test]
     fn a_queue_has_room_only_for_all_kinds_lately_seen_in_it() {
         let mut kinds = Kinds::new(1);
-        assert_eq!(kinds.room(0, [3, 7], 1_000), 7);
+        assert_eq!(kinds.room(0, [3, 7], 1_000, true), 7);
         kinds.saw(0, true, 1_000);
-        assert_eq!(kinds.room(0, [3, 0], 2_000), 0);
+        assert_eq!(kinds.room(0, [3, 0], 2_000, true), 0);
         kinds.saw(0, false, 2_000);
-        assert_eq!(kinds.room(0, [3, 7], 3_000), 3);
-        assert_eq!(kinds.room(0, [3, 7], 3_000 + KIND_MEMORY_US), 7);
+        assert_eq!(kinds.room(0, [3, 7], 3_000, true), 3);
+        assert_eq!(kinds.room(0, [3, 7], 3_000 + KIND_MEMORY_US, true), 7);
+        assert_eq!(kinds.room(0, [3, 7], 3_000 + KIND_MEMORY_US, false), 1);
     }
 }

@@ -119,7 +119,7 @@ impl<'a> Fetcher<'a> {
         core.written.store(self.is_done(), Ordering::Release);
         let (room, shares) = self.room(phase);
         let unblock = self.place_waiters(phase, &room, now);
-        let check = phase == Phase::Running && now >= self.lists.due_us;
+        let check = phase != Phase::Stopped && now >= self.lists.due_us;
         let wanted = self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check;
         // The look at our lists must know all that has been claimed.
         let hindered = check && !(self.under_way.is_empty() && self.catches.is_empty());
@@ -142,7 +142,8 @@ impl<'a> Fetcher<'a> {
             return false;
         }
         if phase != Phase::Running && self.is_done() && core.outbox.is_empty() {
-            let calm = !self.waiters.iter().any(|waiter| waiter.is_blocked());
+            let looked = phase == Phase::Stopped || now < self.lists.due_us;
+            let calm = looked && !self.waiters.iter().any(|waiter| waiter.is_blocked());
             core.calm.store(calm, Ordering::Release);
             if !core.outbox.is_empty() {
                 core.calm.store(false, Ordering::Release); // settled while we looked
@@ -177,6 +178,11 @@ impl<'a> Fetcher<'a> {
         (room, claims::shares(self.core, &self.kinds, caught + coming, |queue| self.hot[queue]))
     }
 
+    /// Some queues have no waiter. (With basic fetch one waits for all.)
+    fn polls(&self) -> bool {
+        self.core.options.reliable && self.core.options.queues.len() > self.waiters.len()
+    }
+
     fn may_claim(&self, phase: Phase) -> bool {
         phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.beats())
     }
@@ -197,7 +203,7 @@ impl<'a> Fetcher<'a> {
             self.hot.fill(true);
         }
         drop(paused);
-        if now >= self.poll_us && self.core.options.queues.len() > self.waiters.len() {
+        if self.polls() && now >= self.poll_us {
             (self.polled_us, self.poll_us) = (now, now + POLL_US);
             self.hot[self.waiters.len()..].fill(true);
         }
@@ -320,7 +326,6 @@ impl<'a> Fetcher<'a> {
                 return Err(error);
             }
         };
-        self.backoff.reset();
         if trip.alone {
             self.core.observe_trip(now_us().saturating_sub(trip.sent_us));
         }
@@ -337,7 +342,7 @@ impl<'a> Fetcher<'a> {
             Some(reply) if is_unknown(&reply) => self.whole = true,
             // Said once a minute, and tried again after a pause. Nothing is lost, since nothing was removed.
             Some(reply) => return reply.into_result().map(drop),
-            None => {}
+            None => self.backoff.reset(),
         }
         Ok(())
     }
@@ -346,6 +351,8 @@ impl<'a> Fetcher<'a> {
         if self.connection.is_none() {
             let mut connection = self.core.connect("fetch")?;
             self.client = Client::succeed(&self.client, &mut connection)?;
+            // Pops of a few jobs are answered before a sleeping thread would be awake; a claim of hundreds takes longer.
+            connection.hurry(!self.core.options.reliable);
             self.connection = Some(connection);
         }
         Ok(())
@@ -393,8 +400,11 @@ impl<'a> Fetcher<'a> {
 
     fn popped(&mut self, asking: &Asking, reply: Reply) {
         let payloads = intake::byte_strings(reply.array().unwrap_or_default());
-        for Asked { queue, .. } in &asking.asked {
-            self.hot[*queue] = !payloads.is_empty();
+        if !payloads.is_empty() {
+            self.hot.fill(true); // each pop begins at the first queue, as a `BRPOP` of all would
+        }
+        for Asked { queue, .. } in asking.asked.iter().filter(|_| payloads.is_empty()) {
+            self.hot[*queue] = false;
         }
         if let Some(asked) = asking.asked.first().filter(|_| !payloads.is_empty()) {
             self.catches.push(Catch { queue: asked.queue, claim: None, payloads, suspects: false });
@@ -445,11 +455,11 @@ impl<'a> Fetcher<'a> {
         if let Some(oldest) = core.ready.lock().oldest_us() {
             until = until.min(oldest + HOARD_US);
         }
-        if phase == Phase::Running {
+        if phase != Phase::Stopped {
             until = until.min(self.lists.due_us);
-            if core.options.queues.len() > self.waiters.len() {
-                until = until.min(self.poll_us);
-            }
+        }
+        if phase == Phase::Running && self.polls() {
+            until = until.min(self.poll_us);
         }
         if core.has_async && room.len() < core.options.queues.len() {
             until = until.min(now + KIND_MEMORY_US);
@@ -458,7 +468,10 @@ impl<'a> Fetcher<'a> {
             until = until.min(self.unblock_us);
         }
         until = until.min(core.stop_by_us.load(Ordering::Acquire));
-        until = until.max(self.refused_us.min(now + 1_000_000));
+        if self.refused_us > now {
+            // What waits for that is tried then, and nothing before.
+            until = self.refused_us.min(core.stop_by_us.load(Ordering::Acquire));
+        }
         if room.len() < core.options.queues.len() {
             claims::publish_low_water(core, room);
             core.wants_room.store(true, Ordering::SeqCst);

@@ -95,9 +95,15 @@ impl Ready {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One thread is woken at once only when none runs: a running one most often comes back sooner than another wakes.
+    /// One thread is woken at once only when none runs: a running one most often comes back sooner than another wakes. With `long` jobs it does
+    /// not, and as many are woken as there are jobs.
     /// Answers too whether the waker is to see to the rest, and whether some of the jobs are for the event loop.
-    pub fn push(&self, jobs: impl IntoIterator<Item = Arc<Job>>, most_threads: usize) -> (Call, bool, bool) {
+    pub fn push(
+        &self,
+        jobs: impl IntoIterator<Item = Arc<Job>>,
+        long: bool,
+        most_threads: usize,
+    ) -> (Call, bool, bool) {
         let mut state = self.lock();
         let mut any_async = false;
         for job in jobs {
@@ -108,10 +114,15 @@ impl Ready {
                 state.sync.push_back(job);
             }
         }
-        let comes = state.takeable() && state.running_sync == 0;
-        let left = state.sync.len() > usize::from(comes && state.idle > 0);
-        let call = if comes { self.wake(&mut state, most_threads) } else { Call::Nothing };
-        (call, left, any_async)
+        if !state.takeable() || (state.running_sync > 0 && !long) {
+            return (Call::Nothing, state.takeable(), any_async);
+        }
+        let woken = if long { state.idle.min(state.sync.len()) } else { state.idle.min(1) };
+        let left = state.sync.len() > woken;
+        for _ in 1..woken {
+            self.came.notify_one();
+        }
+        (self.wake(&mut state, most_threads), left, any_async)
     }
 
     pub fn takes(&self) -> u64 {

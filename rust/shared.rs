@@ -17,6 +17,9 @@ use crate::outbox::{Outbox, Outcome};
 use crate::ready::{Call, Ready};
 use crate::url::RedisUrl;
 
+/// From this on a job is long enough for another thread to be woken beside it at once.
+const LONG_US: u64 = 1_000;
+
 /// How far the server is in its life; it only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -212,7 +215,12 @@ impl Core {
         *identity = renewed.clone();
         drop(identity);
         for job in self.ready.withdraw(None) {
-            job.settle();
+            if job.claim.is_some() {
+                job.settle();
+            } else {
+                // With basic fetch nobody else has it.
+                self.settle(&job, Outcome::GiveBack { counted: false });
+            }
         }
         Ok(renewed)
     }
@@ -261,7 +269,17 @@ impl Core {
 
     /// Hands claimed jobs to the threads and the event loop.
     pub fn deliver(&self, jobs: Vec<Arc<Job>>) {
-        let (call, left, any_async) = self.ready.push(jobs, self.options.concurrency);
+        let long = jobs
+            .first()
+            .and_then(|job| self.durations.get(job.queue))
+            .is_some_and(|duration| duration.load(Ordering::Relaxed) > LONG_US * 16);
+        // Looked at under the lock under which a lapse withdraws what waits: what comes after that is not ours any more.
+        let mut epoch = None;
+        let ours = |job: &Arc<Job>| {
+            let epoch = *epoch.get_or_insert_with(|| self.identity().epoch);
+            job.claim.as_ref().is_none_or(|claim| claim.identity.epoch == epoch)
+        };
+        let (call, left, any_async) = self.ready.push(jobs.into_iter().filter(ours), long, self.options.concurrency);
         if call == Call::Spawn {
             self.events.push(Event::Spawn);
         }

@@ -79,7 +79,7 @@ impl Face {
 
     /// Whether a job that was taken begins: of a suspect the start is recorded first. One that cannot begin goes back.
     fn begins(&self, py: Python<'_>, job: &Arc<Job>) -> bool {
-        if job.mark.is_none() || py.detach(|| self.record_start(job)) {
+        if job.mark.is_none() || (py.detach(|| self.record_start(job)) && !job.is_settled()) {
             return true;
         }
         self.core.settle(job, Outcome::GiveBack { counted: false });
