@@ -3,7 +3,7 @@
 //! 1. Writes acks within 5 ms, all else at once, in the same trip as the next claim.
 //! 2. Claims batches while there is room and the last claim found something.
 //! 3. Arms a waiter for each queue when nothing is left to claim.
-//! 4. Gives back what nobody has begun 50 ms after its claim, and everything when it is told to be quiet.
+//! 4. Gives back what nobody has begun 45 ms after its claim, and everything when it is told to be quiet.
 //! 5. After a lost connection, looks for jobs that it claimed without hearing of it.
 //!
 //! Several trips may be under way at once: while Redis runs one claim, the jobs of the claim before are read and handed over, which takes

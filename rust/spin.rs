@@ -2,7 +2,7 @@
 //!
 //! A thread that sleeps lets its core fall idle, and on a virtual machine it takes some 30 us to wake it; the same again for the
 //! server's core, which falls idle meanwhile. Measured on two virtual cores, client and server apart: 82 us a push asleep, 26 us awake
-//! (`benches/push_wait.py`). Both on one core it is the same, since each look gives way to whoever else wants to run.
+//! (`benches/goals --rows push` has the row). Both on one core it is the same, since each look gives way to whoever else wants to run.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -58,6 +58,10 @@ def main() -> None:
             measure_all(ready, options, results)
         if options.kill is not False:
             kill_all(ready, results, options.rounds or 1 if options.kill else 1, options.retry)
+    part = bool(options.only) or set(options.workloads) != set(WORKLOADS)
+    if part and not options.report and not trial:
+        print("a part was measured: `benches/compare --report` writes the document from all that is in benches/results")
+        return
     from report import write
 
     write(results.read(), load_all(), results.path.parent if trial else DOCUMENTS)

@@ -13,7 +13,7 @@ from goals.worker import FastkiqWorker
 WARN, DEFAULT = ('log_level = "warning"',), ()
 ALL = 1_000_000
 BASIC = 150_000
-"""Basic mode pays a round trip a job: fewer of them take as long."""
+"""Basic mode pays a round trip for each handful of jobs: fewer of them take as long."""
 ONE_BY_ONE = 50_000
 DELAYED = 300_000
 

@@ -42,7 +42,7 @@ def _drains() -> list[Goal]:
         *found,
         compared("drain", "at default log levels, concurrency 25", "no slower than at WARN (from 0.95 on: noise)",
                  "drain", "fastkiq c=25, default log", "fastkiq c=25", least=0.95, beside=RATES),
-        compared("drain", "basic `BRPOP` mode, concurrency 10", "2 x Sidekiq", "drain", "fastkiq basic c=10",
+        compared("drain", "basic fetch, concurrency 10", "2 x Sidekiq", "drain", "fastkiq basic c=10",
                  "Sidekiq c=10", least=2, beside=RATES),
         compared("delay", "drain through the delaying proxy, 1 ms", "within 20 % of the proxy at 0 ms", "delay", "1 ms",
                  "0 ms", least=0.8, beside=RATES),
@@ -164,9 +164,9 @@ def _beside_peers(_: list[Record]) -> Spread | None:
     ours = by_round(records, "middle", "fastkiq")
     best: dict[int, float] = {}
     for path in (BENCHES / "compare" / "contenders").glob("*/contender.toml"):
-        if path.parent.name not in ("fastkiq", "floor") and tomllib.loads(path.read_text())["language"].startswith(
-            "Python"
-        ):
+        if not path.parent.name.startswith(("fastkiq", "floor")) and tomllib.loads(path.read_text())[
+            "language"
+        ].startswith("Python"):
             for number, value in by_round(records, "middle", path.parent.name).items():
                 best[number] = max(best.get(number, 0.0), value)
     return Spread.of(ours[number] / best[number] for number in ours if best.get(number))

@@ -72,7 +72,7 @@ Exit codes: 0 measured, 1 could not be, 2 called wrongly, 130 interrupted.
     show_default=True,
     metavar="HOW",
     shell_complete=words("reliable", "basic"),
-    help="reliable, or basic: Sidekiq's plain BRPOP.",
+    help="reliable, or basic: plain pops, as Sidekiq.",
 )
 @click.option(
     "--delay",

@@ -76,7 +76,7 @@ def _is_number(word: str) -> bool:
     "--fetch",
     metavar="HOW",
     shell_complete=words("reliable", "basic"),
-    help="reliable (default), or basic: Sidekiq's plain BRPOP.",
+    help="reliable (default), or basic: plain pops, as Sidekiq.",
 )
 @click.option(
     "--drain", type=float, metavar="[=SECONDS]", help="Exit when nothing is left that falls due within SECONDS."
