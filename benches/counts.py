@@ -53,7 +53,7 @@ def measure() -> list[Suite]:
         finally:
             server.stop()
     suites.append(Suite("Python thread", python, STEADY, one))
-    # A thread of its own ships the batches of a bulk push, and how often a push looks for its reply is a matter of time.
+    # A thread of its own ships the batches of a bulk push; how often a push looks for its reply is a matter of time.
     suites.append(Suite("pushes", python, UNSTEADY, pushes))
     # The least of three: the run in which the threads met best, which varies less than one run.
     least = {case: min((run[case] for run in runs), key=lambda one: one.total) for case in runs[0]}
