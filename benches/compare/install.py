@@ -6,8 +6,9 @@ from pathlib import Path
 
 from contender import Contender
 from lab.process import run
-from lab.venv import INTERPRETER, PEERS, environment
+from lab.venv import ANOTHER, INTERPRETER, built_wheel, environment, tag_of
 
+PINNED = "3.13"
 HARNESS = ("matplotlib==3.11.2",)
 
 
@@ -48,16 +49,19 @@ def harness() -> Path:
 
 
 def interpreter(version: str) -> Path:
-    """The optimised interpreter of a version; FASTKIQ_BENCH_PYTHON and FASTKIQ_BENCH_PYTHON_3_13 name others."""
-    chosen = os.environ.get(f"FASTKIQ_BENCH_PYTHON_{version.replace('.', '_')}")
-    found = chosen or (_python313() if version == "3.13" else str(INTERPRETER))
-    if not Path(found).exists():
-        raise NotHere(f"no Python {version} on this machine")
-    script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    said = subprocess.run([found, "-c", script], capture_output=True, text=True, check=False).stdout.strip()
-    if said != version:
-        raise NotHere(f"{found} is Python {said}, not {version}")
-    return Path(found)
+    """INTERPRETER, whatever its version; of the PINNED one that which FASTKIQ_BENCH_PYTHON_3_13 names, or Debian's."""
+    if version != PINNED:
+        if not INTERPRETER.exists():
+            raise NotHere(f"no Python at {INTERPRETER}: {ANOTHER}")
+        return INTERPRETER
+    found = Path(_python313())
+    try:
+        tag = tag_of(found)
+    except (RuntimeError, OSError) as error:
+        raise NotHere(f"{found} does not run: {error}") from None
+    if tag != f"cp{version.replace('.', '')}":
+        raise NotHere(f"{found} is {tag}, not Python {version}: FASTKIQ_BENCH_PYTHON_3_13 names another")
+    return found
 
 
 def _python313(*asked: str) -> str:
@@ -71,15 +75,13 @@ def _python313(*asked: str) -> str:
 
 def _wheel_for(contender: Contender, wheel: Path | None) -> Path:
     """The one given, if it is for the contender's Python, else the newest in dist/ that is."""
-    tag = "cp" + contender.python_version.replace(".", "")
-    if wheel is not None and tag in wheel.name:
-        return wheel.resolve()
-    if contender.python_version == "3.13":
-        return Path(_python313("wheel"))
-    found = sorted((PEERS.parents[1] / "dist").glob(f"fastkiq-*{tag}*.whl"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise NotHere(f"no wheel of fastkiq for {tag} in dist/: make wheel, or --wheel FILE")
-    return found[-1]
+    python = interpreter(contender.python_version)
+    try:
+        if wheel is not None and f"-{tag_of(python)}-" in wheel.name:
+            return wheel.resolve()
+        return Path(_python313("wheel")) if contender.python_version == PINNED else built_wheel()
+    except (RuntimeError, OSError) as error:
+        raise NotHere(str(error)) from None
 
 
 def _set_up(contender: Contender, wheel: Path | None) -> None:

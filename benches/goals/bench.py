@@ -31,7 +31,6 @@ class Bench:
     results: Results
     rounds: int
     scale: float = 1.0
-    long: bool = False
     _serial: "count[int]" = field(default_factory=count)
 
     def jobs(self, number: int) -> int:

@@ -3,6 +3,7 @@
 from lab import REPOSITORY
 from lab.document import fill, table
 from lab.rounds import Record
+from lab.scrub import scrub
 from lab.summary import spread
 
 from goals.table import goals
@@ -46,7 +47,7 @@ def _machine(records: list[Record]) -> str:
     found = [record for record in records if record.get("workload") == FACTS]
     if not found:
         return "Not measured yet."
-    return table(("", ""), [(name, value) for name, value in found[-1]["facts"].items()])
+    return table(("", ""), [(name, scrub(value)) for name, value in found[-1]["facts"].items()])
 
 
 def _figures(records: list[Record]) -> str:

@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from lab import REPOSITORY
@@ -15,24 +14,20 @@ import json, platform, sys, sysconfig
 built = sysconfig.get_config_var("CONFIG_ARGS") or ""
 print(json.dumps([platform.python_version(), sys.executable, built, platform.python_compiler()]))
 """
-_ASK_RUBY = 'puts RUBY_VERSION + (defined?(RubyVM::YJIT) && RubyVM::YJIT.enabled? ? " with YJIT" : " without YJIT")'
 
 
-def facts(python: Path, ruby: Sequence[str] = ()) -> dict[str, str]:
+def facts(python: Path) -> dict[str, str]:
     """Name -> value, in the order in which a table shows them. `python`: the interpreter of the timed sides, with
-    fastkiq in it or without; `ruby`: the command that runs Ruby as a contender does, if there is one."""
-    found = {
+    fastkiq in it or without."""
+    return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": _python(python),
         "redis": _redis(),
         "fastkiq": f"{_said([str(python), '-c', 'import fastkiq; print(fastkiq.__version__)']) or '-'}, {_commit()}",
     }
-    if ruby:
-        found["ruby"] = _said([*ruby, "-e", _ASK_RUBY]) or "not present"
-    return found
 
 
 def _processor() -> str:

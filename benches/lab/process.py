@@ -13,7 +13,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Child:
-    """A child in a process group of its own, its stderr (and stdout, unless `pipe`) appended to the file `log`.
+    """A child in a process group of its own, its stdout and stderr appended to the file `log`.
 
     As a context manager it leaves nothing of the group behind.
     """
@@ -24,17 +24,15 @@ class Child:
         log: Path,
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        *,
-        pipe: bool = False,
     ) -> None:
-        with log.open("ab") as errors:
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [str(each) for each in arguments],
                 env=clean_environment(environment),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if pipe else errors,
-                stderr=errors,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         self.log = log
@@ -44,8 +42,6 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
     @property
     def pid(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from lab.rounds import Record
+from lab.scrub import scrub
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ def ratio(
 
 
 def failures(records: Iterable[Record], workload: str, contender: str) -> str | None:
-    """The last error, or reason of absence, of a contender."""
+    """The last error, or reason of absence, of a contender, as it may be published."""
     last = None
     for record in records:
         if record.get("workload") == workload and record.get("contender") == contender:
             last = record.get("error") or record.get("absent") or last
-    return last
+    return scrub(last) if last else None
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

@@ -13,19 +13,24 @@ PEERS = BENCHES / ".peers"
 """Where they are; git-ignored."""
 INTERPRETER = Path(os.environ.get("FASTKIQ_BENCH_PYTHON", "/usr/bin/python3"))
 """For all timed Python sides: Debian's is built with PGO, pyenv's are not unless asked."""
+ANOTHER = (
+    "FASTKIQ_BENCH_PYTHON=/path/to/python measures with another Python, and `make PYTHON=/path/to/python wheel` builds "
+    "the wheel for it, after `make clean` where .venv is of a different one"
+)
 
 
 def built_wheel(given: str | None = None, interpreter: Path | None = None) -> Path:
     """The wheel to measure: the given one, or the newest in dist/ that fits this Python (INTERPRETER)."""
-    tag = _tag(interpreter or INTERPRETER)
+    tag = tag_of(interpreter or INTERPRETER)
     fitting = [path for path in REPOSITORY.glob("dist/*.whl") if f"-{tag}-" in path.name or "-abi3-" in path.name]
     found = [Path(given)] if given else sorted(fitting, key=lambda path: path.stat().st_mtime)
     if not found or not found[-1].is_file():
-        raise FileNotFoundError(f"no wheel {given or f'for {tag} in dist/'}: `make wheel` builds one")
+        raise FileNotFoundError(f"no wheel {given}" if given else f"no wheel for {tag} in dist/: {ANOTHER}")
     return found[-1].resolve()
 
 
-def _tag(interpreter: Path) -> str:
+def tag_of(interpreter: Path) -> str:
+    """What the names of its wheels hold, such as "cp311"."""
     return _run([str(interpreter), "-c", "import sys; print('cp%d%d' % sys.version_info[:2])"]).strip()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab import document
 from lab.rounds import Record
+from lab.scrub import scrub
 from lab.summary import failures, spread
 
 COMMAND = ".venv/bin/python benches/scaling --only"
@@ -51,7 +52,7 @@ def made_on(records: list[Record]) -> list[str]:
     told = [record["facts"] for record in records if record["workload"] == "facts"]
     if not told:
         return ["Not measured yet."]
-    return ["", *(f"- {name}: {value}" for name, value in told[-1].items()), ""]
+    return ["", *(f"- {name}: {scrub(value)}" for name, value in told[-1].items()), ""]
 
 
 def jobs(records: list[Record]) -> list[str]:
