@@ -3,7 +3,7 @@
     python benches/compare                                  all there is: install, three rounds, kill -9, document
     python benches/compare --only fastkiq,rq --workloads drain,bulk --rounds 5
     python benches/compare --check --only rq                do all jobs of a small number run, each once?
-    python benches/compare --kill                           only what kill -9 loses, and how long recovery takes
+    python benches/compare --kill                           only what kill -9 interrupts, and how long recovery takes
     python benches/compare --report                         only the document, from what has been measured
 
 A run goes on where the last one ended: what is in benches/results/compare.jsonl is not measured again; `--fresh`
@@ -22,7 +22,7 @@ sys.path.insert(1, str(Path(__file__).parents[1]))
 
 from check import check
 from contender import WORKLOADS, Contender, ContenderError, load_all
-from install import NotHere, install, version
+from install import NotHere, harness, install, version
 from kill import kill_all
 from lab import RESULTS
 from lab.environment import facts
@@ -52,6 +52,10 @@ def main() -> None:
         ready = [each for each in contenders if installed(each, options.wheel, results)]
         if options.check:
             sys.exit(1 if check(ready, options.workloads) else 0)
+        try:
+            harness()
+        except (RuntimeError, OSError) as error:
+            sys.exit(f"benches/compare: the plots could not be drawn here: {error}")
         if options.install:
             return
         if options.kill is not True:

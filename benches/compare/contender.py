@@ -25,6 +25,7 @@ SIZES = {
 }
 KIND = {"drain": "noop", "enqueue": "noop", "bulk": "noop", "wakeup": "wake", "rest": "wake", "kill": "slow"}
 UNITS = ("process", "threads", "async")
+KILL_SECONDS = 90
 
 
 class ContenderError(ValueError):
@@ -82,7 +83,13 @@ class Contender:
 
     @property
     def python_version(self) -> str:
+        """3.13 where it needs that; any other is the version of INTERPRETER, whatever that is."""
         return str(self.settings.get("python", "3.11"))
+
+    @property
+    def kill_seconds(self) -> int:
+        """How long after a kill -9 all jobs are waited for: longer where recovery takes longer by design."""
+        return int(self.settings.get("kill_seconds", KILL_SECONDS))
 
     @property
     def floor(self) -> bool:

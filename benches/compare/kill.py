@@ -17,9 +17,8 @@ from worker import Worker
 
 JOBS = 200
 RUNNING = 30  # starts after which the worker is killed: in the middle of the work
-SECONDS = 90  # `kill_seconds` of a contender.toml says otherwise, where recovery takes longer by design
 SIDE_BY_SIDE = 5  # they sleep
-LONGEST = 300
+MARGIN = 60  # seconds for all that comes before the kill
 
 
 def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, retry: bool) -> None:
@@ -37,7 +36,7 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, ret
         record: Record = {"workload": "kill", "contender": contender.name, "round": number, **told}
         with lock:
             results.append({**record, "at": round(time.time(), 3)})
-            print(f"kill -9  {contender.name:18} {_shown(record)}", flush=True)
+            print(f"kill -9  {contender.name:18} {_shown(record, contender.kill_seconds)}", flush=True)
 
     threads = [
         threading.Thread(target=one, args=(contender, number))
@@ -52,15 +51,16 @@ def kill_all(contenders: Iterable[Contender], results: Results, rounds: int, ret
 
 
 def _apart(contender: Contender) -> Record:
-    """The figures, or the error. In a process of its own, so that nothing of it can outlast LONGEST seconds."""
+    """The figures, or the error. In a process of its own, so that nothing of it can outlast its time."""
+    longest = contender.kill_seconds + MARGIN
     with tempfile.TemporaryDirectory(prefix="fastkiq-compare-") as name:
         answer, log = Path(name) / "answer", Path(name) / "log"
         command = [sys.executable, str(HERE / "kill_one.py"), contender.name, str(answer)]
         with Worker(command, HERE, {}, log) as child:
-            deadline = time.monotonic() + LONGEST
+            deadline = time.monotonic() + longest
             while not child.gone() and time.monotonic() < deadline:
                 time.sleep(0.2)
-            told = child.gone() or f"not within {LONGEST} s"
+            told = child.gone() or f"not within {longest} s"
         if answer.exists():
             figures: Record = json.loads(answer.read_text())
             return figures
@@ -78,7 +78,7 @@ def kill(bench: Bench, contender: Contender) -> Figures:
         killed = time.monotonic_ns()
     before = [value for when, value in record.entries() if when <= killed]
     with bench.worker(contender, "kill", record, JOBS) as worker:
-        deadline = time.monotonic() + contender.settings.get("kill_seconds", SECONDS)
+        deadline = time.monotonic() + contender.kill_seconds
         while time.monotonic() < deadline and len(_ended(record)) < JOBS:
             time.sleep(0.1)
             if worker.gone():
@@ -114,8 +114,9 @@ def _ended(record: Told) -> set[int]:
     return {value for _, value in record.entries() if value < 0}
 
 
-def _shown(record: Record) -> str:
+def _shown(record: Record, seconds: int) -> str:
     if "error" in record:
         return f"failed: {record['error']}"
     when = f"{record['first_again_s']:.1f} to {record['last_again_s']:.1f} s" if "first_again_s" in record else "never"
-    return f"{record['lost']} of {JOBS} lost, {record['interrupted']} interrupted, begun again after {when}"
+    left = f"{record['lost']} of {JOBS} not run within {seconds} s"
+    return f"{left}, {record['interrupted']} interrupted, begun again after {when}"

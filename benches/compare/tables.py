@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contender import Contender
 from figures import COST, KILL, REST, WAKEUP, Line, Question, lines, losses, missing
 from lab.rounds import Record
+from lab.scrub import scrub
 from lab.summary import Spread, failures, spread
 
 
@@ -24,15 +25,23 @@ def rate(records: list[Record], contenders: Sequence[Contender], question: Quest
 
 
 def wakeup(records: list[Record], contenders: Sequence[Contender]) -> str:
-    """Both percentiles, each with its spread over the rounds."""
+    """Both percentiles, each with its spread over the rounds; of few probes the greatest instead of the second."""
     p50, p99 = ({line.contender.name: line for line in lines(records, contenders, question)} for question in WAKEUP)
-    rows = [[line.contender.title, *_three(line), *(_three(p99[name]))] for name, line in p50.items()]
+    rows = [
+        [line.contender.title, *_three(line), *(_three(p99[name]) if name in p99 else _greatest(records, name))]
+        for name, line in p50.items()
+    ]
     head = ["system", "p50, ms", "of fastkiq", "of Sidekiq", "p99, ms", "of fastkiq", "of Sidekiq"]
     return _with_reasons(table(head, rows), missing(records, contenders, "wakeup"))
 
 
 def _three(line: Line) -> list[str]:
     return [spread_text(line.spread), times(line.of_ours), times(line.of_sidekiq)]
+
+
+def _greatest(records: list[Record], name: str) -> list[str]:
+    found = spread(records, "wakeup", name, "max_ms")
+    return [f"{spread_text(found)}, max" if found else "", "", ""]
 
 
 def side_by_side(records: list[Record], contenders: Sequence[Contender], questions: Sequence[Question]) -> str:
@@ -55,7 +64,7 @@ def rest(records: list[Record], contenders: Sequence[Contender]) -> str:
 
 
 def kill(records: list[Record], contenders: Sequence[Contender]) -> str:
-    """What the kill lost, and when the interrupted jobs began again."""
+    """What had not run when each contender's own wait was over, and when the interrupted jobs began again."""
     rows = []
     for line in lines(records, contenders, KILL[0]):
         name = line.contender.name
@@ -63,10 +72,12 @@ def kill(records: list[Record], contenders: Sequence[Contender]) -> str:
             spread(records, "kill", name, fact)
             for fact in ("first_again_s", "last_again_s", "interrupted", "began_again", "twice")
         )
-        when = f"{number(first.median)} to {number(last.median)} s" if first and last else "not within 90 s"
+        seconds = line.contender.kill_seconds
+        never = f"not within {seconds} s"
+        when = f"{number(first.median)} to {number(last.median)} s" if first and last else never
         cells = [spread_text(each) if each else "" for each in (line.spread, interrupted, again)]
-        rows.append([line.contender.title, *cells, when, spread_text(twice) if twice else ""])
-    head = ["system", "never ended", "interrupted", "of these begun again", "after", "ended twice"]
+        rows.append([line.contender.title, str(seconds), *cells, when, spread_text(twice) if twice else ""])
+    head = ["system", "N", "not run within N s", "interrupted", "of these begun again", "after", "ended twice"]
     return _with_reasons(table(head, rows), missing(records, contenders, "kill"))
 
 
@@ -77,7 +88,7 @@ def configurations(records: list[Record], contenders: Sequence[Contender]) -> st
         said = contender.configuration
         reason = failures(records, "install", contender.name)
         cells = [said.get(key, "") for key in ("durability", "prefetch", "log_level", "notes")]
-        shown = f"cannot run here: {reason}" if reason else versions.get(contender.name, "")
+        shown = f"cannot run here: {reason}" if reason else scrub(versions.get(contender.name, ""))
         rows.append([contender.title, contender.language, shown, *cells])
     return table(["system", "language", "version", "durability", "prefetch", "log level", "notes"], rows)
 
@@ -88,7 +99,8 @@ def losing(records: list[Record], contenders: Sequence[Contender]) -> str:
         [
             question.title,
             line.contender.title,
-            *(f"{spread_text(each.spread)} {question.unit}" for each in (line, us)),
+            f"{spread_text(line.spread)} {question.unit}",
+            f"{spread_text(us.spread)} {question.unit}" if us else "fastkiq: failed",
         ]
         for question, line, us in losses(records, contenders)
     ]
@@ -100,7 +112,7 @@ def losing(records: list[Record], contenders: Sequence[Contender]) -> str:
 def machine(records: list[Record]) -> str:
     facts: dict[str, str] = next((record["facts"] for record in records if record["workload"] == "environment"), {})
     rounds = 1 + max((record["round"] for record in records), default=0)
-    return table(["fact", "value"], [*([name, text] for name, text in facts.items()), ["rounds", str(rounds)]])
+    return table(["fact", "value"], [*([name, scrub(text)] for name, text in facts.items()), ["rounds", str(rounds)]])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

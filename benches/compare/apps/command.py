@@ -1,8 +1,9 @@
 """The command line of every Python contender: `app.py enqueue KIND N` and `app.py bulk KIND N`. Standard library only.
 
-It prints `{"seconds": s, "jobs": n}`; imports and connecting are not in the seconds. `wake` jobs are sent at random
-pauses of 5 to 30 ms, each with the time it was sent at; COMPARE_PAUSE multiplies the pauses, for systems that would
-still be busy with the job before. The kinds and what they are called with:
+It prints `{"seconds": s, "jobs": n}`; imports are not in the seconds, nor is connecting where a system has a call for
+it (`ready`); elsewhere the first job connects. `wake` jobs are sent at random pauses of 5 to 30 ms, each with the time
+it was sent at; COMPARE_PAUSE multiplies the pauses, for systems that would still be busy with the job before. The kinds
+and what they are called with:
 
     noop("string", i, {"mike": "bob"})    sleep(i)    asleep(i)    middle(i)    wake(sent_ns)    slow(i)      i from 1
 """
