@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lab import REPOSITORY, floor
 from lab.document import fill, table
-from lab.process import tree
+from lab.process import Child, tree
 from lab.server import PrivateServer
 from lab.venv import built_wheel, environment
 
 FREQUENCY = 4_000
+SECONDS = 120  # for a drain, by far the most it may take
 APP = """
 import fastkiq
 
@@ -74,25 +75,28 @@ def main() -> None:
 
 
 def drain(server: PrivateServer, python: Path, folder: Path, jobs: int) -> tuple[Counter[tuple[str, str]], float]:
-    """Samples by (who, what), and jobs per second."""
+    """Samples by (who, what), and jobs per second. SystemExit when the worker dies, or takes too long."""
     (folder / "jobs.py").write_text(APP)
     floor.push_prepared(server, "aside", jobs)
     command = [str(python), "-m", "fastkiq", "process", "jobs.py", "-c", "10", "--redis", server.url]
     perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY)]
-    worker = subprocess.Popen([*perf, "-o", "worker", "--", *command], cwd=folder, stderr=subprocess.DEVNULL)
-    time.sleep(3)  # it is up and idle: what its start takes is little beside the drain
-    redis = subprocess.Popen([*perf, "-o", "redis", "-p", str(server.pid)], cwd=folder, stderr=subprocess.DEVNULL)
-    time.sleep(1)
-    began = time.monotonic()
-    server.client.rename("aside", "queue:default")
-    while int(server.client.get("stat:processed") or 0) < jobs:
-        time.sleep(0.02)
-    rate = jobs / (time.monotonic() - began)
-    redis.terminate()
-    redis.wait(30)
-    for pid in set(tree(worker.pid)) - {worker.pid}:
-        os.kill(pid, signal.SIGTERM)
-    worker.wait(60)
+    with Child([*perf, "-o", "worker", "--", *command], folder / "worker.log", cwd=folder) as worker:
+        time.sleep(3)  # it is up and idle: what its start takes is little beside the drain
+        with Child([*perf, "-o", "redis", "-p", str(server.pid)], folder / "redis.log", cwd=folder) as redis:
+            time.sleep(1)
+            began = time.monotonic()
+            server.client.rename("aside", "queue:default")
+            while (done := int(server.client.get("stat:processed") or 0)) < jobs:
+                if not worker.running:
+                    raise SystemExit(f"the worker has ended, with {done:,} of {jobs:,} jobs done: {worker.words()}")
+                if time.monotonic() - began > SECONDS:
+                    raise SystemExit(f"{done:,} of {jobs:,} jobs done in {SECONDS} s: {worker.words()}")
+                time.sleep(0.02)
+            rate = jobs / (time.monotonic() - began)
+            redis.terminate()
+        for pid in set(tree(worker.pid)) - {worker.pid}:
+            os.kill(pid, signal.SIGTERM)
+        worker.process.wait(60)
     return samples_of(folder / "worker") + samples_of(folder / "redis"), rate
 
 

@@ -13,7 +13,7 @@ QUEUE = b"queue:default"
 ALIVE, PAUSED, SUSPECTS, FLIGHTS = b"fastkiq:alive", b"paused", b"fastkiq:suspects", b"fastkiq:flights:" + ID
 FLIGHT = b"fastkiq:flight:" + ID + b":default"
 PROCESSED, TODAY, DAY = b"stat:processed", b"stat:processed:2026-01-01", b"157680000"
-MOST_BYTES = b"8388608"
+MOST_BYTES = b"4194304"  # as rust/keys.rs has it
 
 Command = tuple[bytes, ...]
 Load = Callable[[str], bytes]

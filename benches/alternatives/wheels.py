@@ -1,5 +1,7 @@
 """Two wheels of fastkiq side by side, each in an environment of its own, in turn on one private Redis.
 
+What differs between them must be the change alone: A is built from the same commit as B, in the same way, without it.
+
     .venv/bin/python benches/alternatives/wheels.py --a dist/fastkiq-...whl --b /tmp/other/fastkiq-...whl --name "abi3"
     .venv/bin/python benches/alternatives --report       writes the table into docs/performance.md
 
