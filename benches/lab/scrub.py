@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import REPOSITORY
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>)\]]+", re.IGNORECASE)
-_HOST = re.compile(r"(\b(?:host=|lookup |ENOTFOUND |resolve (?:host:? )?)['\"]?)[\w.:-]+")
+_HOST = re.compile(r"(\b(?:host=|lookup |ENOTFOUND |resolve (?:host:? )?)['\"]?)[\w-]+(?:\.[\w-]+)+")
 
 
 def scrub(text: str) -> str:
