@@ -87,8 +87,8 @@ class Client:
         batch: int = 1000,
         /,
     ) -> Jids:
-        """Each row is one job's args. Lazily, `batch` jobs (or 4 MiB) a round trip; the next batch is taken while one is
-        under way."""
+        """Each row is one job's args. Lazily, `batch` jobs (or 4 MiB) a round trip; the next batch is taken while one
+        is under way."""
 
     def push_payload(self, payload: dict[str, Any], delay: float | None = None, /) -> str:
         """A whole payload (after client middleware). Fills in `jid`, `created_at`; `at` (epoch seconds) is stripped and
