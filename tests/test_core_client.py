@@ -197,6 +197,19 @@ def test_jids_are_a_sequence(client: _core.Client) -> None:
             jids[index]
 
 
+def test_the_rows_of_a_bulk_push_may_push_jobs_of_their_own(redis_url: str, redis: redis_py.Redis) -> None:
+    client = _core.Client(redis_url, pool_size=1)
+
+    def rows() -> Iterator[list[int]]:
+        for number in range(2500):
+            if number % 500 == 0:
+                client.push(HARD, [-number])
+            yield [number]
+
+    client.push_bulk(HARD, rows())
+    assert redis.llen("queue:critical") == 2505
+
+
 def test_bulk_at_one_time_or_each_at_its_own(client: _core.Client, redis: redis_py.Redis) -> None:
     at = time.time() + 500
     client.push_bulk(HARD, [[1], [2]], at)
