@@ -91,6 +91,18 @@ def test_a_database_in_use_is_left_alone(bench: Run, redis_url: str, redis: redi
     assert redis.keys() == [b"somebody's"]
 
 
+@pytest.mark.both_servers
+def test_more_jobs_than_the_server_has_room_for_are_refused(bench: Run, start_server: Callable[..., Server]) -> None:
+    server = start_server("maxmemory 50mb")
+    answer = bench("--jobs", "500000", "--redis", server.url)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert re.search(r"take 93 MiB of Redis's memory, and it has 4\d MiB left", answer.stderr)
+    figures(bench(*SHORT, "--redis", server.url, "--json"))
+    with server.client() as client:
+        assert client.keys() == []
+
+
 def test_a_server_that_does_not_tell(bench: Run, server: Server, redis: redis_py.Redis) -> None:
     redis.acl_setuser("silent", enabled=True, passwords=["+pw"], keys=["*"], channels=["*"], categories=["+@all"])
     redis.execute_command("ACL", "SETUSER", "silent", "-info")

@@ -11,6 +11,8 @@ from fastkiq.errors import RedisConnectionError, RedisError
 
 ASIDE: Final = "fastkiq-bench:aside:"
 """Before the name of a queue: where its jobs lie until the workers may see them."""
+SHARE: Final = 0.5
+"""Of the memory that there is, what the jobs may take: Redis needs some beside them, and may not be alone."""
 
 
 def check(core: _core.Client, url: str, queues: Sequence[str]) -> None:
@@ -33,6 +35,20 @@ def check(core: _core.Client, url: str, queues: Sequence[str]) -> None:
         f"{where} holds {keys:,} key{'' if keys == 1 else 's'}; bench measures in an empty database only, "
         f"and never empties one: {_elsewhere(core)}"
     )
+
+
+def check_room(core: _core.Client, size: int) -> None:
+    """Raises BenchError when `size` bytes are more than SHARE of what the server has left, as far as it tells."""
+    try:
+        facts = info(core, "memory")
+        left = (int(facts["maxmemory"]) or int(facts["total_system_memory"])) - int(facts["used_memory"])
+    except (RedisError, KeyError, ValueError):
+        return
+    if size > left * SHARE:
+        raise BenchError(
+            f"so many jobs of that size take {size / 2**20:,.0f} MiB of Redis's memory, "
+            f"and it has {max(left, 0) / 2**20:,.0f} MiB left, of which they may take {SHARE:.0%}"
+        )
 
 
 def _elsewhere(core: _core.Client) -> str:

@@ -44,6 +44,8 @@ class Plan:
     """What the network adds to a round trip."""
     probes: int
     """How often an idle worker is woken up."""
+    size: int
+    """Bytes that the jobs take in Redis, about."""
 
 
 def measure(plan: Plan, url: str | None, tell: Tell) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def _measure(plan: Plan, url: str | None, tell: Tell, stack: ExitStack) -> dict[
     database.check(core, url, queues)
     pids: list[int] = []
     if not private:
+        database.check_room(core, plan.size)
         stack.enter_context(_cleaning(core, queues, pids))
     path = stack.enter_context(_network(url, plan.delay_ms))
     stack.enter_context(_pushing_to(path))

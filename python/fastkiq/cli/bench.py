@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import click
 
-from fastkiq.bench import load, run, server
+from fastkiq.bench import database, load, run, server
 from fastkiq.bench.errors import BenchError
 from fastkiq.cli.completion import words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.report import show
 
 _MOST: Final = 8_388_608  # bytes of a payload, by default
-_SHARE: Final = 0.5  # of the machine's memory that the jobs may take on a private server
 _OVERHEAD: Final = 16  # bytes that a list adds to a job, about
 
 _EXAMPLES = """\b
@@ -112,10 +111,11 @@ def bench(
         text = load.text_for(payload)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--payload") from None
-    url = _where(given, jobs * ((payload or 180) + _OVERHEAD))
+    size = jobs * ((payload or 180) + _OVERHEAD)
+    url = _where(given, size)
     if delay and url is not None and not run.delayable(url):
         raise click.UsageError("--delay works with redis:// and unix:// URLs, without TLS and Sentinel")
-    plan = run.Plan(jobs, concurrency, processes, queues, fetch, text, delay, probes)
+    plan = run.Plan(jobs, concurrency, processes, queues, fetch, text, delay, probes, size)
     try:
         with _progress() as tell:
             figures = run.measure(plan, url, tell)
@@ -132,7 +132,7 @@ def _where(given: dict[str, Any], size: int) -> str | None:
     config = configured(**given)
     if given["redis_url"] is None and server.binary() is not None:
         whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if size > whole * _SHARE:
+        if size > whole * database.SHARE:
             raise click.UsageError(
                 f"so many jobs of that size take {size / 2**30:,.1f} GiB of Redis's memory, "
                 f"and this machine has {whole / 2**30:,.1f} GiB"
