@@ -381,6 +381,10 @@ impl<'a> Fetcher<'a> {
             };
             let payloads = intake::byte_strings(items);
             found[index] = payloads.len();
+            // Now, and not only when they are handed over: the next claim leaves before that, and of large ones it is to bring few.
+            if let Some(first) = payloads.first() {
+                self.core.observe_size(asked.queue, first.len());
+            }
             let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
             let order = self.core.order.fetch_add(1, Ordering::Relaxed);
             let claim = Claim::new(&asking.identity, asked.queue, name, asked.number, order, payloads.len());

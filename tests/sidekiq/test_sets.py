@@ -139,7 +139,7 @@ def test_python_goes_on_with_ruby_s_entries(
     redis.delete("retry")
     redis.zadd("retry", {odd: time.time() - 1})
     worker_process(APP)
-    wait_until(lambda: redis.zcard("retry") == 1 and b"from Python" in redis.zrange("retry", 0, -1)[0], 15, "Python's")
+    wait_until(lambda: b"from Python" in b"".join(redis.zrange("retry", 0, -1)), 15, "Python's")
     (second,) = redis.zrange("retry", 0, -1)
     assert second.startswith(b'{"bid":"x\\u00e9","cattr":{"_aj": [1.50]},'), "as it was stored"
     again = json.loads(second)
