@@ -1,6 +1,7 @@
 """The forms a flight could have: how a batch of jobs is claimed, where it lies, and how it is acked."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def counted(jobs: int, *removals: Command) -> list[Command]:
     return [(b"MULTI",), *removals, *counters, (b"EXEC",)]
 
 
-class Form:
+class Form(ABC):
     """One claim after the other; the commands of an ack leave in the trip of the next claim."""
 
     title = ""
@@ -43,15 +44,17 @@ class Form:
     def __init__(self, load: Load) -> None:
         self.number = 0
 
+    @abstractmethod
     def claim(self, most: int) -> list[Command]:
-        raise NotImplementedError
+        """The commands that claim so many jobs."""
 
+    @abstractmethod
     def taken(self, replies: list[Any]) -> Any:
         """What the ack needs to know of the answers to `claim`; its length is the number of jobs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ack(self, taken: Any) -> list[Command]:
-        raise NotImplementedError
+        """The commands that ack what was taken, and count it."""
 
 
 class Flights(Form):
