@@ -15,13 +15,17 @@ const KINDS: usize = 100;
 impl Core {
     /// Says what there is to say about an error that a thread met. True: its connection is of no more use.
     pub fn met(&self, error: &Error) -> bool {
-        if error.code().is_some() {
-            self.complain(error);
-            return error.wants_reconnect();
-        }
-        // One broken connection is no outage: that shows when the next one cannot be made.
-        if !matches!(error, Error::Lost(_)) {
-            self.lost(error);
+        match error {
+            Error::Reply { code, .. } => {
+                self.complain(code, &format!("Redis refuses: {error}. Nothing is lost; trying again."));
+                return error.wants_reconnect();
+            }
+            Error::Protocol(_) => {
+                self.complain("", &format!("{error}. Nothing is lost; trying again on a new connection."));
+            }
+            // One broken connection is no outage: that shows when the next one cannot be made.
+            Error::Lost(_) => {}
+            _ => self.lost(error),
         }
         true
     }
@@ -39,18 +43,18 @@ impl Core {
         }
     }
 
-    /// A refusal by Redis, said once a minute for each kind. Nothing is lost by it: what was refused is tried again.
-    fn complain(&self, error: &Error) {
+    /// Said once a minute for each kind: what Redis refuses is tried again, each time with the same answer.
+    fn complain(&self, kind: &str, text: &str) {
         let now = now_us();
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if complaints.len() >= KINDS {
             complaints.clear();
         }
-        let last = complaints.entry(error.code().unwrap_or_default().to_owned()).or_default();
+        let last = complaints.entry(kind.to_owned()).or_default();
         if *last == 0 || now.saturating_sub(*last) > 60_000_000 {
             *last = now;
             drop(complaints);
-            self.events.log(WARNING, format!("Redis refuses: {error}. Nothing is lost; trying again."));
+            self.events.log(WARNING, text);
         }
     }
 

@@ -1,6 +1,5 @@
 """Attacks on the flight, the lease and the recovery: lost replies, a lost registry, other settings next door."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,29 +10,10 @@ import redis as redis_py
 import fastkiq
 from children import Child
 from faults.kit import APP, flights, hide_machine, ledger, short_lease
-from proxy import CHUNK, Proxy
+from proxy import Proxy
 from servers import Server, wait_until
 
 Start = Callable[..., Child]
-
-
-class Distant(Proxy):
-    """A server so many seconds away."""
-
-    def __init__(self, port: int, seconds: float) -> None:
-        super().__init__(port)
-        self._seconds = seconds
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: bool) -> None:
-        try:
-            while data := await reader.read(CHUNK):
-                await asyncio.sleep(self._seconds)
-                writer.write(data)
-        except OSError:
-            pass  # one end has gone, and the other is told by the close
-        finally:
-            writer.close()
-            self._writers.discard(writer)
 
 
 def through(proxy: Proxy) -> dict[str, str]:
@@ -60,7 +40,7 @@ def test_a_move_whose_answer_was_lost_before_a_stop_is_found(
 def test_a_lost_registry_stops_nobody_for_good(
     worker_process: Start, server: Server, redis_url: str, redis: redis_py.Redis, tmp_path: Path
 ) -> None:
-    with Distant(server.port, 0.02) as distant:
+    with Proxy(server.port, distance=0.02) as distant:
         worker = worker_process(APP, "-c", "150", *short_lease(tmp_path, 3.0), env=through(distant))
         worker.wait_for("ready")
         client = fastkiq.Client(redis_url)
@@ -96,7 +76,7 @@ def test_a_long_sweep_does_not_cost_the_sweepers_lease(
     for number in range(1, lists + 1):
         redis.lpush(f"fastkiq:flight:{dead}:default:{number}", b'{"class":"app.Work","args":[0],"jid":"j%d"}' % number)
         redis.sadd(f"fastkiq:flights:{dead}", f"default:{number}")
-    with Distant(server.port, 0.01) as distant:
+    with Proxy(server.port, distance=0.01) as distant:
         worker = worker_process(APP, "-c", "2", *short_lease(tmp_path), env=through(distant))
         wait_until(lambda: redis.zcard("fastkiq:alive") == 1, 10, "a first beat")
         oldest = 0.0

@@ -1,0 +1,82 @@
+"""`kill -9` of workers at random moments, under a mixed load: every job is accounted for, few run twice, and soon."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import redis as redis_py
+
+from faults.lab.books import settle
+from faults.lab.crew import Crew
+from faults.lab.kills import ACK_NS, NOTE_NS, Held, held, moments, percentile, repeats, waits
+from faults.lab.ledger import Ledger
+from faults.lab.load import Load
+from faults.lab.results import record
+from faults.lab.scale import dice, scaled
+from proxy import Proxy
+from servers import Server
+
+NewCrew = Callable[..., Crew]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
+def test_workers_killed_at_random_moments(
+    crew: NewCrew, server: Server, redis: redis_py.Redis, ledger: Ledger, far: bool
+) -> None:
+    """A Redis 3 ms away makes the moments between two steps as long as the steps; an ack may wait for some trips."""
+    chance = dice(f"kills {far}")
+    with Proxy(server.port, distance=0.003) as proxy:
+        workers = crew(proxy.url if far else server.url, "-c", "10")
+        for _ in range(3):
+            workers.start()
+        workers.ready()
+        load = Load(server.url, chance.randrange(10**9))
+        load.done = lambda: len(ledger.ended)
+        load.start()
+        kills = scaled(10, 100)
+        helds: list[Held] = []
+        states: Counter[str] = Counter()
+        try:
+            for _ in range(kills):
+                time.sleep(chance.uniform(0.05, 0.5))
+                ledger.read()
+                victim = chance.choice(workers.workers)
+                if chance.random() < 0.15:
+                    victim.signal(signal.SIGTERM)
+                    time.sleep(chance.uniform(0, 0.03))
+                    states["stopping"] += victim.is_running
+                if not victim.is_running:
+                    workers.dismiss(victim)
+                else:
+                    states["booting"] += "ready" not in victim.child.output()
+                    states["jobs due"] += redis.zcount("schedule", 0, redis.time()[0]) > 0
+                    helds.append(held(redis, workers.kill(victim)))
+                workers.start()
+        finally:
+            jobs = load.stop()
+        found = settle(redis, ledger, jobs)
+        again = repeats(ledger, workers.deaths, ACK_NS + NOTE_NS + (4 * 6_000_000 if far else 0))
+        workers.stop()
+    assert not again.unexcused, again.unexcused[:10]
+    assert not load.uncertain
+    delays = waits(ledger, helds)
+    record(
+        f"kill -9 of a worker, Redis {'3 ms away' if far else 'near'}",
+        faults=len(workers.deaths),
+        jobs=found.jobs,
+        lost=len(found.lost),
+        pills=found.waiting["dead"],
+        interrupted=again.interrupted,
+        unacknowledged=again.unacknowledged,
+        oldest_unacknowledged_ms=again.oldest_ms,
+        recovered=len(delays),
+        p50_s=percentile(delays, 0.5),
+        p99_s=percentile(delays, 0.99),
+        most_s=percentile(delays, 1),
+        moments=dict(states + moments(ledger, helds)),
+    )
+    assert delays, "no job was ever held by a process that was killed"
+    assert percentile(delays, 1) < 2
