@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
 use crate::options::Options;
+use crate::outage::Outage;
 use crate::outbox::{Outbox, Outcome};
 use crate::ready::{Call, Ready};
 use crate::url::RedisUrl;
@@ -115,7 +116,7 @@ pub struct Core {
     lease_end_us: AtomicU64,
     beats: AtomicU64,
     phase: AtomicU8,
-    pub(crate) outage_since_us: AtomicU64,
+    pub(crate) outage: Outage,
     pub(crate) complaints: Mutex<HashMap<String, u64>>,
     pub threads: Parked,
 }
@@ -182,7 +183,7 @@ impl Core {
             lease_end_us: AtomicU64::new(0),
             beats: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
-            outage_since_us: AtomicU64::new(0),
+            outage: Outage::default(),
             complaints: Mutex::default(),
             threads: Parked::default(),
         })
@@ -193,6 +194,8 @@ impl Core {
         let connection = Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)?;
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.insert(name.to_owned(), connection.shutdown_handle()?);
+        drop(sockets);
+        self.outage.connected();
         Ok(connection)
     }
 

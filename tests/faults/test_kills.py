@@ -8,17 +8,22 @@ from collections.abc import Callable
 import pytest
 import redis as redis_py
 
+import fastkiq
 from faults.lab.books import settle
-from faults.lab.crew import Crew
+from faults.lab.crew import Crew, Worker
 from faults.lab.kills import ACK_NS, NOTE_NS, Held, held, moments, percentile, repeats, waits
 from faults.lab.ledger import Ledger
 from faults.lab.load import Load
 from faults.lab.results import record
 from faults.lab.scale import dice, scaled
 from proxy import Proxy
-from servers import Server
+from servers import Server, wait_until
 
 NewCrew = Callable[..., Crew]
+
+
+def running(ledger: Ledger, worker: Worker) -> int:
+    return sum(run.worker == worker.name for run in ledger.read().running())
 
 
 @pytest.mark.timeout(900)
@@ -80,3 +85,84 @@ def test_workers_killed_at_random_moments(
     )
     assert delays, "no job was ever held by a process that was killed"
     assert percentile(delays, 1) < 2
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lease", scaled([2.0], [2.0, 30.0]))
+def test_a_death_on_another_machine_is_known_by_its_lease(
+    crew: NewCrew, redis_url: str, redis: redis_py.Redis, ledger: Ledger, lease: float
+) -> None:
+    """In a pid namespace of its own nobody can prove it: within lease + 10 s all the same."""
+    workers = crew(redis_url, "-c", "10", lease=lease)
+    neighbour = workers.start()
+    client = fastkiq.Client(redis_url)
+    jobs: set[int] = set()
+    helds: list[Held] = []
+    for _ in range(scaled(1, 10 if lease < 10 else 2)):
+        victim = workers.start(elsewhere=True)
+        workers.ready()
+        numbers = range(len(jobs), len(jobs) + 40)
+        client.push_bulk("app.Patient", [(number, 0.3 + number % 10 * 0.1) for number in numbers])
+        jobs |= set(numbers)
+        wait_until(lambda victim=victim: running(ledger, victim) >= 5, 10, "five begun")
+        helds.append(held(redis, workers.kill(victim)))
+        settle(redis, ledger, jobs, lease + 20)
+    again = repeats(ledger, workers.deaths)
+    workers.stop()
+    assert not again.unexcused, again.unexcused[:10]
+    assert "gone from this machine" not in neighbour.child.output()
+    delays = waits(ledger, helds)
+    record(
+        f"kill -9 on another machine, lease {lease:g} s",
+        faults=len(workers.deaths),
+        jobs=len(jobs),
+        lost=0,
+        interrupted=again.interrupted,
+        recovered=len(delays),
+        p50_s=percentile(delays, 0.5),
+        p99_s=percentile(delays, 0.99),
+        most_s=percentile(delays, 1),
+    )
+    assert len(delays) >= 5 * len(workers.deaths)
+    assert delays[0] > 1.0
+    assert delays[-1] < lease + 10
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.both_servers
+def test_all_workers_killed_at_once(crew: NewCrew, redis_url: str, redis: redis_py.Redis, ledger: Ledger) -> None:
+    chance = dice("all")
+    workers = crew(redis_url, "-c", "10")
+    load = Load(redis_url, chance.randrange(10**9))
+    load.done = lambda: len(ledger.ended)
+    helds: list[Held] = []
+    load.start()
+    try:
+        for _ in range(scaled(3, 25)):
+            for _ in range(3):
+                workers.start()
+            workers.ready()
+            begun = len(ledger.read().ended)
+            wait_until(lambda begun=begun: len(ledger.read().ended) > begun + 50, 20, "some work")
+            helds += [held(redis, workers.kill(worker)) for worker in list(workers.workers)]
+    finally:
+        jobs = load.stop()
+    workers.start()
+    found = settle(redis, ledger, jobs)
+    again = repeats(ledger, workers.deaths)
+    workers.stop()
+    assert not again.unexcused, again.unexcused[:10]
+    delays = waits(ledger, helds)
+    record(
+        "kill -9 of all workers at once",
+        faults=len(workers.deaths),
+        jobs=found.jobs,
+        lost=len(found.lost),
+        pills=found.waiting["dead"],
+        interrupted=again.interrupted,
+        unacknowledged=again.unacknowledged,
+        recovered=len(delays),
+        p50_s=percentile(delays, 0.5),
+        p99_s=percentile(delays, 0.99),
+        most_s=percentile(delays, 1),
+    )
