@@ -1,11 +1,12 @@
 """Fixtures of the fault tests.
 
 ledger    where the jobs of `lab/app.py` note their runs: a server of its own, never broken, emptied for each test
-crew      `crew(url, *options, lease=2.0)`: workers on that server and that ledger
+crew      `crew(url, *options, lease=2.0, app=APP)`: workers on that server and that ledger
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as redis_py
@@ -45,8 +46,8 @@ def ledger_redis(ledger_server: Server) -> Iterator[redis_py.Redis]:
 def crew(tmp_path: Path, ledger: Ledger, ledger_server: Server) -> Iterator[Callable[..., Crew]]:
     crews: list[Crew] = []
 
-    def make(url: str, *options: str, lease: float | None = 2.0) -> Crew:
-        crews.append(Crew(tmp_path, url, ledger_server.url, *options, lease=lease))
+    def make(url: str, *options: str, **settings: Any) -> Crew:
+        crews.append(Crew(tmp_path, url, ledger_server.url, *options, **settings))
         return crews[-1]
 
     yield make

@@ -44,10 +44,10 @@ class Worker:
     """One child. `elsewhere`: in a pid namespace of its own."""
 
     def __init__(
-        self, name: str, folder: Path, environment: Mapping[str, str], options: Sequence[str], elsewhere: bool
+        self, name: str, folder: Path, environment: Mapping[str, str], arguments: Sequence[str], elsewhere: bool
     ) -> None:
         self.name, self.elsewhere = name, elsewhere
-        command = fastkiq("process", str(APP), *options)
+        command = fastkiq("process", *arguments)
         if elsewhere:
             namespace = own_namespace()
             assert namespace is not None, "no pid namespace can be made here (unshare, Linux, root or user namespaces)"
@@ -86,10 +86,12 @@ class Worker:
 class Crew:
     """Workers on one server and one ledger. All of them end with it."""
 
-    def __init__(self, folder: Path, url: str, ledger: str, *options: str, lease: float | None = 2.0) -> None:
+    def __init__(
+        self, folder: Path, url: str, ledger: str, *options: str, lease: float | None = 2.0, app: Path = APP
+    ) -> None:
         self.folder = folder
         self._environment = {"FASTKIQ_REDIS_URL": url, "LEDGER": ledger}
-        self._options = [*QUEUES, *options]
+        self._options = [str(app), *QUEUES, *options]
         self._started = 0
         self.workers: list[Worker] = []
         self.deaths: list[Death] = []
