@@ -1,6 +1,5 @@
 """Many jobs with faults at random: no loss, and no growth of memory, threads, descriptors or keys."""
 
-import os
 import signal
 import threading
 import time
@@ -21,7 +20,7 @@ from faults.lab.scale import dice, scaled
 from faults.lab.usage import Usage
 from servers import Server, wait_until
 
-JOBS = int(os.environ.get("FASTKIQ_SOAK_JOBS", scaled(200_000, 20_000_000)))
+JOBS = scaled(200_000, 20_000_000)
 CHUNK = 10_000
 BACKLOG = 100_000
 APP = Path(__file__).with_name("lab") / "soak_app.py"

@@ -21,7 +21,8 @@ class Usage:
         return (self._cpu_seconds() - self._cpu) / (time.monotonic() - self._at)
 
     def rss_kib(self) -> int:
-        return sum(int(_status(pid)["VmRSS"].split()[0]) for pid in self._pids)
+        """Without what is mapped from files: a ledger would be counted."""
+        return sum(int(_status(pid)["RssAnon"].split()[0]) for pid in self._pids)
 
     def growth_kib(self) -> int:
         return self.rss_kib() - self._rss
