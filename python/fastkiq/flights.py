@@ -88,12 +88,12 @@ def look(core: _core.Client, budget: float | None = None) -> Survey:
     until = None if budget is None else time.monotonic() + budget
     seconds, micros = core.command("TIME")
     survey = Survey(int(seconds) + int(micros) / 1e6)
-    for raw, score in _members(core, ALIVE):
+    for raw, score in _members(core, survey, ALIVE, until):
         holder = _holder(survey, raw)
         if holder is not None:
             holder.score = score
             holder.age = survey.now - _number(score, survey.now)
-    for raw, score in _members(core, TOMBS):
+    for raw, score in _members(core, survey, TOMBS, until):
         holder = _holder(survey, raw)
         if holder is not None:
             holder.buried = _number(score, 0.0)
@@ -102,11 +102,22 @@ def look(core: _core.Client, budget: float | None = None) -> Survey:
         if key.startswith(_INDEX):
             _holder(survey, key[len(_INDEX) :])
     for holder in survey.holders.values():
+        if _is_late(survey, until):
+            break
         _read_record(core, holder, survey)
     for key in keys:
+        if _is_late(survey, until):
+            break
         if key.startswith(_FLIGHT):
             _read_flight(core, survey, key)
     return survey
+
+
+def _is_late(survey: Survey, until: float | None) -> bool:
+    if until is None or time.monotonic() <= until:
+        return False
+    survey.complete = False
+    return True
 
 
 def _search(core: _core.Client, survey: Survey, until: float | None) -> set[bytes]:
@@ -114,8 +125,7 @@ def _search(core: _core.Client, survey: Survey, until: float | None) -> set[byte
     for page in scan(core, "fastkiq:flight*"):
         survey.scanned += _PAGE
         found.update(page)
-        if until is not None and time.monotonic() > until:
-            survey.complete = False
+        if _is_late(survey, until):
             break
     return found
 
@@ -130,12 +140,12 @@ def scan(core: _core.Client, pattern: str) -> Iterator[list[bytes]]:
             return
 
 
-def _members(core: _core.Client, key: str) -> Iterator[tuple[bytes, str]]:
+def _members(core: _core.Client, survey: Survey, key: str, until: float | None) -> Iterator[tuple[bytes, str]]:
     start = 0
     while True:
         flat = core.command("ZRANGE", key, start, start + _PAGE - 1, "WITHSCORES")
         yield from ((raw, score.decode()) for raw, score in zip(flat[::2], flat[1::2], strict=True))
-        if len(flat) < 2 * _PAGE:
+        if len(flat) < 2 * _PAGE or _is_late(survey, until):
             return
         start += _PAGE
 
