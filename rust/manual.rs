@@ -94,12 +94,16 @@ pub fn recover(connection: &mut Connection, order: &Order) -> Result<Account> {
         }),
     };
     let swept = sweep_all(&rescuer, connection, id, &order.members)?;
-    if state == "dead" && !order.members.is_empty() {
-        entomb(connection, order, seconds)?;
-    }
     drop(rescuer);
     account.moved = swept.moved;
     account.refusal = swept.refusal;
+    if state == "dead" && !order.members.is_empty() {
+        // A full Redis refuses it, and the jobs are back all the same.
+        match entomb(connection, order, seconds) {
+            Err(error) if error.code().is_some() => account.refusal = account.refusal.or(Some(error)),
+            done => done?,
+        }
+    }
     account.poison = poison.into_inner();
     Ok(account)
 }

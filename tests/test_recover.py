@@ -13,10 +13,11 @@ from children import Child, clean_environment
 from children import fastkiq as command
 from fastkiq import _core
 from fastkiq.client import Client
+from fastkiq.errors import ArgumentError
 from fastkiq.flights import look
 from fastkiq.recovery import Recovery
 from faults.kit import APP, flights, short_lease
-from servers import wait_until
+from servers import Server, wait_until
 
 Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
@@ -166,12 +167,15 @@ def test_what_is_no_flight_is_named_and_stays(redis: redis_py.Redis, ask: Ask) -
     redis.set(f"fastkiq:flight:{GHOST}:default:1", "text")
     redis.rpush("fastkiq:flight:\x1b[2J", "x")
     redis.rpush(b"fastkiq:flight:\xff", "x")
+    redis.rpush(f"fastkiq:flight:{GHOST}:default:07", "x")
     ghost(redis, number=2)
-    before = {key: value for key, value in contents(redis).items() if b"fastkiq:flight:" in key and b":2" not in key}
+    before = {
+        key: value for key, value in contents(redis).items() if b"fastkiq:flight:" in key and not key.endswith(b":2")
+    }
     answer = ask()
     assert answer.returncode == 1, answer
     assert "\x1b" not in answer.stderr
-    assert answer.stderr.count("looks like a flight and is none") == 3
+    assert answer.stderr.count("looks like a flight and is none") == 4
     assert names(redis) == "ba"
     after = contents(redis)
     assert {key: after[key] for key in before} == before
@@ -269,6 +273,50 @@ def test_an_outage_is_nobodys_death(redis: redis_py.Redis, core: _core.Client) -
     assert [(account.state, account.moved) for account in accounts] == [("stale", 2)]
     assert 2.0 + 4 * 0.25 <= time.now <= 2.0 + 6 * 0.25
     assert names(redis) == "ba"
+
+
+@pytest.mark.both_servers
+def test_a_restart_is_nobodys_death(start_server: Callable[..., Server]) -> None:
+    own = start_server("appendonly yes", "appendfsync always")
+    with own.client() as redis:
+        redis.zadd("fastkiq:alive", {GHOST: 5})
+        redis.hset(f"fastkiq:process:{GHOST}", "lease", 2_000_000)
+        ghost(redis)
+    core = Client(own.url).core
+    time = Time()
+    said: list[str] = []
+
+    def pause(seconds: float) -> None:
+        time.pause(seconds)
+        if len(time.waits) == 4:
+            own.kill()
+        elif len(time.waits) == 7:
+            own.start()
+
+    accounts = Recovery(core, BOUNDS, said.append, time, pause).run(look(core))
+    assert [(account.state, account.moved) for account in accounts] == [("stale", 2)]
+    assert "begins anew" in said[1]
+    assert time.now >= 2.0 + 7 * 0.25
+    with own.client() as redis:
+        assert names(redis) == "ba"
+
+
+def test_a_full_redis_gives_back_what_it_can(start_server: Callable[..., Server]) -> None:
+    own = start_server("maxmemory-policy noeviction")
+    with own.client() as redis:
+        ghost(redis)
+        redis.config_set("maxmemory", 1)
+        core = Client(own.url).core
+        (account,) = Recovery(core, BOUNDS, lambda text: None).run(look(core))
+        assert (account.moved, account.stays) == (2, 0)
+        assert "OOM" in (account.refusal or "")
+        assert names(redis) == "ba"
+        assert not redis.exists("fastkiq:tombs")
+
+
+def test_only_what_it_knows_may_be_asked_for(core: _core.Client) -> None:
+    with pytest.raises(ArgumentError, match="look, rescue or force"):
+        core.recover(GHOST, "eat", None, [], BOUNDS)  # type: ignore[arg-type]
 
 
 def test_one_that_beats_while_it_is_watched_lives(redis: redis_py.Redis, core: _core.Client) -> None:

@@ -19,8 +19,8 @@ LEASE: Final = 30.0
 _FLIGHT: Final = b"fastkiq:flight:"
 _INDEX: Final = b"fastkiq:flights:"
 # A nonce is 12 hex digits after a pid; host names and queue names may contain colons. The first that fits is it.
-_IDENTITY: Final = re.compile(r"(.+?:\d+:[0-9a-f]{12}):(.+)", re.DOTALL)
-_MEMBER: Final = re.compile(r"(.+):(\d{1,19})", re.DOTALL)
+_IDENTITY: Final = re.compile(r"(.+?:[0-9]+:[0-9a-f]{12}):(.+)", re.DOTALL)
+_MEMBER: Final = re.compile(r"(.+):(0|[1-9][0-9]{0,18})", re.DOTALL)
 _PAGE: Final = 1_000
 
 

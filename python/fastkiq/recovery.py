@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from fastkiq import _core
-from fastkiq.errors import RedisAuthError, RedisConnectionError, RedisError
+from fastkiq.errors import RedisAuthError, RedisBusyError, RedisConnectionError, RedisError
 from fastkiq.flights import ALIVE, Holder, Survey, look, scan, scores
 from fastkiq.printable import counted, printable
 
@@ -166,7 +166,7 @@ class Recovery:
         while True:
             try:
                 return scores(self._core, names), away
-            except RedisConnectionError as error:
+            except (RedisConnectionError, RedisBusyError) as error:  # away, or back and still loading
                 if self._clock() - began > _OUTAGE:
                     raise
                 if not away:
@@ -180,6 +180,8 @@ class Recovery:
             return self._core.command("CLIENT", "ID")
         except RedisAuthError:
             return None
+        except (RedisConnectionError, RedisBusyError):
+            return object()  # like no other
 
     def purge(self) -> tuple[int, str | None]:
         """Removes fastkiq's own keys when nothing lives and nothing is in flight: (keys removed, why not).
