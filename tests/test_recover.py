@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from children import fastkiq as command
 from fastkiq import _core
 from fastkiq.client import Client
 from fastkiq.errors import ArgumentError
-from fastkiq.flights import look
+from fastkiq.flights import look, scan
 from fastkiq.recovery import Recovery
 from faults.kit import APP, flights, short_lease
 from servers import Server, wait_until
@@ -23,6 +23,7 @@ Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 BOUNDS = (10_000, 15_552_000.0)
 GHOST = "h:1:0123456789ab"
+NEWCOMER = "h:2:0123456789ab"
 
 
 @pytest.fixture
@@ -255,6 +256,31 @@ def test_purge_waits_for_what_may_still_land(redis: redis_py.Redis, core: _core.
     assert "a moment ago" in said[0]
     assert names(redis) == "ba"
     assert [*redis.scan_iter("fastkiq:*")] == []
+
+
+def test_who_joins_while_it_purges_loses_nothing(
+    redis: redis_py.Redis, core: _core.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.zadd("fastkiq:tombs", {GHOST: 5})
+    redis.hset("fastkiq:machine:m", GHOST, "1 1")
+    theirs: dict[bytes, bytes] = {}
+
+    def join_first(core: _core.Client, pattern: str) -> Iterator[list[bytes]]:
+        redis.zadd("fastkiq:alive", {NEWCOMER: 5})
+        redis.hset(f"fastkiq:process:{NEWCOMER}", "queues", "default")
+        redis.hset("fastkiq:machine:n", NEWCOMER, "2 2")
+        redis.sadd(f"fastkiq:flights:{NEWCOMER}", "default:1")
+        ghost(redis, NEWCOMER)
+        theirs.update({key: value for key, value in contents(redis).items() if b"machine:m" not in key})
+        del theirs[b"fastkiq:tombs"]
+        return scan(core, pattern)
+
+    monkeypatch.setattr("fastkiq.recovery.scan", join_first)
+    removed, refusal = Recovery(core, BOUNDS, lambda text: None).purge()
+    assert removed == 2
+    assert refusal is not None
+    assert "started meanwhile" in refusal
+    assert contents(redis) == theirs
 
 
 def test_an_outage_is_nobodys_death(redis: redis_py.Redis, core: _core.Client) -> None:

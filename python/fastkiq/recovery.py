@@ -222,13 +222,14 @@ class Recovery:
             self._pause(wait)
 
     def _is_left(self, key: bytes) -> bool:
-        """Whether it belongs to nobody. The index and the record of one who has joined meanwhile are his."""
+        """Whether it belongs to nobody. What one who has joined meanwhile has entered is his."""
         if key == ALIVE.encode() or key.startswith(b"fastkiq:flight:"):
             return False
-        for prefix in (b"fastkiq:flights:", b"fastkiq:process:"):
-            if key.startswith(prefix):
-                return self._core.command("ZSCORE", ALIVE, key[len(prefix) :]) is None
-        return True
+        prefixes = (b"fastkiq:flights:", b"fastkiq:process:")
+        owners: list[bytes] = [key[len(prefix) :] for prefix in prefixes if key.startswith(prefix)]
+        if key.startswith(b"fastkiq:machine:"):
+            owners += self._core.command("HKEYS", key)
+        return all(self._core.command("ZSCORE", ALIVE, owner) is None for owner in owners)
 
 
 def obstacle(survey: Survey) -> str | None:
