@@ -1,5 +1,6 @@
 //! What enqueues jobs: payloads are written while attached to the interpreter, sent while detached.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyUserWarning;
@@ -12,6 +13,7 @@ use crate::convert;
 use crate::error::{self, Error, Result};
 use crate::item;
 use crate::jids::{self, Jid, Jids};
+use crate::manual::{self, How, Order};
 use crate::pool::Pool;
 use crate::resp::{Pipeline, Reply};
 use crate::template::{Template, check_size};
@@ -28,6 +30,9 @@ pub struct Client {
     buffer: usize,
     max_bytes: usize,
 }
+
+/// Class, jid and bytes of a job that went to the dead set.
+type Corpse = (String, String, Cow<'static, [u8]>);
 
 /// Why a batch did not go through.
 pub enum Trouble {
@@ -145,6 +150,24 @@ impl Client {
             lease.run(&pipeline).map(|mut replies| replies.pop().unwrap_or(Reply::Nil))
         })?;
         convert::reply(py, reply.into_result()?)
+    }
+
+    #[pyo3(signature = (identity, how, score, members, bounds, /))]
+    fn recover(
+        &self,
+        py: Python<'_>,
+        identity: String,
+        how: &str,
+        score: Option<String>,
+        members: Vec<String>,
+        bounds: (u64, f64),
+    ) -> PyResult<(&'static str, u64, Vec<Corpse>, Option<String>)> {
+        let (dead_max, dead_timeout) = bounds;
+        let how = How::parse(how)?;
+        let order = Order { id: identity, how, score, members, dead_max, dead_timeout, max_bytes: self.max_bytes };
+        let account = py.detach(|| manual::recover(&mut *self.pool.lend()?, &order))?;
+        let poison = account.poison.into_iter().map(|(class, jid, raw)| (class, jid, Cow::Owned(raw)));
+        Ok((account.state, account.moved, poison.collect(), account.refusal.map(|error| error.to_string())))
     }
 
     #[getter]

@@ -29,6 +29,7 @@ mod keys;
 mod lists;
 mod lua;
 mod machine;
+mod manual;
 mod options;
 mod outage;
 mod outbox;

@@ -14,10 +14,10 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::events::WARNING;
 use crate::keys;
-use crate::lua::{FENCE, command};
+use crate::lua::command;
 use crate::machine::is_gone;
 use crate::poison::Mark;
-use crate::rescue::sweep;
+use crate::rescue::{self, sweep};
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros};
@@ -236,19 +236,14 @@ fn pairs(replies: Vec<Reply>) -> impl Iterator<Item = (String, String)> {
 }
 
 /// A process's machine, and the microseconds of its own lease: nobody is dead by a neighbour's shorter one.
-fn record_of(connection: &mut Connection, id: &str) -> Result<(String, u64)> {
+pub fn record_of(connection: &mut Connection, id: &str) -> Result<(String, u64)> {
     let reply = connection.command(&[b"HMGET", &keys::process(id), b"machine", b"lease"])?.array().unwrap_or_default();
     let text = |at: usize| reply.get(at).and_then(Reply::as_str);
     Ok((text(0).unwrap_or("unknown").to_owned(), text(1).and_then(|lease| lease.parse().ok()).unwrap_or(0)))
 }
 
 fn fence(core: &Core, connection: &mut Connection, id: &str, score: &str, machine: &str) -> Result<bool> {
-    let reply = FENCE.run(
-        connection,
-        &[keys::ALIVE, keys::TOMBS, keys::PROCESSES, &keys::work(id), &keys::machine(machine)],
-        &[id.as_bytes(), score.as_bytes()],
-    )?;
-    let fenced = reply.as_int() == Some(1);
+    let fenced = rescue::fence(connection, id, score, machine)?;
     if fenced {
         let how = if score.is_empty() { "it is gone from this machine" } else { "its lease ran out" };
         core.events.log(WARNING, format!("process {id} is dead: {how}"));

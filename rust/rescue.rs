@@ -1,11 +1,12 @@
 //! Moves the jobs of a dead process back to the front of their queues, and those that keep killing processes to the dead set.
 
+use crate::clock::RedisClock;
 use crate::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::Event;
 use crate::intake::byte_strings;
 use crate::keys;
-use crate::lua::RESCUE;
+use crate::lua::{FENCE, RESCUE};
 use crate::payload::{scan, splice};
 use crate::poison::{DEATHS, Mark, after_death, field};
 use crate::resp::Reply;
@@ -16,32 +17,88 @@ const CHUNK: usize = 200;
 /// And of a list of blocking moves, whose size no claim has bounded.
 const MOVED_CHUNK: usize = 10;
 
-/// Moves all that lies in a fenced process's flights. Safe to run by many at once, and again.
-pub fn sweep(core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
-    let mut members = byte_strings(connection.command(&[b"SMEMBERS", &keys::flights(id)])?.array().unwrap_or_default());
-    let queues = connection.command(&[b"HGET", &keys::process(id), b"queues"])?;
-    for queue in queues.as_str().unwrap_or_default().split(' ').filter(|queue| !queue.is_empty()) {
-        members.push(keys::flight_member(queue, 0).into_bytes());
-    }
-    let mut moved = 0;
-    for member in members {
-        if let Ok(member) = String::from_utf8(member) {
-            moved += sweep_flight(core, connection, id, &member)?;
-        }
-    }
-    if moved > 0 {
-        core.events.push(Event::Recovered { identity: id.to_owned(), jobs: moved });
-    }
-    Ok(())
+/// What a sweep has to know: a server has it, and so has whoever recovers by hand.
+pub struct Rescuer<'a> {
+    pub clock: &'a RedisClock,
+    pub max_bytes: usize,
+    pub dead_max: u64,
+    pub dead_timeout: f64,
+    /// Hears of each job that went to the dead set.
+    pub tell: Box<dyn Fn(Event) + 'a>,
 }
 
-fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str) -> Result<u64> {
-    let Some((name, number)) = member.rsplit_once(':') else {
-        return Ok(0);
-    };
-    let Ok(number) = number.parse() else {
-        return Ok(0);
-    };
+impl<'a> From<&'a Core> for Rescuer<'a> {
+    fn from(core: &'a Core) -> Self {
+        Self {
+            clock: &core.clock,
+            max_bytes: core.options.max_bytes,
+            dead_max: core.options.dead_max,
+            dead_timeout: core.options.dead_timeout,
+            tell: Box::new(|event| core.events.push(event)),
+        }
+    }
+}
+
+/// What a sweep has done.
+pub struct Swept {
+    /// Jobs that are back in their queues.
+    pub moved: u64,
+    /// Why a flight could not be emptied: the first refusal of Redis. The others have been seen to all the same.
+    pub refusal: Option<Error>,
+}
+
+/// Declares a process dead, by a score that has stood still, or by proof (an empty one); false when it has beaten since.
+pub fn fence(connection: &mut Connection, id: &str, score: &str, machine: &str) -> Result<bool> {
+    let reply = FENCE.run(
+        connection,
+        &[keys::ALIVE, keys::TOMBS, keys::PROCESSES, &keys::work(id), &keys::machine(machine)],
+        &[id.as_bytes(), score.as_bytes()],
+    )?;
+    Ok(reply.as_int() == Some(1))
+}
+
+/// As `sweep_all`, for a server: it tells what has come back.
+pub fn sweep(core: &Core, connection: &mut Connection, id: &str) -> Result<()> {
+    let swept = sweep_all(&core.into(), connection, id, &[])?;
+    if swept.moved > 0 {
+        core.events.push(Event::Recovered { identity: id.to_owned(), jobs: swept.moved });
+    }
+    swept.refusal.map_or(Ok(()), Err)
+}
+
+/// Moves all that lies in a fenced process's flights, in those of `known` too, whose entries were lost. Safe to run by many at once,
+/// and again.
+pub fn sweep_all(rescuer: &Rescuer, connection: &mut Connection, id: &str, known: &[String]) -> Result<Swept> {
+    let indexed = byte_strings(connection.command(&[b"SMEMBERS", &keys::flights(id)])?.array().unwrap_or_default());
+    let mut members: Vec<String> = indexed.into_iter().filter_map(|member| String::from_utf8(member).ok()).collect();
+    members.extend_from_slice(known);
+    let queues = connection.command(&[b"HGET", &keys::process(id), b"queues"])?;
+    let queues = queues.as_str().unwrap_or_default().split(' ').filter(|queue| !queue.is_empty());
+    members.extend(queues.map(|queue| keys::flight_member(queue, 0)));
+    let mut flights: Vec<(u64, &str)> =
+        members.iter().filter_map(|member| Some((number_of(member)?, &**member))).collect();
+    // The latest claim first, so that the oldest ends up in front of it.
+    flights.sort_unstable_by(|one, other| other.cmp(one));
+    flights.dedup();
+    let mut swept = Swept { moved: 0, refusal: None };
+    for (number, member) in flights {
+        match sweep_flight(rescuer, connection, id, member, number) {
+            Ok(moved) => swept.moved += moved,
+            Err(error) if error.code().is_some() && !error.wants_reconnect() => {
+                swept.refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(swept)
+}
+
+fn number_of(member: &str) -> Option<u64> {
+    member.rsplit_once(':')?.1.parse().ok()
+}
+
+fn sweep_flight(rescuer: &Rescuer, connection: &mut Connection, id: &str, member: &str, number: u64) -> Result<u64> {
+    let name = member.rsplit_once(':').map_or("", |(name, _)| name);
     let flight = keys::flight(id, name, number);
     let end = (if number == 0 { MOVED_CHUNK } else { CHUNK } - 1).to_string();
     let mut moved = 0;
@@ -52,7 +109,7 @@ fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str
         if jobs.is_empty() && number == 0 {
             return Ok(moved);
         }
-        let [back, dead] = rescue(core, connection, id, member, name, &flight, &jobs)?;
+        let [back, dead] = rescue(rescuer, connection, id, member, name, &flight, &jobs)?;
         moved += back;
         // Marks that changed under us are read again; a list that stays as it is belongs to a process that lives after all.
         fruitless = if back + dead == 0 { fruitless + 1 } else { 0 };
@@ -63,7 +120,7 @@ fn sweep_flight(core: &Core, connection: &mut Connection, id: &str, member: &str
 }
 
 fn rescue(
-    core: &Core,
+    rescuer: &Rescuer,
     connection: &mut Connection,
     id: &str,
     member: &str,
@@ -71,8 +128,8 @@ fn rescue(
     flight: &[u8],
     jobs: &[Vec<u8>],
 ) -> Result<[u64; 2]> {
-    let now = core.clock.now_s();
-    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, core.options.max_bytes).ok()).collect();
+    let now = rescuer.clock.now_s();
+    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, rescuer.max_bytes).ok()).collect();
     let fields: Vec<String> = jobs
         .iter()
         .zip(&envelopes)
@@ -88,8 +145,8 @@ fn rescue(
     let mut args = vec![
         queue.as_bytes().to_vec(),
         member.as_bytes().to_vec(),
-        core.options.dead_max.to_string().into_bytes(),
-        core.options.dead_timeout.to_string().into_bytes(),
+        rescuer.dead_max.to_string().into_bytes(),
+        rescuer.dead_timeout.to_string().into_bytes(),
         id.as_bytes().to_vec(),
     ];
     let mut poison = Vec::new();
@@ -98,7 +155,7 @@ fn rescue(
         let after = after_death(Mark::parse(before).as_ref(), now);
         let is_poison = after.deaths >= DEATHS;
         let corpse = if is_poison {
-            corpse(core, job, envelope.as_ref().is_some_and(|envelope| envelope.has_failed))
+            corpse(rescuer, job, envelope.as_ref().is_some_and(|envelope| envelope.has_failed))
         } else {
             Vec::new()
         };
@@ -126,15 +183,15 @@ fn rescue(
     let count = |at: usize| counts.get(at).and_then(|count| u64::try_from(*count).ok()).unwrap_or(0);
     if count(1) > 0 {
         for event in poison {
-            core.events.push(event);
+            (rescuer.tell)(event);
         }
     }
     Ok([count(0), count(1)])
 }
 
 /// The job as the dead set keeps it: with an error that says why it is there, and the times that readers of that set expect.
-fn corpse(core: &Core, job: &[u8], has_failed: bool) -> Vec<u8> {
-    let now = core.clock.now_ms().to_string();
+fn corpse(rescuer: &Rescuer, job: &[u8], has_failed: bool) -> Vec<u8> {
+    let now = rescuer.clock.now_ms().to_string();
     let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
         ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
         (

@@ -34,6 +34,7 @@ def test_what_can_lose_jobs_is_said() -> None:
     assert "noeviction" in warnings({"maxmemory_policy": "allkeys-lru"})[0]
     assert "loses every job" in warnings({"aof_enabled": "0", "rdb_saves": ""})[0]
     assert "snapshots" in warnings({"aof_enabled": "0", "rdb_saves": "3600 1"})[0]
+    assert "keys that expire" in warnings({"maxmemory_policy": "volatile-ttl"})[0]
 
 
 def test_slow_round_trips_are_said_once_for_each_bad_time() -> None:

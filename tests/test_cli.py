@@ -13,7 +13,19 @@ import pytest
 from children import clean_environment, fastkiq
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["process", "push", "stats", "queues", "busy", "retries", "scheduled", "dead", "bench", "completion"]
+COMMANDS = [
+    "process",
+    "push",
+    "stats",
+    "queues",
+    "busy",
+    "retries",
+    "scheduled",
+    "dead",
+    "recover",
+    "bench",
+    "completion",
+]
 
 
 @pytest.fixture

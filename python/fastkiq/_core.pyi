@@ -101,6 +101,24 @@ class Client:
     def command(self, *words: str | bytes | int | float) -> Any:
         """One Redis command, for the slow paths of the command line. Bulk strings come as bytes."""
 
+    def recover(
+        self,
+        identity: str,
+        how: Literal["look", "rescue", "force"],
+        score: str | None,
+        members: Sequence[str],
+        bounds: tuple[int, float],
+        /,
+    ) -> tuple[str, int, list[tuple[str, str, bytes]], str | None]:
+        """One process by hand: what its flights hold goes back to the front of its queues, as a server's recovery does
+        it. Answers (state, jobs put back, (class, jid, bytes) of those that went to `dead`, a refusal of Redis).
+
+        The state is "dead" (not in the registry), "gone" (proved to have ended on this machine), "stale" (its entry in
+        the registry still has this `score`, with which the caller has seen it stand still for its lease), "forced", or
+        "alive": then nothing was done, nor with "look". `members` are "<queue>:<number>" of flights found by their
+        keys; `bounds` are those of `dead`: how many jobs, how many seconds.
+        """
+
     @property
     def buffered(self) -> int:
         """Jobs that wait in the outage buffer."""

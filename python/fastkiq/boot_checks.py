@@ -1,7 +1,7 @@
 """What a server must be, and should be, before jobs are trusted to it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from fastkiq.errors import FastkiqError
 
@@ -23,21 +23,40 @@ def refuse_old(info: Mapping[str, str]) -> None:
         raise BootError(f"Redis {version} is too old: fastkiq needs 6.2 or newer (or Valkey)")
 
 
+class Remark(NamedTuple):
+    """Something that can lose jobs."""
+
+    level: Literal["warning", "critical"]
+    found: str
+    do: str
+
+
+def eviction(info: Mapping[str, str]) -> Remark | None:
+    """What is wrong with what Redis does when it is full."""
+    policy = info.get("maxmemory_policy", "")
+    if policy in ("", "noeviction"):
+        return None
+    do = "set maxmemory-policy noeviction"
+    if policy.startswith("volatile-"):
+        found = "Redis drops keys that expire when it is full"
+        return Remark("warning", f"{found} (maxmemory-policy {policy}): jobs do not, the process list does", do)
+    found = f"Redis drops keys when it is full (maxmemory-policy {policy}), and jobs are keys"
+    return Remark("warning" if info.get("maxmemory") == "0" else "critical", found, do)
+
+
+def persistence(info: Mapping[str, str]) -> Remark | None:
+    """What is wrong with what Redis keeps on disk. Nothing is, as far as it hides that."""
+    if info.get("aof_enabled") != "0" or "rdb_saves" not in info:
+        return None
+    do = "set appendonly yes"
+    if not info["rdb_saves"].strip('" '):
+        return Remark("critical", "Redis keeps nothing on disk: a restart loses every job", do)
+    return Remark("warning", "Redis saves snapshots only: a crash loses the jobs since the last one", do)
+
+
 def warnings(info: Mapping[str, str]) -> list[str]:
     """What can lose jobs, one sentence each."""
-    found: list[str] = []
-    policy = info.get("maxmemory_policy", "")
-    if policy not in ("", "noeviction"):
-        found.append(
-            f"Redis drops keys when it is full (maxmemory-policy {policy}), and jobs are keys: "
-            "set maxmemory-policy noeviction"
-        )
-    if info.get("aof_enabled") == "0" and "rdb_saves" in info:
-        if not info["rdb_saves"].strip('" '):
-            found.append("Redis keeps nothing on disk: a restart loses every job (set appendonly yes)")
-        else:
-            found.append("Redis saves snapshots only: a crash loses the jobs since the last one (set appendonly yes)")
-    return found
+    return [f"{remark.found}; {remark.do}" for remark in (eviction(info), persistence(info)) if remark is not None]
 
 
 class RoundTrips:

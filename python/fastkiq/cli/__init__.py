@@ -24,6 +24,8 @@ _COMMANDS: Final = {
     "retries": ("show", "Jobs that failed and wait to run again"),
     "scheduled": ("show", "Jobs that wait for their time"),
     "dead": ("show", "Jobs that failed for the last time"),
+    "doctor": ("doctor", "Look for what would lose jobs"),
+    "recover": ("recover", "Put back what dead processes hold"),
     "bench": ("bench", "Measure fastkiq on this machine"),
     "completion": ("completion", "Completion for your shell"),
 }

@@ -1,0 +1,113 @@
+"""`fastkiq doctor`: what would lose jobs, or lets work stand still."""
+
+import json
+import shutil
+import sys
+from typing import Any, Final
+
+import click
+
+from fastkiq import _core, client
+from fastkiq.cli.redis_option import configured, redis_options
+from fastkiq.doctor import examine
+from fastkiq.doctor.finding import LEVELS, Finding, Level, worst
+from fastkiq.errors import RedisError
+from fastkiq.logging import colourful
+from fastkiq.printable import printable
+
+_CODES: Final[dict[Level, int]] = {"ok": 0, "info": 0, "unknown": 0, "warning": 1, "critical": 3}
+_UNREACHABLE: Final = 4
+_STYLES: Final[dict[Level, str]] = {
+    "ok": "green",
+    "info": "cyan",
+    "unknown": "dim",
+    "warning": "yellow",
+    "critical": "bold red",
+}
+_LONGEST: Final = 500
+
+_EXAMPLES = """\b
+Examples:
+  fastkiq doctor                        all that was looked at
+  fastkiq doctor --quiet                only what is wrong
+  fastkiq doctor --json --redis URL     for programs
+
+Exit codes, for monitors: 0 fine (what is not known counts as fine), 1 warnings, 2 called wrongly, 3 critical: jobs
+can be lost or work stands still, 4 Redis cannot be asked, 130 interrupted.
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only warnings, what is critical, and what is not known.")
+@redis_options
+def doctor(as_json: bool, quiet: bool, **given: Any) -> int:
+    """Looks at Redis, workers and queues, and says what would lose jobs or lets work stand still.
+
+    It changes nothing. Where there is very much to look at, it looks at a part and says so.
+    """
+    config = configured(**given)
+    document: dict[str, Any] = {"redis": config.safe_url(), "fastkiq": _core.__version__}
+    try:
+        asked = client.Client(config=config).core
+        name, findings = examine(asked, config.resolved_url())
+    except RedisError as error:
+        document |= {"level": "unreachable", "exit_code": _UNREACHABLE, "error": printable(error, _LONGEST)}
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+        else:
+            click.echo(f"fastkiq: Redis cannot be asked: {document['error']}", err=True)
+        return _UNREACHABLE
+    level = worst(findings)
+    document |= {"server": name, "level": level, "exit_code": _CODES[level]}
+    shown = [each for each in findings if not quiet or each.level not in ("ok", "info")]
+    if as_json:
+        document["findings"] = [
+            {"check": each.check, "level": each.level, "found": each.found, "do": each.do} for each in shown
+        ]
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _show(document, findings, shown, quiet)
+    return _CODES[level]
+
+
+def _show(document: dict[str, Any], findings: list[Finding], shown: list[Finding], quiet: bool) -> None:
+    head = f"{printable(document['server'], 80)} at {printable(document['redis'], 200)}"
+    counts = ((level, sum(each.level == level for each in findings)) for level in reversed(LEVELS))
+    tail = ", ".join(f"{count} {level}" for level, count in counts if count)
+    if sys.stdout.isatty():
+        _paint(head, shown, tail, quiet)
+    elif not quiet:
+        click.echo("\n".join([head, *map(_line, shown), tail]))
+    elif shown:
+        click.echo("\n".join(map(_line, shown)))
+
+
+def _line(finding: Finding) -> str:
+    """One finding, one line: for a file or `grep`."""
+    do = f"; {printable(finding.do, _LONGEST)}" if finding.do and finding.level != "ok" else ""
+    return f"{finding.level:<8}  {finding.check:<16}  {printable(finding.found, _LONGEST)}{do}"
+
+
+def _paint(head: str, shown: list[Finding], tail: str, quiet: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    width = shutil.get_terminal_size().columns
+    console = Console(width=width, no_color=not colourful(sys.stdout), highlight=False)
+    if not quiet:
+        console.print(Text(head, style="dim"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    for finding in shown:
+        text = Text(printable(finding.found, _LONGEST))
+        if finding.do and finding.level != "ok":
+            text.append(f"\n{printable(finding.do, _LONGEST)}", style="dim")
+        table.add_row(Text(finding.level, style=_STYLES[finding.level]), Text(finding.check), text)
+    if shown:
+        console.print(table)
+    if not quiet:
+        console.print(Text(tail, style=_STYLES[worst(shown)]))

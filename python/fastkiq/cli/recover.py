@@ -1,0 +1,166 @@
+"""`fastkiq recover`: puts back by hand what dead processes have in flight."""
+
+import json
+import shutil
+import sys
+from typing import Any, Final
+
+import click
+
+from fastkiq import client
+from fastkiq.cli.redis_option import configured, redis_options
+from fastkiq.cli.table import COLOURS, Column, Style, lines
+from fastkiq.flights import Holder, Survey, look, scan
+from fastkiq.logging import colourful
+from fastkiq.printable import counted, printable
+from fastkiq.recovery import Account, Recovery
+
+_EXAMPLES = """\b
+Examples:
+  fastkiq recover --dry-run      who holds what, and what would happen
+  fastkiq recover                puts back what the dead hold
+  fastkiq recover --force ID     and what this living process holds
+  fastkiq recover --purge        before Redis is left to something else
+
+Exit codes: 0 all is back, or there was nothing; 1 something stays in flight, or --purge was refused, or Redis
+failed; 2 called wrongly; 130 interrupted.
+"""
+_WOULD: Final = {
+    "dead": "would go back at once",
+    "gone": "would go back at once",
+    "alive": "would stay: it lives",
+}
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--dry-run", is_flag=True, help="Change nothing: list who holds what, and what would happen.")
+@click.option(
+    "--force", "forced", multiple=True, metavar="ID", help="Fence this living process without waiting; repeatable."
+)
+@click.option("--purge", is_flag=True, help="Afterwards remove all of fastkiq's own keys, if nothing lives.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+@redis_options
+def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, **given: Any) -> int:
+    """Puts the jobs that dead processes have in flight back to the front of their queues.
+
+    Workers do that for each other. This is for when none runs, or none will again. A process is dead when it is in no
+    registry, has ended on this machine, or shows no heartbeat for its whole lease (30 s), for which this command then
+    waits. A living one keeps its jobs: stop it, or --force it; it then runs its jobs, and so does whoever gets them.
+
+    --purge removes the keys that start with `fastkiq:`; queues, schedule, retries and dead jobs are Sidekiq's format
+    and stay.
+    """
+    config = configured(**given)
+    core = client.Client(config=config).core
+    recovery = Recovery(core, (config.dead_max_jobs, config.dead_timeout_in_seconds), _say)
+    survey = look(core)
+    for identity in forced:
+        if identity not in survey.holders:
+            raise click.BadParameter(f"no process is called {identity!r}", param_hint="--force")
+    document = _plan(recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
+    if not dry_run:
+        survey = look(core)
+    document["unreadable"] = survey.unreadable
+    document["stays"] = sum(holder.jobs for holder in survey.holding)
+    document["dry_run"] = dry_run
+    refusal = None
+    if purge and dry_run:
+        refusal = _living(recovery, survey, forced)
+        document["purge"] = {"keys": sum(map(len, scan(core, "fastkiq:*"))), "refused": refusal}
+    elif purge:
+        removed, refusal = recovery.purge()
+        document["purge"] = {"keys": removed, "refused": refusal}
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _show(document)
+    return 1 if document["stays"] or document["unreadable"] or refusal is not None else 0
+
+
+def _say(text: str) -> None:
+    click.echo(f"fastkiq: {text}", err=True)
+
+
+def _plan(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[str, Any]:
+    """What would happen to each process that holds jobs."""
+    rows = []
+    for holder in survey.holding:
+        state = recovery.judge(holder)
+        would = _WOULD.get(state, f"would be watched for {holder.lease:g} s, then go back")
+        if holder.identity in forced and state in ("alive", "stale"):
+            state, would = "forced", "would go back at once, and run a second time where it runs now"
+        rows.append(_row(holder.identity, state, holder.queues, would, holder))
+    return {"processes": rows}
+
+
+def _living(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> str | None:
+    """What would speak against a purge."""
+    for holder in survey.holders.values():
+        if holder.identity not in forced and recovery.judge(holder) == "alive":
+            return f"{holder.identity} lives"
+    return None
+
+
+def _account(accounts: list[Account]) -> dict[str, Any]:
+    """What has happened to each process."""
+    rows = []
+    for account in accounts:
+        if not account.queues and not account.moved and not account.poison and account.refusal is None:
+            continue  # it held nothing: only --purge has looked at it
+        done = "put back" if not account.stays else "stays: it lives" if account.state == "alive" else "stays"
+        row = _row(account.identity, account.state, account.queues, done, None)
+        poison = [{"class": job_class, "jid": jid} for job_class, jid in account.poison]
+        row |= {"put_back": account.moved, "dead": poison, "stays": account.stays, "refusal": account.refusal}
+        rows.append(row)
+    return {"processes": rows, "put_back": sum(account.moved for account in accounts)}
+
+
+def _row(identity: str, state: str, queues: dict[str, int], what: str, holder: Holder | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"process": identity, "state": state, "queues": queues, "what": what}
+    if holder is not None and holder.score is not None:
+        row |= {"seconds_since_beat": round(holder.age, 1), "lease": holder.lease}
+    return row
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [
+        {"process": row["process"], "state": row["state"], "queue": queue, "jobs": jobs, "what": _what(row)}
+        for row in document["processes"]
+        for queue, jobs in (row["queues"] or {"": 0}).items()
+    ]
+    columns = [
+        Column("Process", "process", lambda name: printable(name, 200)),
+        Column("State", "state", str),
+        Column("Queue", "queue", lambda name: printable(name, 200)),
+        Column("Jobs", "jobs", lambda jobs: f"{jobs:,}"),
+        Column("", "what", lambda text: printable(text, 300), free=True),
+    ]
+    if rows:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo("\n".join(lines(rows, columns, width, COLOURS if colourful(sys.stdout) else Style())))
+    for key in document["unreadable"]:
+        _say(f"{printable(key, 200)} looks like a flight and is none: it stays as it is")
+    for row in document["processes"]:
+        for job in row.get("dead", ()):
+            name, jid = printable(job["class"], 100), printable(job["jid"], 100)
+            _say(f"{name} {jid} went to the dead set: its process died three times while it ran")
+    if not document["dry_run"]:
+        _say(f"{counted(document['put_back'], 'job')} put back, {document['stays']:,} in flight")
+    elif not rows:
+        _say("nothing is in flight")
+    if "purge" in document:
+        _show_purge(document["purge"], document["dry_run"])
+
+
+def _what(row: dict[str, Any]) -> str:
+    return row["what"] if row.get("refusal") is None else f"{row['what']}: {row['refusal']}"
+
+
+def _show_purge(purge: dict[str, Any], dry_run: bool) -> None:
+    keys = counted(purge["keys"], "key")
+    if purge["refused"] is not None:
+        _say(f"fastkiq's keys stay: {printable(purge['refused'], 500)}")
+    elif dry_run:
+        _say(f"{keys} of fastkiq's own would be removed afterwards, but for what goes back")
+    else:
+        _say(f"{keys} of fastkiq's own removed")

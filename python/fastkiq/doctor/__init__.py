@@ -1,0 +1,23 @@
+"""Looks at a Redis and at who uses it, and says what would lose jobs or lets work stand still. Changes nothing."""
+
+from collections.abc import Iterator
+
+from fastkiq import _core
+from fastkiq.doctor import network, queues, server, workers
+from fastkiq.doctor.facts import Facts
+from fastkiq.doctor.finding import Finding
+
+
+def examine(core: _core.Client, url: str) -> tuple[str, list[Finding]]:
+    """The server's name and version, and all findings. `url` is the one that `core` connects to. Raises RedisError when
+    Redis does not answer."""
+    facts = Facts(core)
+    return facts.server, list(_checks(facts, url))
+
+
+def _checks(facts: Facts, url: str) -> Iterator[Finding]:
+    yield from server.check(facts)
+    yield from network.check(facts, _core.parse_url(url))
+    found = workers.read(facts)
+    yield from workers.check(facts, found)
+    yield from queues.check(facts, found)
