@@ -16,7 +16,7 @@ PY_SOURCES := python tests examples benches
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline bench-functions faults goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +45,15 @@ rust-test: dev
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi; \
 	cargo test --quiet --locked
 
+# The fault tests wait more than they work: three at a time. FASTKIQ_SEED=N repeats what a run with that number did.
 pytest: dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/faults $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/faults -n 3 $(PYTEST_ARGS)
+
+faults: dev ## Break everything, for the better part of an hour on a machine at rest, and write docs/reliability.md
+	@rm -rf target/faults && mkdir -p target/faults
+	@FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest tests/faults --timeout 900 $(FAULTS_ARGS)
+	@$(BIN)/python tests/faults/report.py target/faults/results.jsonl docs/reliability.md
 
 sidekiq: dev ## Only the tests against the real Sidekiq, set up outside the repository when FASTKIQ_RUBY is not set
 	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \

@@ -10,6 +10,7 @@ T = TypeVar("T")
 LONG: Final = os.environ.get("FASTKIQ_LONG") == "1"
 SEED: Final = int(os.environ.get("FASTKIQ_SEED") or secrets.randbelow(10**9))
 """FASTKIQ_SEED=N repeats what a run did: the same jobs, and the same faults as long after its start."""
+os.environ["FASTKIQ_SEED"] = str(SEED)  # several processes may run the tests: one number for all
 
 
 def scaled(short: T, long: T) -> T:
