@@ -154,6 +154,7 @@ FAULTS: dict[str, tuple[Fault, float, float]] = {
 }
 
 
+SILENT = (restart, killed, paused, loading, busy, silence)
 COMPLAINTS = ("out of reach", "Redis refuses", "not a Redis server")
 
 
@@ -181,6 +182,7 @@ def test_work_goes_on(
         try:
             wait_until(lambda: load.done() > 100, 20, "some work")
             usage = Usage([worker.pid for worker in workers.workers])
+            started = time.monotonic_ns()
             fault(Scene(own, proxy, seconds))
             back = time.monotonic_ns()
             cpu, growth = usage.cpu(), usage.growth_kib()
@@ -209,5 +211,11 @@ def test_work_goes_on(
         log_lines=lines,
     )
     assert resumed < 2
+    assert growth < 16_000
+    if fault in SILENT:
+        assert cpu < 0.25, "a busy loop while Redis is away"
+    # No storm of duplicates: what ran twice ran, or had just ended, while the fault lasted.
+    strays = [run for run, _ in ledger.repeated() if run.begun > back or (run.ended or back) < started - 50_000_000]
+    assert not strays, strays[:10]
     assert not load.refused & ledger.ended, "a push that was refused took place"
     assert lines <= 2, outputs  # one for what the fault is, and one where connections cannot be made meanwhile
