@@ -132,7 +132,8 @@ class Crew:
         worker.child.close()
 
     def stop(self) -> None:
-        """TERM to all; each must end well."""
+        """TERM to all, once they are ready to heed it; each must end well."""
+        self.ready()
         for worker in self.workers:
             worker.signal(signal.SIGTERM)
         for worker in self.workers:
