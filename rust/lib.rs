@@ -42,6 +42,7 @@ mod recovery;
 mod rescue;
 mod resp;
 mod scheduler;
+mod schema;
 mod scripts;
 mod sentinel;
 mod server;

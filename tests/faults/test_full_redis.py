@@ -43,7 +43,7 @@ class Producer:
     def _run(self) -> None:
         while not self._stop.is_set():
             if not self._random.choice([self._one, self._later, self._bulk])():
-                self._stop.wait(0.01)  # a caller that is refused takes a breath
+                self._stop.wait(0.05)  # a caller that is refused takes a breath
 
     def _kind(self) -> str:
         return "app." + self._random.choice(["Work", "Work", "AsyncWork", "Flaky"])
