@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,9 +166,9 @@ def test_a_ctrl_c_in_the_middle_of_pushes(tmp_path: Path, redis_url: str, redis:
     assert slowest < 5
 
 
-def test_a_ctrl_c_while_redis_does_not_answer(tmp_path: Path, start_server: object) -> None:
+def test_a_ctrl_c_while_redis_does_not_answer(tmp_path: Path, start_server: Callable[..., Server]) -> None:
     """The push ends with its own time limit, and then the program."""
-    own: Server = start_server()  # type: ignore[operator]
+    own = start_server()
     with programs.running(tmp_path, COMMON + "note('ready')\nflood('main')", own.url) as program:
         wait_until(lambda: program.noted("ready"), 10)
         own.freeze()
@@ -179,5 +180,14 @@ def test_a_ctrl_c_while_redis_does_not_answer(tmp_path: Path, start_server: obje
     own.thaw()
     assert done.code == -signal.SIGINT, done.output
     assert "PushUncertain" in done.output, "what became of the push is said as well"
-    record("Ctrl-C in a push to a Redis that does not answer", faults=1, jobs=len(done.noted("push")), seconds=seconds)
+    with own.client() as redis:
+        jobs, unanswered = check(done, redis, {-signal.SIGINT})
+    record(
+        "Ctrl-C in a push to a Redis that does not answer",
+        faults=1,
+        jobs=jobs,
+        lost=0,
+        there_without_an_answer=unanswered,
+        seconds=seconds,
+    )
     assert seconds < 5.5

@@ -116,7 +116,7 @@ def storm(
         lost=0,
         p50_s=percentile(waits, 0.5),
         p99_s=percentile(waits, 0.99),
-        longest_wait_s=waits[-1],
+        most_s=waits[-1],
         loop_lag_s=max((float(lag) for (lag,) in done.noted("lag")), default=0.0),
         connections=redis.info("stats")["total_connections_received"] - connections,
     )

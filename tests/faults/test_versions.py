@@ -158,6 +158,7 @@ def test_two_versions_run_and_recover_what_the_other_has_left(
         recovered=dict(passed),
         retried=dict(retried),
         p50_s=percentile(delays, 0.5),
+        p99_s=percentile(delays, 0.99),
         most_s=percentile(delays, 1),
         by_version=dict(Counter(version_of[run.worker] for run in ledger.all_runs())),
     )
