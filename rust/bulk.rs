@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
 
 use crate::batch::{Batch, Fate};
-use crate::client::{Client, Trouble, buffered_error, warn_of_size};
+use crate::client::{Client, Trouble, buffered_error, or_signal, warn_of_size};
 use crate::error::{self, Error, Result};
 use crate::item;
 use crate::jids::{self, Jids};
@@ -153,7 +153,7 @@ pub fn push<'py>(
                 batch.parcels.iter().for_each(|parcel| pushed.add(&parcel.jid));
                 rows.sent(batch.len());
             }
-            Err(trouble) => return Err(failed(py, client, rows, &batch, pushed, trouble)),
+            Err(trouble) => return Err(or_signal(py, failed(py, client, rows, &batch, pushed, trouble))),
         }
     }
 }

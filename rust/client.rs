@@ -207,19 +207,22 @@ impl Client {
     fn ship_one<'py>(&self, py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyString>> {
         let jid = batch.parcels[0].jid.text();
         warn_of_size(py, batch.bytes.len())?;
-        match py.detach(|| self.ship(batch)) {
-            Ok(()) => Ok(PyString::new(py, &jid)),
-            Err(Trouble::Failed(failure)) if failure.fates[0] == Fate::Uncertain => {
+        let Err(trouble) = py.detach(|| self.ship(batch)) else {
+            return Ok(PyString::new(py, &jid));
+        };
+        let error = match trouble {
+            Trouble::Failed(failure) if failure.fates[0] == Fate::Uncertain => {
                 let message = format!("{}; job {jid} may be enqueued or not", failure.error);
                 let error = error::raise("PushUncertain", message);
                 error.value(py).setattr("jid", &jid)?;
                 error.value(py).setattr("uncertain", (&jid,))?;
-                Err(error)
+                error
             }
-            Err(Trouble::Failed(failure)) => Err(failure.error.into()),
-            Err(Trouble::BufferFull(failure)) => Err(self.full(&failure)),
-            Err(Trouble::Buffered(trouble)) => Err(buffered_error(py, *trouble)),
-        }
+            Trouble::Failed(failure) => failure.error.into(),
+            Trouble::BufferFull(failure) => self.full(&failure),
+            Trouble::Buffered(trouble) => buffered_error(py, *trouble),
+        };
+        Err(or_signal(py, error))
     }
 
     /// Sends a batch, after what waits in the buffer; or puts it there when Redis is away and there is room.
@@ -275,6 +278,17 @@ pub fn buffered_error(py: Python<'_>, (held, failure): (Batch, Failure)) -> PyEr
     let value = error.value(py);
     let said = value.setattr("pushed", pushed).and_then(|()| value.setattr("uncertain", uncertain));
     said.err().unwrap_or(error)
+}
+
+/// What a signal handler raises, when one was waiting for the push to end: a Ctrl-C, say. It keeps `error` as its context.
+/// Left pending, it would go off while the interpreter prints `error`, and neither of the two would be seen.
+pub fn or_signal(py: Python<'_>, error: PyErr) -> PyErr {
+    let Err(raised) = py.check_signals() else {
+        return error;
+    };
+    // An exception class of the caller's may refuse attributes.
+    let _ = raised.value(py).setattr("__context__", error.value(py));
+    raised
 }
 
 /// Warns of a payload that is large, though allowed.

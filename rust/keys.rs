@@ -1,6 +1,6 @@
 //! Names of Redis keys. Sidekiq's own are plain; fastkiq's start with `fastkiq:`.
 
-/// Version of the key layout and scripts, kept in each process record: a process reads what the version before wrote.
+/// Version of the key layout, kept in each process record: a version reads what those before it wrote (`schema.rs`).
 pub const SCHEMA: &str = "1";
 
 pub const ALIVE: &[u8] = b"fastkiq:alive";

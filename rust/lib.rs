@@ -43,6 +43,7 @@ mod recovery;
 mod rescue;
 mod resp;
 mod scheduler;
+mod schema;
 mod scripts;
 mod sentinel;
 mod server;

@@ -19,6 +19,7 @@ use crate::machine::is_gone;
 use crate::poison::Mark;
 use crate::rescue::{self, sweep};
 use crate::resp::Reply;
+use crate::schema::Strangers;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros};
 use crate::threads::Backoff;
@@ -41,6 +42,7 @@ pub struct Recovery {
     /// id -> (first, last) sweep of its tomb.
     swept: HashMap<String, (u64, u64)>,
     pruned_us: u64,
+    strangers: Strangers,
     dice: Dice,
 }
 
@@ -53,6 +55,7 @@ impl Recovery {
             seen: HashMap::new(),
             swept: HashMap::new(),
             pruned_us: 0,
+            strangers: Strangers::default(),
             dice: Dice::new(),
         }
     }
@@ -122,7 +125,7 @@ impl Recovery {
         let key = keys::machine(machine);
         let me = core.identity();
         for (id, description) in pairs(entries) {
-            if id != me.name && is_gone(&description) {
+            if id != me.name && is_gone(&description) && self.strangers.knows(core, connection, &id)? {
                 fence(core, connection, &id, "", machine)?;
                 connection.command(&[b"HDEL", &key, id.as_bytes()])?;
                 self.bury(core, connection, &id)?;
@@ -155,7 +158,7 @@ impl Recovery {
                     seen.insert(id, (score, since));
                     continue;
                 }
-                if fence(core, connection, &id, &score, &machine)? {
+                if self.strangers.knows(core, connection, &id)? && fence(core, connection, &id, &score, &machine)? {
                     self.bury(core, connection, &id)?;
                 }
                 continue;
@@ -176,6 +179,10 @@ impl Recovery {
             let (first, last) = *self.swept.entry(id.clone()).or_insert((now, now));
             let fresh = now - first <= FRESH_US && self.dice.below(self.seen.len() as u64) == 0;
             if !fresh && now - last < HOUR_US {
+                continue;
+            }
+            if !self.strangers.knows(core, connection, &id)? {
+                self.swept.insert(id, (first, now));
                 continue;
             }
             self.bury(core, connection, &id)?;

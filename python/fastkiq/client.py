@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import _core, options, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
+from fastkiq.guard import Guard
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -36,7 +36,7 @@ class Client:
             Config.redis_url.read(redis_url, "Client")
         self._middleware = self.config.client_middleware
         self._core: _core.Client | None = None
-        self._lock = Lock()
+        self._guard = Guard()
         self._templates: dict[Bound[...], _core.Template] = {}
 
     @property
@@ -174,7 +174,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections; the next push opens new ones."""
-        with self._lock:
+        with self._guard.lock:
             core, self._core = self._core, None
         if core is not None:
             core.close()
@@ -184,7 +184,7 @@ class Client:
         return f"Client({url!r})"
 
     def _open(self) -> _core.Client:
-        with self._lock:
+        with self._guard.lock:
             if self._core is not None:
                 return self._core
             config = self.config
@@ -207,7 +207,7 @@ class Client:
         """
         if not self.config.is_embedded(self._url) or core.buffered:
             return False
-        with self._lock:
+        with self._guard.lock:
             if self._core is core:
                 self._core = None
         return True
@@ -266,7 +266,7 @@ _replacement: Client | None = None
 _current: Client | None = None
 _current_version = 0  # of the configuration
 _current_settings: tuple[Any, ...] = ()
-_renewing = Lock()
+_renewing = Guard()
 
 
 def default() -> Client:
@@ -288,7 +288,7 @@ def replace_default(client: Client | None) -> Client | None:
 def _renew() -> Client:
     global _current, _current_version, _current_settings
     config = configuration.default()
-    with _renewing:
+    with _renewing.lock:
         config.load_once()
         version = config.version
         settings = (config, *(getattr(config, key) for key in _CLIENT_SETTINGS))
@@ -307,14 +307,12 @@ def _unknown(name: str) -> "Bound[...]":
 
 
 def _flush_at_exit(core: _core.Client) -> None:
-    """One try to send what an outage has left in memory. Only in the process that owns the buffer."""
+    """One try to send what an outage has left in memory. A forked child has a buffer of its own, empty at first."""
     import atexit
     import logging
 
-    owner = os.getpid()
-
     def flush() -> None:
-        if os.getpid() != owner or not core.buffered:
+        if not core.buffered:
             return
         try:
             core.flush_buffer()

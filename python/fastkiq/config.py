@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from fastkiq import settings
 from fastkiq.errors import ConfigError
 from fastkiq.events import EVENTS
+from fastkiq.guard import Guard
 from fastkiq.middleware import Chain
 from fastkiq.options import MAX_BACKTRACE, flag_or_number, suggestion
 from fastkiq.settings import Queues, Rank, Setting, choice, number, optional, whole
@@ -72,7 +73,7 @@ class Config:
         """`values` are settings by name, as for `configure`. No file is read and no environment variable."""
         self._values: dict[str, tuple[Rank, str, Any]] = {}
         self._hooks: dict[str, list[Hook]] = {event: [] for event in EVENTS}
-        self._lock = RLock()
+        self._guard = Guard(RLock)
         self._loaded = False
         self.sections: list[str] = []
         """The environments for which the file has a section."""
@@ -92,7 +93,7 @@ class Config:
     def put(self, key: str, value: Any, *, source: str, rank: Rank = Rank.CODE) -> None:
         """Checks and keeps a value, unless one of higher rank is there. `source` names it in errors."""
         checked = SETTINGS[key].read(value, source) if key in SETTINGS else _unknown(key, source)
-        with self._lock:
+        with self._guard.lock:
             held = self._values.get(key)
             if held is None or held[0] <= rank:
                 self._values[key] = (rank, source, checked)
@@ -119,7 +120,7 @@ class Config:
         """
         from fastkiq import configfile
 
-        with self._lock:
+        with self._guard.lock:
             for key, names in VARIABLES.items():
                 for name in names:
                     if os.environ.get(name):
@@ -132,7 +133,7 @@ class Config:
 
     def load_once(self) -> None:
         """`load()`, unless something has been loaded."""
-        with self._lock:
+        with self._guard.lock:
             if not self._loaded:
                 self.load()
 

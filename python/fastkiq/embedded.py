@@ -5,7 +5,8 @@ data lie in `./.fastkiq/`, or where `FASTKIQ_EMBEDDED_DIR` says; everyone who na
 The server binary comes with the `embedded` extra; it listens on a Unix socket only, which only this user can open.
 
 What the server acknowledged survives `kill -9` of everyone involved (it is in the append-only file before the reply
-leaves, and the kernel keeps the file); a power cut can take about the last second.
+leaves, and the kernel keeps the file); a power cut can take about the last second. A disk that has just become full
+is the exception: the write that met it is answered and lies in the server's memory until there is room.
 """
 
 import contextlib

@@ -85,10 +85,12 @@ class InProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self._at_exit()
 
     def __repr__(self) -> str:
         queues = ", ".join(name for name, _ in self._config.queues)
+        if os.getpid() != self._pid:  # the core's locks may be held here by threads that do not exist
+            return f"<InProcess of the parent process {self._pid} on {queues}>"
         server = self._launcher.server
         state = "stopped" if self._stopped.is_set() else "stopping" if self._ended else f"{server.busy} busy"
         return f"<InProcess {server.identity} on {queues}: {state}>"
@@ -105,6 +107,7 @@ class InProcess:
                     return
 
     def _at_exit(self) -> None:
+        """A forked child that leaves the block or ends leaves the workers alone: they are its parent's."""
         if os.getpid() == self._pid:
             self.stop()
 

@@ -27,6 +27,7 @@ from threading import RLock
 from typing import Any
 
 from fastkiq.errors import ConfigError
+from fastkiq.guard import Guard
 
 Step = Callable[[Any, Any], Generator[Any, Any, Any]]
 AsyncStep = Callable[[Any, Any], AsyncGenerator[Any, Any]]
@@ -45,7 +46,7 @@ class Chain:
         self.run: Run | None = None
         self.arun: AsyncRun | None = None
         self._links: list[_Link] = []
-        self._lock = RLock()
+        self._guard = Guard(RLock)
 
     def add(self, middleware: Any, /, *args: Any, **kwargs: Any) -> None:
         """Innermost. A class is instantiated with the arguments; one already present is replaced."""
@@ -65,12 +66,12 @@ class Chain:
 
     def remove(self, middleware: Any) -> None:
         """Takes it out, if it is there."""
-        with self._lock:
+        with self._guard.lock:
             self._compile([link for link in self._links if not link.is_of(middleware)])
 
     def clear(self) -> None:
         """Takes all out."""
-        with self._lock:
+        with self._guard.lock:
             self._compile([])
 
     def exists(self, middleware: Any) -> bool:
@@ -90,7 +91,7 @@ class Chain:
         self, position: Callable[[list["_Link"]], int], middleware: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         link = _Link(middleware, args, kwargs)
-        with self._lock:
+        with self._guard.lock:
             links = [each for each in self._links if not each.is_of(middleware)]
             links.insert(position(links), link)
             self._compile(links)

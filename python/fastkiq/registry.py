@@ -6,10 +6,10 @@ nowhere else: nothing is ever imported because Redis names it.
 
 import sys
 from pathlib import PurePath
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from fastkiq.errors import DefinitionError
+from fastkiq.guard import Guard
 from fastkiq.options import is_wire_name
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Entry:
         return f"<Entry {self.name}>"
 
 
-_lock = Lock()
+_guard = Guard()
 _by_name: dict[str, Entry] = {}  # wire names and aliases
 
 
@@ -92,7 +92,7 @@ def register(entry: Entry) -> None:
             raise DefinitionError(
                 f"{entry.origin}: {name!r} cannot be a wire name: letters, digits and _ . : < > - only"
             )
-    with _lock:
+    with _guard.lock:
         for name in (entry.name, *entry.aliases):
             holder = _by_name.get(name)
             if holder is not None and holder.origin != entry.origin:
@@ -113,7 +113,7 @@ def find(name: str) -> Entry | None:
 
 def entries() -> list[Entry]:
     """Every worker once, in the order of their definition."""
-    with _lock:
+    with _guard.lock:
         return list(dict.fromkeys(_by_name.values()))
 
 
@@ -122,7 +122,7 @@ def table() -> dict[str, tuple[Entry, bool]]:
 
     A lone class name (`HardWorker`) is added when exactly one worker has it and nobody claims it outright.
     """
-    with _lock:
+    with _guard.lock:
         known = dict(_by_name)
     lone: dict[str, set[Entry]] = {}
     for entry in known.values():
@@ -135,12 +135,12 @@ def table() -> dict[str, tuple[Entry, bool]]:
 
 def snapshot() -> dict[str, Entry]:
     """The names as they are now; for tests, with `restore`."""
-    with _lock:
+    with _guard.lock:
         return dict(_by_name)
 
 
 def restore(names: dict[str, Entry]) -> None:
     """Back to a `snapshot`."""
-    with _lock:
+    with _guard.lock:
         _by_name.clear()
         _by_name.update(names)

@@ -88,6 +88,18 @@ class Killer(fastkiq.Worker, retry=25):
             os.kill(os.getpid(), signal.SIGKILL)  # what the kernel does to a process that has used up its memory
 
 
+class Forker(fastkiq.Worker, retry=25):
+    """Leaves a child behind that lives for so long, and holds all connections of its parent open."""
+
+    def perform(self, number: int, seconds: float) -> None:
+        note("B", number)
+        if os.fork() == 0:
+            os.closerange(0, 3)  # nobody shall wait for its output
+            time.sleep(seconds)
+            os._exit(0)
+        note("E", number)
+
+
 class Mute(fastkiq.Worker, retry=25):
     """Says nothing: for loads whose ledger is kept elsewhere."""
 
