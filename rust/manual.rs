@@ -11,6 +11,7 @@ use crate::machine::{is_gone, machine};
 use crate::recovery::record_of;
 use crate::rescue::{Rescuer, fence, sweep_all};
 use crate::resp::Reply;
+use crate::schema::newer;
 
 /// What may be done to a process.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct Order {
 }
 
 pub struct Account {
-    /// dead: not in the registry; gone: proved to have ended; stale: its score has not moved; forced; alive: nothing was done.
+    /// dead: not in the registry; gone: proved to have ended; stale: its score has not moved; forced; alive and newer (of a schema that is not known here): nothing was done.
     pub state: &'static str,
     pub moved: u64,
     /// (class, jid, bytes) of what went to the dead set.
@@ -60,6 +61,7 @@ pub fn recover(connection: &mut Connection, order: &Order) -> Result<Account> {
     let score = connection.command(&[b"ZSCORE", keys::ALIVE, id.as_bytes()])?;
     let (place, _) = record_of(connection, id)?;
     let state = match score.as_str() {
+        _ if newer(connection, id)?.is_some() => "newer",
         None => "dead",
         Some(_) if has_gone(connection, id)? => "gone",
         Some(_) if order.how == How::Force => "forced",
@@ -67,7 +69,7 @@ pub fn recover(connection: &mut Connection, order: &Order) -> Result<Account> {
         Some(_) => "alive",
     };
     let mut account = Account { state, moved: 0, poison: Vec::new(), refusal: None };
-    if order.how == How::Look || state == "alive" {
+    if order.how == How::Look || state == "alive" || state == "newer" {
         return Ok(account);
     }
     if state != "dead" {

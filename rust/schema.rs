@@ -21,13 +21,10 @@ pub struct Strangers {
 impl Strangers {
     /// Whether we may recover this dead process.
     pub fn knows(&mut self, core: &Core, connection: &mut Connection, id: &str) -> Result<bool> {
-        let reply = connection.command(&[b"HGET", &keys::process(id), b"schema"])?;
-        // A record that is missing was written by nobody newer, or has been taken away by somebody who could.
-        let schema = reply.as_str().unwrap_or(keys::SCHEMA);
-        if is_known(schema) {
+        let Some(schema) = newer(connection, id)? else {
             return Ok(true);
-        }
-        if self.said.insert(schema.to_owned()) {
+        };
+        if self.said.insert(schema.clone()) {
             let ours = keys::SCHEMA;
             core.events.log(
                 WARNING,
@@ -39,6 +36,13 @@ impl Strangers {
         }
         Ok(false)
     }
+}
+
+/// The schema of a process's record, when this version does not know it. A record that is missing was written by nobody newer, or has
+/// been taken away by somebody who could.
+pub fn newer(connection: &mut Connection, id: &str) -> Result<Option<String>> {
+    let reply = connection.command(&[b"HGET", &keys::process(id), b"schema"])?;
+    Ok(reply.as_str().filter(|schema| !is_known(schema)).map(str::to_owned))
 }
 
 fn is_known(schema: &str) -> bool {

@@ -358,3 +358,14 @@ def test_one_that_beats_while_it_is_watched_lives(redis: redis_py.Redis, core: _
     accounts = Recovery(core, BOUNDS, lambda text: None, time, pause).run(look(core))
     assert [(account.state, account.stays) for account in accounts] == [("alive", 2)]
     assert names(redis) == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--force", GHOST), ("--dry-run",), ("--purge",)])
+def test_what_a_newer_version_wrote_is_left_to_it(redis: redis_py.Redis, ask: Ask, options: tuple[str, ...]) -> None:
+    ghost(redis, GHOST, {"default:1": [0, 1]})
+    redis.hset(f"fastkiq:process:{GHOST}", "schema", "99")
+    before = contents(redis)
+    answer = ask(*options)
+    assert answer.returncode == 1
+    assert "newer" in answer.stdout
+    assert contents(redis) == before

@@ -27,7 +27,8 @@ class Account:
 
     identity: str
     state: str
-    """dead: in no registry; gone: ended on this machine; stale: no heartbeat for a lease; forced; alive."""
+    """dead: in no registry; gone: ended on this machine; stale: no heartbeat for a lease; forced;
+    alive; newer: a newer version of fastkiq wrote what it left."""
     queues: dict[str, int]
     """Queue -> jobs of it that it held."""
     moved: int = 0
@@ -82,7 +83,7 @@ class Recovery:
                 self._put_back(holder, "force", None, accounts)
             elif holder.flights or (everybody and holder.score is not None):
                 known = accounts.get(holder.identity)
-                if known is not None and known.state == "alive":
+                if known is not None and known.state in ("alive", "newer"):
                     continue
                 self._put_back(holder, "rescue", None, accounts)
                 if accounts[holder.identity].state == "alive":

@@ -29,6 +29,11 @@ _WOULD: Final = {
     "dead": "would go back at once",
     "gone": "would go back at once",
     "alive": "would stay: it lives",
+    "newer": "would stay: a newer version of fastkiq wrote it, and only that can read it",
+}
+_STAYS: Final = {
+    "alive": "stays: it lives",
+    "newer": "stays: a newer version of fastkiq wrote it, and only that can read it",
 }
 
 
@@ -107,7 +112,7 @@ def _account(accounts: list[Account]) -> dict[str, Any]:
     for account in accounts:
         if not account.queues and not account.moved and not account.poison and account.refusal is None:
             continue  # it held nothing: only --purge has looked at it
-        done = "put back" if not account.stays else "stays: it lives" if account.state == "alive" else "stays"
+        done = _STAYS.get(account.state, "stays") if account.stays else "put back"
         row = _row(account.identity, account.state, account.queues, done, None)
         poison = [{"class": job_class, "jid": jid} for job_class, jid in account.poison]
         row |= {"put_back": account.moved, "dead": poison, "stays": account.stays, "refusal": account.refusal}
