@@ -10,9 +10,7 @@
 //! about as long; and a Redis far away is asked again before it has answered.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crate::claims::{self, Dice, KIND_MEMORY_US, Kinds, Share};
@@ -28,6 +26,8 @@ use crate::predecessor::Client;
 use crate::resp::Reply;
 use crate::scripts::{self, Call, is_unknown};
 use crate::shared::{Core, Phase, micros, unpark};
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::thread;
 use crate::threads::Backoff;
 use crate::trip::{self, Asked, Asking, Catch, Trip};
 use crate::waiter::{Post, Waiter};

@@ -1,10 +1,11 @@
 //! Claimed jobs that wait for a thread or for the event loop, and who is there to take them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::flight::Job;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// So much longer a job may wait here for another that must run alone: were it given back each 50 ms, it would be claimed again each time.
 const SOLO_PATIENCE_US: u64 = 1_000_000;

@@ -21,6 +21,7 @@ use crate::rescue::sweep;
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros};
+use crate::sync::thread;
 use crate::threads::Backoff;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -59,7 +60,7 @@ impl Recovery {
 
     /// The thread's body: apart from the heartbeat's, since a sweep may take longer than a lease.
     pub fn run(&mut self, core: &Core) {
-        let _ = core.threads.recovery.set(std::thread::current());
+        let _ = core.threads.recovery.set(thread::current());
         let mut backoff = Backoff::new();
         while core.phase() != Phase::Stopped {
             let pause = match self.look(core) {
@@ -74,7 +75,7 @@ impl Recovery {
                     backoff.pause()
                 }
             };
-            std::thread::park_timeout(pause);
+            thread::park_timeout(pause);
         }
     }
 

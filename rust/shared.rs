@@ -1,20 +1,22 @@
 //! The state that the threads of a server share. Rust threads own copies of the `Arc`; none of them holds a Python object.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
-use std::thread::Thread;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::bell::Bell;
 use crate::clock::{RedisClock, now_us};
-use crate::connection::{Connection, ShutdownHandle};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
 use crate::options::Options;
 use crate::outbox::{Outbox, Outcome};
 use crate::ready::{Call, Ready};
+use crate::stream::ShutdownHandle;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::thread::Thread;
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::url::RedisUrl;
 
 /// From this on a job is long enough for another thread to be woken beside it at once.

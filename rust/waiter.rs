@@ -1,8 +1,6 @@
 //! Waits for one queue to get a job, on a connection of its own, when there is nothing to claim. Redis wakes exactly one waiter a job.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::claims::{self, Dice};
@@ -14,6 +12,8 @@ use crate::keys;
 use crate::predecessor::Client;
 use crate::resp::Pipeline;
 use crate::shared::{Core, Phase, unpark};
+use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use crate::sync::thread::{self, Thread};
 use crate::threads::Backoff;
 
 /// The longest one blocking command waits in Redis; with a short lease a sixth of it.
