@@ -144,6 +144,9 @@ impl<'a> Fetcher<'a> {
         if phase != Phase::Running && self.is_done() && core.outbox.is_empty() {
             let looked = phase == Phase::Stopped || now < self.lists.due_us;
             let calm = looked && !self.waiters.iter().any(|waiter| waiter.is_blocked());
+            if calm && core.ready.lock().any_waiting() {
+                return false; // handed over by a waiter since the round began: it goes back first
+            }
             core.calm.store(calm, Ordering::Release);
             if !core.outbox.is_empty() {
                 core.calm.store(false, Ordering::Release); // settled while we looked

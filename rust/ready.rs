@@ -45,6 +45,10 @@ impl State {
         if is_async { self.asynchronous.len() } else { self.sync.len() }
     }
 
+    pub fn any_waiting(&self) -> bool {
+        !self.sync.is_empty() || !self.asynchronous.is_empty()
+    }
+
     pub fn oldest_us(&self) -> Option<u64> {
         let patience = |job: &Arc<Job>| job.claimed_us + if self.solo && job.is_solo() { SOLO_PATIENCE_US } else { 0 };
         if self.solo {
