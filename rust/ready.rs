@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Whether a thread that came now would get something.
-    fn takeable(&self) -> bool {
+    pub fn takeable(&self) -> bool {
         if self.solo { self.sync.iter().any(|job| !job.is_solo()) } else { !self.sync.is_empty() }
     }
 

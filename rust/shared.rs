@@ -288,7 +288,13 @@ impl Core {
         if any_async {
             self.async_bell.ring();
         }
-        if left && !self.waker_armed.swap(true, Ordering::AcqRel) {
+        if left {
+            self.call_waker();
+        }
+    }
+
+    fn call_waker(&self) {
+        if !self.waker_armed.swap(true, Ordering::AcqRel) {
             unpark(&self.threads.waker);
         }
     }
@@ -339,7 +345,7 @@ impl Core {
         let may = self.phase() != Phase::Stopped && now < self.lease_end_us.load(Ordering::Acquire);
         let job = self.ready.turn(ended.map(|running| running.job.as_ref()), may);
         if ended.is_some_and(|running| running.job.is_solo()) {
-            self.call_coroutines();
+            self.call_after_solo();
         }
         self.offer_room(false);
         job
@@ -348,8 +354,11 @@ impl Core {
     /// A coroutine's job has ended: its place is free.
     pub fn finish(&self, running: &Running) {
         self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
-        if self.ready.finish(&running.job) || running.job.is_solo() {
+        if self.ready.finish(&running.job) {
             self.call_coroutines();
+        }
+        if running.job.is_solo() {
+            self.call_after_solo();
         }
         self.offer_room(running.job.is_async);
     }
@@ -358,6 +367,14 @@ impl Core {
     fn call_coroutines(&self) {
         if self.ready.lock().waiting(true) > 0 {
             self.async_bell.ring();
+        }
+    }
+
+    /// A job that had to run alone has ended: another such one may be taken, and nobody was called for it when it came.
+    fn call_after_solo(&self) {
+        self.call_coroutines();
+        if self.ready.lock().takeable() {
+            self.call_waker();
         }
     }
 
