@@ -48,6 +48,11 @@ impl Events {
         self.bell.fd()
     }
 
+    #[cfg(all(test, feature = "races"))]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
     pub fn push(&self, event: Event) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         // Spawns are as many as there may be threads, and none of them may be lost.

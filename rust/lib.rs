@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod batch;
+#[cfg_attr(all(test, feature = "races"), path = "races/bell.rs")]
 mod bell;
 mod buffer;
 mod bulk;
@@ -38,6 +39,8 @@ mod poison;
 mod pool;
 mod predecessor;
 mod process_hash;
+#[cfg(all(test, feature = "races"))]
+mod races;
 mod ready;
 mod recovery;
 mod rescue;
@@ -49,7 +52,9 @@ mod sentinel;
 mod server;
 mod shared;
 mod spin;
+#[cfg_attr(all(test, feature = "races"), path = "races/stream.rs")]
 mod stream;
+#[cfg_attr(all(test, feature = "races"), path = "races/sync.rs")]
 mod sync;
 mod template;
 mod threads;
