@@ -65,6 +65,8 @@ mod unit;
 mod url;
 mod waiter;
 mod waker;
+mod watch;
+mod wish;
 mod writer;
 
 use pyo3::prelude::*;

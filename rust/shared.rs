@@ -14,10 +14,11 @@ use crate::options::Options;
 use crate::outbox::{Outbox, Outcome};
 use crate::ready::{Call, Ready};
 use crate::stream::ShutdownHandle;
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::thread::Thread;
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::url::RedisUrl;
+use crate::wish::Wish;
 
 /// From this on a job is long enough for another thread to be woken beside it at once.
 const LONG_US: u64 = 1_000;
@@ -89,7 +90,7 @@ pub struct Core {
     pub failed: AtomicU64,
     pub waker_armed: AtomicBool,
     /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
-    pub wants_room: AtomicBool,
+    pub wants_room: Wish,
     /// So few waiting jobs make the fetcher claim again.
     pub low_water: [AtomicUsize; 2],
     /// A queue's waiter came back with a job: there may be more to claim.
@@ -168,7 +169,7 @@ impl Core {
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             waker_armed: AtomicBool::new(false),
-            wants_room: AtomicBool::new(false),
+            wants_room: Wish::default(),
             low_water: [AtomicUsize::new(0), AtomicUsize::new(0)],
             doubt: AtomicBool::new(false),
             calm: AtomicBool::new(false),
@@ -379,10 +380,9 @@ impl Core {
     }
 
     fn offer_room(&self, is_async: bool) {
-        fence(Ordering::SeqCst); // the other half is in `Fetcher::park`
-        if self.wants_room.load(Ordering::SeqCst)
+        if self.wants_room.is_made()
             && self.ready.lock().waiting(is_async) <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
-            && self.wants_room.swap(false, Ordering::AcqRel)
+            && self.wants_room.grant()
         {
             unpark(&self.threads.fetcher);
         }
