@@ -62,6 +62,12 @@ impl Redis {
         self.answered.notify_all();
     }
 
+    /// Waits until `count` jobs were acked or moved away.
+    pub fn until_ended(&self, count: usize) {
+        let data = self.lock();
+        drop(self.answered.wait_while(data, |data| data.ended.len() < count).unwrap());
+    }
+
     /// Another process declares `id` dead and takes what it held.
     pub fn bury(&self, id: &str) {
         let mut data = self.lock();

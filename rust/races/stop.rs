@@ -50,20 +50,23 @@ impl Service {
         service
     }
 
-    /// Jobs last long enough that none is fetched ahead. Every other one fails.
+    /// Jobs last long enough that none is fetched ahead. Half of them are settled before they run: then their end alone calls for the next.
     fn run(&self) -> impl Fn(&Arc<Job>) + Send + 'static {
         let (core, done, attached) = (self.core.clone(), self.done.clone(), self.attached.clone());
         move |job| {
             thread::yield_now();
             clock::pass(Duration::from_secs(1));
             let guard = attached.lock().unwrap();
-            let settled =
-                if job.order % 2 == 0 { core.ack(job) } else { core.settle(job, Outcome::Drop { failed: true }) };
+            let late = thread_rng().r#gen();
+            let settled = if late { core.ack(job) } else { core.settle(job, Outcome::Drop { failed: false }) };
             if settled {
                 done.0.lock().unwrap().push(job.bytes.clone());
                 done.1.notify_all();
             }
             drop(guard);
+            if !late {
+                dawdle();
+            }
         }
     }
 
@@ -132,6 +135,9 @@ fn all_is_done(concurrency: usize, reliable: bool) {
     let done = service.done.clone();
     drop(done.1.wait_while(done.0.lock().unwrap(), |done| done.len() < JOBS).unwrap());
     pusher.join().unwrap();
+    if reliable {
+        redis().until_ended(JOBS);
+    }
     let calm = service.stop();
     for job in service.end() {
         assert_eq!(job, if calm || !reliable { [1, 0, 0] } else { [1, 0, job[2]] });
