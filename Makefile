@@ -15,8 +15,12 @@ PY_SOURCES := python tests examples benches
 # One interpreter for every build of the core, or cargo would compile PyO3 anew whenever another one asks.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
+# Before a command that runs cargo's tests: where Python came without its library, there is a stub of it.
+LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
+	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
+
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline bench-functions faults goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test races pytest sidekiq format bench bench-check bench-baseline bench-functions faults goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +43,15 @@ types: dev
 rust-lint: dev
 	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
 	@cargo clippy --quiet --locked --all-targets --features bench -- -D warnings
+	@cargo clippy --quiet --locked --lib --tests --features races -- -D warnings
 
 rust-test: dev
-	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
-	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi; \
-	cargo test --quiet --locked
+	@$(LIBPYTHON) cargo test --quiet --locked
+	@$(LIBPYTHON) cargo test --quiet --locked --features races --lib -- races::
+
+races: dev ## Rust's threads under many schedules, a minute each model; one of them by RACES=name, repeated with FASTKIQ_RACES_SEED=
+	@$(LIBPYTHON) FASTKIQ_RACES_SECONDS="$${FASTKIQ_RACES_SECONDS:-60}" \
+		cargo test --quiet --locked --profile races --features races --lib -- "$(or $(RACES),races::)" --nocapture
 
 # The fault tests wait more than they work: three at a time. FASTKIQ_SEED=N repeats what a run with that number did.
 pytest: dev

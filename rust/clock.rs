@@ -3,7 +3,11 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(all(test, feature = "races"))]
+pub use crate::races::clock::now_us;
+
 /// Microseconds of a clock that never jumps. It counts time in which the machine slept: a lease runs out in that time too.
+#[cfg(not(all(test, feature = "races")))]
 pub fn now_us() -> u64 {
     #[cfg(target_os = "linux")]
     const CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;

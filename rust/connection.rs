@@ -1,13 +1,12 @@
 //! One connection to Redis: opened, authenticated, and used by one thread at a time.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, Result};
 use crate::resp::{Pipeline, Reply, Scanner, decode};
 use crate::sentinel;
-use crate::stream::{Arrival, Stream};
+use crate::stream::{Arrival, ShutdownHandle, Stream};
 use crate::tls;
 use crate::url::{Endpoint, Login, RedisUrl, Tls};
 
@@ -37,16 +36,6 @@ impl ClockReading {
     pub fn is_sound(&self) -> bool {
         let wall = self.wall.elapsed().map_or(-1.0, |elapsed| elapsed.as_secs_f64());
         (wall - self.steady.elapsed().as_secs_f64()).abs() < 0.25
-    }
-}
-
-/// Ends a read that blocks another thread, by shutting the socket down.
-pub struct ShutdownHandle(OwnedFd);
-
-impl ShutdownHandle {
-    pub fn shutdown(&self) {
-        // SAFETY: the descriptor is this handle's own.
-        unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RDWR) };
     }
 }
 
@@ -271,8 +260,8 @@ impl Connection {
 
     /// Lets another thread end a read that blocks on this connection.
     pub fn shutdown_handle(&self) -> Result<ShutdownHandle> {
-        let copied = self.stream.duplicate();
-        copied.map(ShutdownHandle).map_err(|error| Error::Unreachable(format!("{}: {}", self.name, reason(&error))))
+        let handle = self.stream.shutdown_handle();
+        handle.map_err(|error| Error::Unreachable(format!("{}: {}", self.name, reason(&error))))
     }
 
     fn parse(&mut self) -> Result<Option<Reply>> {

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use crate::bell::Bell;
+use crate::sync::Mutex;
 
 /// Past this many, log lines are dropped and counted: a storm of bad payloads must not eat the memory.
 const MOST: usize = 10_000;
@@ -45,6 +46,11 @@ impl Events {
 
     pub fn fd(&self) -> RawFd {
         self.bell.fd()
+    }
+
+    #[cfg(all(test, feature = "races"))]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     pub fn push(&self, event: Event) {

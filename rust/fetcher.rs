@@ -10,9 +10,7 @@
 //! about as long; and a Redis far away is asked again before it has answered.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crate::claims::{self, Dice, KIND_MEMORY_US, Kinds, Share};
@@ -28,6 +26,8 @@ use crate::predecessor::Client;
 use crate::resp::Reply;
 use crate::scripts::{self, Call, is_unknown};
 use crate::shared::{Core, Phase, micros, unpark};
+use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 use crate::threads::Backoff;
 use crate::trip::{self, Asked, Asking, Catch, Trip};
 use crate::waiter::{Post, Waiter};
@@ -143,7 +143,10 @@ impl<'a> Fetcher<'a> {
         }
         if phase != Phase::Running && self.is_done() && core.outbox.is_empty() {
             let looked = phase == Phase::Stopped || now < self.lists.due_us;
-            let calm = looked && !self.waiters.iter().any(|waiter| waiter.is_blocked());
+            let calm = looked && self.waiters.iter().all(|waiter| waiter.is_away());
+            if calm && core.ready.lock().any_waiting() {
+                return false; // handed over by a waiter since the round began: it goes back first
+            }
             core.calm.store(calm, Ordering::Release);
             if !core.outbox.is_empty() {
                 core.calm.store(false, Ordering::Release); // settled while we looked
@@ -478,19 +481,18 @@ impl<'a> Fetcher<'a> {
         }
         if room.len() < core.options.queues.len() {
             claims::publish_low_water(core, room);
-            core.wants_room.store(true, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
+            core.wants_room.make();
             // Room that was made since the last look, by somebody who did not yet see that we want it, would wake nobody.
             let more = |share: &Share| !room.iter().any(|known| known.queue == share.queue);
             if self.may_claim(phase) && claims::shares(core, &self.kinds, 0, |_| true).iter().any(more) {
-                core.wants_room.store(false, Ordering::Release);
+                core.wants_room.end();
                 return;
             }
         }
         if until > now {
             thread::park_timeout(Duration::from_micros(until - now));
         }
-        core.wants_room.store(false, Ordering::Release);
+        core.wants_room.end();
     }
 
     fn warn_left(&self) {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::keys;
 use crate::payload::Envelope;
 use crate::poison::Mark;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// Who we are in Redis: `host:pid:nonce`. A process that lapsed takes a new one, so that late acks hit dead keys.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ use crate::rescue::sweep;
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros, unpark};
+use crate::sync::thread;
 use crate::threads::Backoff;
 
 /// The longest that taking leave waits for Redis, twice.
@@ -75,7 +76,7 @@ impl Heartbeat {
                 }
             };
             self.summarise(core);
-            std::thread::park_timeout(pause);
+            thread::park_timeout(pause);
         }
     }
 

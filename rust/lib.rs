@@ -2,9 +2,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod batch;
+#[cfg_attr(all(test, feature = "races"), path = "races/bell.rs")]
 mod bell;
 mod buffer;
 mod bulk;
+mod calm;
 mod claims;
 mod client;
 mod clock;
@@ -38,6 +40,8 @@ mod poison;
 mod pool;
 mod predecessor;
 mod process_hash;
+#[cfg(all(test, feature = "races"))]
+mod races;
 mod ready;
 mod recovery;
 mod rescue;
@@ -45,11 +49,15 @@ mod resp;
 mod scheduler;
 mod schema;
 mod scripts;
+mod seat;
 mod sentinel;
 mod server;
 mod shared;
 mod spin;
+#[cfg_attr(all(test, feature = "races"), path = "races/stream.rs")]
 mod stream;
+#[cfg_attr(all(test, feature = "races"), path = "races/sync.rs")]
+mod sync;
 mod template;
 mod threads;
 mod title;
@@ -59,6 +67,8 @@ mod unit;
 mod url;
 mod waiter;
 mod waker;
+mod watch;
+mod wish;
 mod writer;
 
 use pyo3::prelude::*;

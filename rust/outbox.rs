@@ -1,8 +1,9 @@
 //! What became of jobs and is not yet written to Redis. Workers put in, the fetcher thread takes out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::flight::Job;
+use crate::sync::Mutex;
 
 /// So long acks of a claim that is not through wait for the rest of it.
 pub const DELAY_US: u64 = 5_000;

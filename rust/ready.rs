@@ -1,10 +1,11 @@
 //! Claimed jobs that wait for a thread or for the event loop, and who is there to take them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::flight::Job;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// So much longer a job may wait here for another that must run alone: were it given back each 50 ms, it would be claimed again each time.
 const SOLO_PATIENCE_US: u64 = 1_000_000;
@@ -44,6 +45,10 @@ impl State {
         if is_async { self.asynchronous.len() } else { self.sync.len() }
     }
 
+    pub fn any_waiting(&self) -> bool {
+        !self.sync.is_empty() || !self.asynchronous.is_empty()
+    }
+
     pub fn oldest_us(&self) -> Option<u64> {
         let patience = |job: &Arc<Job>| job.claimed_us + if self.solo && job.is_solo() { SOLO_PATIENCE_US } else { 0 };
         if self.solo {
@@ -53,7 +58,7 @@ impl State {
     }
 
     /// Whether a thread that came now would get something.
-    fn takeable(&self) -> bool {
+    pub fn takeable(&self) -> bool {
         if self.solo { self.sync.iter().any(|job| !job.is_solo()) } else { !self.sync.is_empty() }
     }
 

@@ -22,6 +22,7 @@ use crate::resp::Reply;
 use crate::schema::Strangers;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase, micros};
+use crate::sync::thread;
 use crate::threads::Backoff;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -62,7 +63,7 @@ impl Recovery {
 
     /// The thread's body: apart from the heartbeat's, since a sweep may take longer than a lease.
     pub fn run(&mut self, core: &Core) {
-        let _ = core.threads.recovery.set(std::thread::current());
+        let _ = core.threads.recovery.set(thread::current());
         let mut backoff = Backoff::new();
         while core.phase() != Phase::Stopped {
             let pause = match self.look(core) {
@@ -77,7 +78,7 @@ impl Recovery {
                     backoff.pause()
                 }
             };
-            std::thread::park_timeout(pause);
+            thread::park_timeout(pause);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::payload::{scan, splice};
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase};
+use crate::sync::thread;
 use crate::threads::Backoff;
 
 /// Members of each set that one look takes: a backlog of retries leaves the schedule its share.
@@ -27,7 +28,7 @@ const BREATH: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_secs(1);
 
 pub fn run(core: &Arc<Core>) {
-    let _ = core.threads.scheduler.set(std::thread::current());
+    let _ = core.threads.scheduler.set(thread::current());
     let mut connection = None;
     let mut channel = None;
     let mut backoff = Backoff::new();
@@ -186,6 +187,6 @@ fn sleep(core: &Core, limit: Duration) {
         if left == 0 {
             return;
         }
-        std::thread::park_timeout(Duration::from_micros(left.min(1_000_000)));
+        thread::park_timeout(Duration::from_micros(left.min(1_000_000)));
     }
 }

@@ -17,10 +17,10 @@ use crate::fork;
 use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
 use crate::options::Options;
-use crate::outbox::Outcome;
 use crate::recovery::Recovery;
 use crate::scheduler;
 use crate::shared::{Core, Phase, micros};
+use crate::sync::thread;
 use crate::threads;
 use crate::unit::{Face, Processor, Unit, next_async};
 use crate::url::RedisUrl;
@@ -62,7 +62,7 @@ impl Server {
         }
         let beat = self.heartbeat.clone();
         started.push(threads::start(core, "fastkiq-beat".into(), move |core| {
-            let _ = core.threads.heartbeat.set(std::thread::current());
+            let _ = core.threads.heartbeat.set(thread::current());
             beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
         })?);
         if core.options.reliable {
@@ -70,27 +70,15 @@ impl Server {
             started.push(threads::start(core, "fastkiq-recover".into(), watch)?);
         }
         started.push(threads::start(core, "fastkiq-wake".into(), |core| {
-            let _ = core.threads.waker.set(std::thread::current());
+            let _ = core.threads.waker.set(thread::current());
             waker::run(core);
         })?);
         started.push(threads::start(core, "fastkiq-sched".into(), scheduler::run)?);
         started.push(threads::start(core, "fastkiq-fetch".into(), move |core| {
-            let _ = core.threads.fetcher.set(std::thread::current());
+            let _ = core.threads.fetcher.set(thread::current());
             Fetcher::new(core, &waiters).run();
         })?);
         Ok(())
-    }
-
-    /// Waits until the fetcher has written all and holds nothing; false when `limit` came first.
-    fn wait_calm(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        while !self.core().outbox.is_empty() || !self.core().calm.load(Ordering::Acquire) {
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        true
     }
 }
 
@@ -179,7 +167,7 @@ impl Server {
             return Ok(());
         }
         py.detach(|| {
-            if !self.wait_calm(QUIET) {
+            if !self.core().wait_calm(QUIET) {
                 self.core().events.log(
                     WARNING,
                     "Redis does not take back what has not begun: it will be recovered after this process ends",
@@ -197,14 +185,9 @@ impl Server {
 
     fn give_back_running(&self, py: Python<'_>) -> Result<usize> {
         self.face.same_process()?;
-        let core = self.core();
-        let given = core
-            .running()
-            .iter()
-            .filter(|running| core.settle(&running.job, Outcome::GiveBack { counted: true }))
-            .count();
+        let given = self.core().give_back_running();
         // Redis has them before anybody is told to stop: it is worse to lose a job than to run it twice.
-        py.detach(|| self.wait_calm(Duration::from_secs(1)));
+        py.detach(|| self.core().wait_calm(Duration::from_secs(1)));
         Ok(given)
     }
 

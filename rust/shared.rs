@@ -1,14 +1,12 @@
 //! The state that the threads of a server share. Rust threads own copies of the `Arc`; none of them holds a Python object.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
-use std::thread::Thread;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::bell::Bell;
 use crate::clock::{RedisClock, now_us};
-use crate::connection::{Connection, ShutdownHandle};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
@@ -16,7 +14,12 @@ use crate::options::Options;
 use crate::outage::Outage;
 use crate::outbox::{Outbox, Outcome};
 use crate::ready::{Call, Ready};
+use crate::stream::ShutdownHandle;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::thread::Thread;
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::url::RedisUrl;
+use crate::wish::Wish;
 
 /// From this on a job is long enough for another thread to be woken beside it at once.
 const LONG_US: u64 = 1_000;
@@ -88,7 +91,7 @@ pub struct Core {
     pub failed: AtomicU64,
     pub waker_armed: AtomicBool,
     /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
-    pub wants_room: AtomicBool,
+    pub wants_room: Wish,
     /// So few waiting jobs make the fetcher claim again.
     pub low_water: [AtomicUsize; 2],
     /// A queue's waiter came back with a job: there may be more to claim.
@@ -167,7 +170,7 @@ impl Core {
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             waker_armed: AtomicBool::new(false),
-            wants_room: AtomicBool::new(false),
+            wants_room: Wish::default(),
             low_water: [AtomicUsize::new(0), AtomicUsize::new(0)],
             doubt: AtomicBool::new(false),
             calm: AtomicBool::new(false),
@@ -289,7 +292,13 @@ impl Core {
         if any_async {
             self.async_bell.ring();
         }
-        if left && !self.waker_armed.swap(true, Ordering::AcqRel) {
+        if left {
+            self.call_waker();
+        }
+    }
+
+    fn call_waker(&self) {
+        if !self.waker_armed.swap(true, Ordering::AcqRel) {
             unpark(&self.threads.waker);
         }
     }
@@ -340,7 +349,7 @@ impl Core {
         let may = self.phase() != Phase::Stopped && now < self.lease_end_us.load(Ordering::Acquire);
         let job = self.ready.turn(ended.map(|running| running.job.as_ref()), may);
         if ended.is_some_and(|running| running.job.is_solo()) {
-            self.call_coroutines();
+            self.call_after_solo();
         }
         self.offer_room(false);
         job
@@ -349,8 +358,11 @@ impl Core {
     /// A coroutine's job has ended: its place is free.
     pub fn finish(&self, running: &Running) {
         self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
-        if self.ready.finish(&running.job) || running.job.is_solo() {
+        if self.ready.finish(&running.job) {
             self.call_coroutines();
+        }
+        if running.job.is_solo() {
+            self.call_after_solo();
         }
         self.offer_room(running.job.is_async);
     }
@@ -362,11 +374,18 @@ impl Core {
         }
     }
 
+    /// A job that had to run alone has ended: another such one may be taken, and nobody was called for it when it came.
+    fn call_after_solo(&self) {
+        self.call_coroutines();
+        if self.ready.lock().takeable() {
+            self.call_waker();
+        }
+    }
+
     fn offer_room(&self, is_async: bool) {
-        fence(Ordering::SeqCst); // the other half is in `Fetcher::park`
-        if self.wants_room.load(Ordering::SeqCst)
+        if self.wants_room.is_made()
             && self.ready.lock().waiting(is_async) <= self.low_water[usize::from(is_async)].load(Ordering::Relaxed)
-            && self.wants_room.swap(false, Ordering::AcqRel)
+            && self.wants_room.grant()
         {
             unpark(&self.threads.fetcher);
         }

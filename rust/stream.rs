@@ -29,6 +29,16 @@ pub struct WriteError {
     pub error: io::Error,
 }
 
+/// Ends a read that blocks another thread, by shutting the socket down.
+pub struct ShutdownHandle(OwnedFd);
+
+impl ShutdownHandle {
+    pub fn shutdown(&self) {
+        // SAFETY: the descriptor is this handle's own.
+        unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RDWR) };
+    }
+}
+
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -211,12 +221,12 @@ impl Stream {
         count >= 0 || !matches!(io::Error::last_os_error().kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
     }
 
-    /// A second descriptor of the same socket.
-    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+    pub fn shutdown_handle(&self) -> io::Result<ShutdownHandle> {
         match &self.socket {
             Socket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
             Socket::Unix(socket) => socket.as_fd().try_clone_to_owned(),
         }
+        .map(ShutdownHandle)
     }
 }
 

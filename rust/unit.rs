@@ -20,7 +20,8 @@ use crate::lua::START;
 use crate::outbox::{Outcome, When};
 use crate::payload::splice;
 use crate::poison::Mark;
-use crate::shared::{Core, Phase, Running, Slot};
+use crate::seat::Seat;
+use crate::shared::{Core, Phase, Running};
 
 /// The Python objects that belong to the workers stay on this side; the Rust threads only have the `Core`.
 pub struct Face {
@@ -267,25 +268,12 @@ pub fn next_async(face: &Arc<Face>, py: Python<'_>) -> Result<Option<Unit>> {
 #[pyclass(frozen, module = "fastkiq._core")]
 pub struct Processor {
     face: Arc<Face>,
-    slot: Arc<Slot>,
-    name: Arc<str>,
+    seat: Seat,
 }
 
 impl Processor {
     pub fn new(face: &Arc<Face>, name: &str) -> Self {
-        let slot = Arc::new(Slot::default());
-        face.core.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot.clone());
-        Self { face: face.clone(), slot, name: Arc::from(name) }
-    }
-
-    /// The last job has ended, and the next one is taken. The slot is locked all the while: who counts the busy threads finds no thread
-    /// between two jobs.
-    fn turn(&self) -> Option<Arc<Job>> {
-        let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = now_us();
-        let job = self.face.core.turn(current.take().as_ref(), now)?;
-        *current = Some(Running { job: job.clone(), thread: self.name.clone(), started_us: now });
-        Some(job)
+        Self { face: face.clone(), seat: Seat::new(&face.core, name) }
     }
 }
 
@@ -296,43 +284,25 @@ impl Processor {
         let core = &self.face.core;
         loop {
             // Attached as long as there is something to take: no fight for the interpreter between two jobs.
-            if let Some(job) = self.turn() {
+            if let Some(job) = self.seat.turn() {
                 if self.face.begins(py, &job) {
                     return Ok(Some(Unit { face: self.face.clone(), job }));
                 }
-                *self.slot.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.seat.refuse();
                 continue;
             }
             if core.phase() == Phase::Stopped {
                 return Ok(None);
             }
-            py.detach(|| {
-                if core.lease_holds() {
-                    core.ready.wait(Duration::from_secs(3600));
-                } else {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            });
+            py.detach(|| self.seat.wait());
         }
     }
 }
 
 impl Drop for Processor {
     fn drop(&mut self) {
-        if self.face.same_process().is_err() {
-            return;
+        if self.face.same_process().is_ok() {
+            self.seat.leave();
         }
-        let ended = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(running) = ended {
-            self.face.core.finish(&running);
-        }
-        self.face
-            .core
-            .slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|slot| !Arc::ptr_eq(slot, &self.slot));
-        let mut state = self.face.core.ready.lock();
-        state.threads = state.threads.saturating_sub(1);
     }
 }

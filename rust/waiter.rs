@@ -1,8 +1,6 @@
 //! Waits for one queue to get a job, on a connection of its own, when there is nothing to claim. Redis wakes exactly one waiter a job.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::claims::{self, Dice};
@@ -14,7 +12,10 @@ use crate::keys;
 use crate::predecessor::Client;
 use crate::resp::Pipeline;
 use crate::shared::{Core, Phase, unpark};
+use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::thread::{self, Thread};
 use crate::threads::Backoff;
+use crate::watch::Watch;
 
 /// The longest one blocking command waits in Redis; with a short lease a sixth of it.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -29,10 +30,7 @@ pub enum Post {
 
 pub struct Waiter {
     pub post: Post,
-    /// The fetcher wants it to wait.
-    wanted: AtomicBool,
-    /// It is inside a blocking command, or about to be.
-    blocked: AtomicBool,
+    watch: Watch,
     /// Its client's id, for `CLIENT UNBLOCK`.
     client: AtomicI64,
     thread: OnceLock<Thread>,
@@ -40,33 +38,33 @@ pub struct Waiter {
 
 impl Waiter {
     pub fn new(post: Post) -> Self {
-        Self {
-            post,
-            wanted: AtomicBool::new(false),
-            blocked: AtomicBool::new(false),
-            client: AtomicI64::new(0),
-            thread: OnceLock::new(),
-        }
+        Self { post, watch: Watch::default(), client: AtomicI64::new(0), thread: OnceLock::new() }
     }
 
     pub fn arm(&self) {
-        if !self.wanted.swap(true, Ordering::AcqRel) {
+        if self.watch.want() {
             unpark(&self.thread);
         }
     }
 
     pub fn is_armed(&self) -> bool {
-        self.wanted.load(Ordering::Acquire)
+        self.watch.is_wanted()
     }
 
     /// Wants it to come back; the client to unblock when it is still inside.
     pub fn disarm(&self) -> Option<i64> {
-        self.wanted.store(false, Ordering::Release);
-        self.blocked.load(Ordering::Acquire).then(|| self.client.load(Ordering::Acquire)).filter(|client| *client > 0)
+        self.watch.dismiss();
+        (!self.watch.is_away()).then(|| self.client.load(Ordering::Acquire)).filter(|client| *client > 0)
     }
 
+    /// It is inside a blocking command, or about to be.
     pub fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Acquire)
+        self.watch.is_inside()
+    }
+
+    /// As `Watch::is_away`.
+    pub fn is_away(&self) -> bool {
+        self.watch.is_away()
     }
 
     pub fn wake(&self) {
@@ -100,7 +98,7 @@ impl Waiter {
             }
             let result = self.wait(core, &mut connection, &mut client, &mut dice);
             // Only now: until its job is handed over a stop must wait for it.
-            self.blocked.store(false, Ordering::Release);
+            self.watch.leave();
             if core.phase() != Phase::Running {
                 unpark(&core.threads.fetcher);
             }
@@ -138,13 +136,13 @@ impl Waiter {
         let identity = core.identity();
         let longest = LONGEST.min(core.options.lease / 6);
         let pipeline = self.pipeline(core, &identity, longest, dice);
-        self.blocked.store(true, Ordering::Release);
+        self.watch.enter();
         if !self.is_armed() {
             return Ok(());
         }
         // The name first, the lease second: under a name that is not yet in the registry nobody would find what we move.
         if core.phase() != Phase::Running || !core.lease_holds() {
-            self.wanted.store(false, Ordering::Release);
+            self.watch.dismiss();
             unpark(&core.threads.fetcher);
             return Ok(());
         }
@@ -242,7 +240,7 @@ impl Waiter {
     }
 
     fn hand_over(&self, core: &Core, queue: usize, jobs: Vec<Arc<crate::flight::Job>>) {
-        self.wanted.store(false, Ordering::Release);
+        self.watch.dismiss();
         Self::came_back(core, queue);
         core.deliver(jobs);
         unpark(&core.threads.fetcher);

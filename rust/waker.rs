@@ -1,13 +1,13 @@
 //! Wakes a second thread only when the first does not come back: a thread woken for nothing costs a fight for the interpreter.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use crate::events::Event;
 use crate::ready::Call;
 use crate::shared::{Core, Phase};
+use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 
 /// So long a job may run before another thread is woken for those behind it.
 const PATIENCE: Duration = Duration::from_micros(200);

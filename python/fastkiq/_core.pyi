@@ -114,9 +114,9 @@ class Client:
         it. Answers (state, jobs put back, (class, jid, bytes) of those that went to `dead`, a refusal of Redis).
 
         The state is "dead" (not in the registry), "gone" (proved to have ended on this machine), "stale" (its entry in
-        the registry still has this `score`, with which the caller has seen it stand still for its lease), "forced", or
-        "alive" or "newer" (its layout is of a newer schema): then nothing was done, nor with "look". `members` are "<queue>:<number>" of flights found by their
-        keys; `bounds` are those of `dead`: how many jobs, how many seconds.
+        the registry still has this `score`, with which the caller has seen it stand still for its lease), "forced",
+        "alive" or "newer" (its layout is of a newer schema): then nothing was done, nor with "look". `members` are
+        "<queue>:<number>" of flights found by their keys; `bounds` are those of `dead`: how many jobs and seconds.
         """
 
     @property
