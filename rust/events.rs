@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::{Mutex, PoisonError};
 
 use crate::bell::Bell;
+use crate::printable::printable;
 
 /// Past this many, log lines are dropped and counted: a storm of bad payloads must not eat the memory.
 const MOST: usize = 10_000;
@@ -77,21 +78,6 @@ impl Events {
         }
         events
     }
-}
-
-/// Control characters escaped: what comes from Redis must not steer a terminal or forge a log line.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            out.extend(character.escape_unicode());
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ mod fetcher;
 mod flight;
 mod fork;
 mod functions;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod heartbeat;
 mod hints;
 mod inspect;
@@ -36,6 +39,7 @@ mod payload;
 mod poison;
 mod pool;
 mod predecessor;
+mod printable;
 mod process_hash;
 mod ready;
 mod recovery;

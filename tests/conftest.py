@@ -25,7 +25,14 @@ from proxy import Proxy
 from servers import FAMILIES, Server, binary, wait_until
 
 IN_CI = os.environ.get("FASTKIQ_CI") == "1"
-OWN = ("FASTKIQ_CI", "FASTKIQ_LONG", "FASTKIQ_RUBY")  # what is said to the tests themselves
+OWN = (
+    "FASTKIQ_CI",
+    "FASTKIQ_LONG",
+    "FASTKIQ_RUBY",
+    "FASTKIQ_FUZZ_EXAMPLES",
+    "FASTKIQ_FUZZ_SEED",
+    "FASTKIQ_FUZZ_REPORT",
+)
 SERVICE = "fastkiq-test"
 
 for name in [name for name in os.environ if name.startswith("FASTKIQ_") and name not in OWN] + ["REDIS_URL"]:
