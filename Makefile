@@ -16,7 +16,7 @@ PY_SOURCES := python tests examples benches
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test pytest sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test pytest fuzz fuzz-guided sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ types: dev
 
 rust-lint: dev
 	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
-	@cargo clippy --quiet --locked --all-targets --features bench -- -D warnings
+	@cargo clippy --quiet --locked --all-targets --features bench,fuzz -- -D warnings
 
 rust-test: dev
 	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
@@ -47,6 +47,16 @@ rust-test: dev
 
 pytest: dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: dev ## Millions of inputs for whatever reads bytes; FUZZ_ARGS="--seed 1 --inputs 1000000 --summary FILE"
+	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
+	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi; \
+	$(BIN)/python tests/fuzz/run.py --least 1000000 $(FUZZ_ARGS)
+
+fuzz-guided: dev ## One Rust target guided by coverage, with nightly and cargo-fuzz: make fuzz-guided TARGET=payload SECONDS=60
+	@stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
+	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi; \
+	cargo +nightly fuzz run --fuzz-dir fuzz $(or $(TARGET),payload) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096
 
 sidekiq: dev ## Only the tests against the real Sidekiq, set up outside the repository when FASTKIQ_RUBY is not set
 	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bell::Bell;
+use crate::flight::Job;
 use crate::printable::printable;
 
 /// Past this many, log lines are dropped and counted: a storm of bad payloads must not eat the memory.
@@ -15,17 +16,32 @@ pub const INFO: u8 = 20;
 pub const WARNING: u8 = 30;
 pub const ERROR: u8 = 40;
 
-#[derive(Debug)]
 pub enum Event {
     Spawn,
     Signal(String),
     Beat,
     Heartbeat,
     Log(u8, String),
-    Bad { reason: String, queue: String, raw: Vec<u8> },
-    Poison { class: String, jid: String, raw: Vec<u8> },
-    Recovered { identity: String, jobs: u64 },
-    Summary { processed: u64, failed: u64, seconds: f64 },
+    /// The job whose bytes are none.
+    Bad {
+        reason: String,
+        queue: String,
+        raw: Arc<Job>,
+    },
+    Poison {
+        class: String,
+        jid: String,
+        raw: Vec<u8>,
+    },
+    Recovered {
+        identity: String,
+        jobs: u64,
+    },
+    Summary {
+        processed: u64,
+        failed: u64,
+        seconds: f64,
+    },
 }
 
 #[derive(Default)]

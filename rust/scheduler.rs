@@ -72,10 +72,13 @@ fn round(
 fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
     let reply =
         DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
-    let Some(Due { now_us, jobs: [schedule, retry], wait }) = due(reply) else {
+    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong }) = due(reply) else {
         return Err(Error::Protocol("the look for due jobs was answered with something else".into()));
     };
     core.clock.observe(now_us);
+    if !wrong.is_empty() {
+        core.met(&Error::Reply { code: "WRONGTYPE".into(), message: format!("{wrong} is no sorted set") });
+    }
     let moved = move_due(core, connection, keys::SCHEDULE, schedule)? + move_due(core, connection, keys::RETRY, retry)?;
     Ok(if moved > 0 { Duration::ZERO } else { wait })
 }
@@ -87,6 +90,8 @@ pub struct Due {
     pub jobs: [Vec<Vec<u8>>; 2],
     /// How long nothing more will be due, a second at most.
     pub wait: Duration,
+    /// Which of the two is no sorted set.
+    pub wrong: String,
 }
 
 /// Reads the answer of `due.lua`.
@@ -96,12 +101,15 @@ pub fn due(reply: Reply) -> Option<Due> {
     let mut parts = parts.into_iter().skip(2);
     let mut jobs = || Some(byte_strings(parts.next()?.array().unwrap_or_default()));
     let jobs = [jobs()?, jobs()?];
-    let next = parts.filter_map(|score| score.as_str()?.parse::<f64>().ok()).fold(f64::INFINITY, f64::min);
+    let scores = parts.by_ref().take(2).filter_map(|score| score.as_str()?.parse::<f64>().ok());
+    let next = scores.fold(f64::INFINITY, f64::min);
+    let wrong = parts.next().and_then(Reply::bytes).unwrap_or_default();
+    let wrong = String::from_utf8_lossy(&wrong).into_owned();
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let seconds = next - now_us as f64 / 1e6;
     // A millisecond more, since Redis must have passed the score when it looks.
     let wait = Duration::try_from_secs_f64(seconds + 0.001).unwrap_or(LOOK).min(LOOK);
-    Some(Due { now_us, jobs, wait })
+    Some(Due { now_us, jobs, wait, wrong })
 }
 
 fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u8>>) -> Result<usize> {

@@ -60,6 +60,15 @@ fn fuzz(name: &str) {
     }
 }
 
+/// Each has a binary of its own there.
+#[test]
+fn guided_runs_know_all_targets() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml")).unwrap();
+    for (name, _) in TARGETS {
+        assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name}");
+    }
+}
+
 fn report(name: &str, inputs: u64, took: Duration, seed: u64, findings: usize) {
     if let Ok(folder) = std::env::var("FASTKIQ_FUZZ_REPORT") {
         let seconds = took.as_secs_f64();

@@ -29,3 +29,12 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("url", names::url),
     ("records", names::records),
 ];
+
+/// For `fuzz/`.
+pub fn run(name: &str, bytes: &[u8]) {
+    for (known, target) in TARGETS {
+        if known == name {
+            target(bytes);
+        }
+    }
+}

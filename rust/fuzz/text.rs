@@ -58,7 +58,11 @@ pub fn payload(bytes: &[u8]) {
     assert_eq!(splice(&spliced, &FIELDS).as_ref(), Ok(&spliced), "twice is not once");
     // Without these fields, nothing is left that differs.
     let none = FIELDS.map(|(name, _)| (name, None));
-    assert_eq!(splice(&spliced, &none), splice(bytes, &none), "another byte has changed");
+    let (taken_out, without) = (splice(&spliced, &none), splice(bytes, &none));
+    // White space in an object without members goes to the first one that it gets, and leaves with it.
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace();
+    let members = bytes.iter().filter(|byte| !is_blank(byte)).count() > 2;
+    assert!(!members || taken_out == without, "another byte has changed");
     match (&scanned, scan(&spliced, LIMIT)) {
         (Ok(before), Ok(after)) => {
             assert_eq!(before.class(bytes), after.class(&spliced));

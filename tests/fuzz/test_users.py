@@ -31,7 +31,7 @@ def loads(path: Path, text: str | bytes) -> Config | None:
     """What becomes of the file: settings, or one error that names it."""
     path.write_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     loaded = Config()
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         loaded.load(path)
     except ConfigError as error:
@@ -39,7 +39,7 @@ def loads(path: Path, text: str | bytes) -> Config | None:
         assert len(str(error)) < 2_000  # noqa: PT017
         return None
     finally:
-        assert time.perf_counter() - begin < 5
+        assert time.process_time() - begin < 10
     return loaded
 
 
@@ -139,9 +139,9 @@ def laughs(line: str, joined: str, levels: int = 30) -> str:
     ids=["lists", "merges", "circle", "deep", "base 60", "keys of keys"],
 )
 def test_a_yaml_bomb_is_refused_at_once(folder: Path, text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert loads(folder / "bomb.yml", text) is None
-    assert time.perf_counter() - begin < 3
+    assert time.process_time() - begin < 3
 
 
 def test_yaml_makes_nothing_but_plain_values(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
