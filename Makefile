@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test races pytest sidekiq format bench bench-check bench-baseline bench-functions faults goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ types: dev
 
 rust-lint: dev
 	@cargo fmt --check || { echo "make: run 'make format'" >&2; exit 1; }
-	@cargo clippy --quiet --locked --all-targets --features bench -- -D warnings
+	@cargo clippy --quiet --locked --all-targets --features bench,fuzz -- -D warnings
 	@cargo clippy --quiet --locked --lib --tests --features races -- -D warnings
 
 rust-test: dev
@@ -62,6 +62,12 @@ faults: dev ## Break everything, for the better part of an hour on a machine at 
 	@rm -rf target/faults && mkdir -p target/faults
 	@FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest tests/faults --timeout 900 $(FAULTS_ARGS)
 	@$(BIN)/python tests/faults/report.py target/faults/results.jsonl docs/reliability.md
+
+fuzz: dev ## Millions of inputs for whatever reads bytes; FUZZ_ARGS="--seed 1 --inputs 1000000 --summary FILE"
+	@$(LIBPYTHON) $(BIN)/python tests/fuzz/run.py --least 1000000 $(FUZZ_ARGS)
+
+fuzz-guided: dev ## One Rust target guided by coverage, with nightly and cargo-fuzz: make fuzz-guided TARGET=payload SECONDS=60
+	@$(LIBPYTHON) cargo +nightly fuzz run --fuzz-dir fuzz $(or $(TARGET),payload) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096
 
 sidekiq: dev ## Only the tests against the real Sidekiq, set up outside the repository when FASTKIQ_RUBY is not set
 	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \

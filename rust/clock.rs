@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(all(test, feature = "races"))]
 pub use crate::races::clock::now_us;
+use crate::resp::Reply;
 
 /// Microseconds of a clock that never jumps. It counts time in which the machine slept: a lease runs out in that time too.
 #[cfg(not(all(test, feature = "races")))]
@@ -23,6 +24,12 @@ pub fn now_us() -> u64 {
 pub fn wall_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Microseconds since 1970 of a reply that begins with `TIME`'s seconds and microseconds; None when it does not.
+pub fn redis_us(parts: &[Reply]) -> Option<i64> {
+    let [seconds, micros, ..] = parts else { return None };
+    Some(seconds.as_int()?.saturating_mul(1_000_000).saturating_add(micros.as_int()?))
 }
 
 /// Redis's clock as the local wall clock plus an offset that each beat refreshes.
@@ -60,6 +67,14 @@ mod tests {
         clock.observe(wall_us() + 3_600_000_000);
         let ahead = clock.now_us() - wall_us();
         assert!((3_599_000_000..=3_600_000_000).contains(&ahead), "{ahead}");
+    }
+
+    #[test]
+    fn a_time_that_makes_no_sense_does_not_overflow() {
+        assert_eq!(redis_us(&[Reply::Int(5), Reply::Int(7)]), Some(5_000_007));
+        assert_eq!(redis_us(&[Reply::Int(i64::MAX), Reply::Int(1)]), Some(i64::MAX));
+        assert_eq!(redis_us(&[Reply::Int(i64::MIN), Reply::Int(-1)]), Some(i64::MIN));
+        assert_eq!(redis_us(&[Reply::Nil, Reply::Int(1)]), None);
     }
 
     #[test]

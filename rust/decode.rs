@@ -31,7 +31,7 @@ pub fn value<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> 
 }
 
 /// The text with each lone surrogate escape turned into one of U+FFFD, of the same length.
-fn without_lone_surrogates(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub fn without_lone_surrogates(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut text = Cow::Borrowed(bytes);
     let mut position = 0;
     while let Some(found) = memchr::memchr(b'\\', bytes.get(position..).unwrap_or_default()) {

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use crate::bell::Bell;
+use crate::flight::Job;
+use crate::printable::printable;
 use crate::sync::Mutex;
 
 /// Past this many, log lines are dropped and counted: a storm of bad payloads must not eat the memory.
@@ -15,17 +17,32 @@ pub const INFO: u8 = 20;
 pub const WARNING: u8 = 30;
 pub const ERROR: u8 = 40;
 
-#[derive(Debug)]
 pub enum Event {
     Spawn,
     Signal(String),
     Beat,
     Heartbeat,
     Log(u8, String),
-    Bad { reason: String, queue: String, raw: Vec<u8> },
-    Poison { class: String, jid: String, raw: Vec<u8> },
-    Recovered { identity: String, jobs: u64 },
-    Summary { processed: u64, failed: u64, seconds: f64 },
+    /// The job whose bytes are none.
+    Bad {
+        reason: String,
+        queue: String,
+        raw: Arc<Job>,
+    },
+    Poison {
+        class: String,
+        jid: String,
+        raw: Vec<u8>,
+    },
+    Recovered {
+        identity: String,
+        jobs: u64,
+    },
+    Summary {
+        processed: u64,
+        failed: u64,
+        seconds: f64,
+    },
 }
 
 #[derive(Default)]
@@ -83,21 +100,6 @@ impl Events {
         }
         events
     }
-}
-
-/// Control characters escaped: what comes from Redis must not steer a terminal or forge a log line.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            out.extend(character.escape_unicode());
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

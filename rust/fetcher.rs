@@ -373,16 +373,10 @@ impl<'a> Fetcher<'a> {
             self.popped(asking, reply);
             return Ok(());
         }
-        let mut batches = reply.array().unwrap_or_default().into_iter();
-        let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
+        let (suspects, caught) = trip::caught(reply, asking.asked.len());
         let mut found = vec![0; asking.asked.len()];
-        for batch in batches {
-            let mut items = batch.array().unwrap_or_default().into_iter();
-            let index = items.next().and_then(|index| index.as_int()).and_then(|index| usize::try_from(index).ok());
-            let Some((index, asked)) = index.and_then(|index| Some((index, asking.asked.get(index)?))) else {
-                continue;
-            };
-            let payloads = intake::byte_strings(items);
+        for (index, payloads) in caught {
+            let asked = &asking.asked[index];
             found[index] = payloads.len();
             // Now, and not only when they are handed over: the next claim leaves before that, and of large ones it is to bring few.
             if let Some(first) = payloads.first() {

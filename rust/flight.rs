@@ -1,6 +1,7 @@
 //! A claimed job and the claim it came with, from Redis's reply to the ack.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::keys;
@@ -52,6 +53,16 @@ impl Claim {
     pub fn is_own_list(&self) -> bool {
         self.number > 0
     }
+}
+
+/// What tells a job from others in a set of them: its bytes, or of a long one its length and hash.
+pub fn trace(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() <= 4_096 {
+        return bytes.to_vec();
+    }
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("{}:{:016x}", bytes.len(), hasher.finish()).into_bytes()
 }
 
 /// The fence a `begin` waits for.

@@ -10,12 +10,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{now_us, wall_us};
+use crate::clock::{now_us, redis_us, wall_us};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::{Event, INFO, WARNING};
 use crate::flight::Identity;
-use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
 use crate::machine;
@@ -195,7 +194,7 @@ impl Heartbeat {
         let mut calls = vec![command(&[b"EXISTS", identity.name.as_bytes()])];
         calls.extend(process_hash::calls(core, identity, &self.info, &core.running()));
         let written = calls.len();
-        calls.extend(process_hash::questions(identity));
+        calls.extend(process_hash::questions(core, identity));
         let Some(connection) = self.connection.as_mut() else {
             return Ok(true);
         };
@@ -205,8 +204,10 @@ impl Heartbeat {
         if let Some(signal) = answers.next().and_then(Reply::bytes) {
             core.events.push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
         }
-        let paused = byte_strings(answers.next().and_then(Reply::array).unwrap_or_default());
-        let paused = paused.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
+        let paused = answers.next().and_then(Reply::array).unwrap_or_default();
+        let is_paused = paused.iter().map(|answer| answer.as_int() == Some(1));
+        let queues = core.options.queues.iter().map(|queue| &queue.name);
+        let paused = queues.zip(is_paused).filter(|(_, paused)| *paused).map(|(name, _)| name.clone()).collect();
         let mut current = core.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != paused {
             *current = paused;
@@ -259,8 +260,8 @@ pub fn leave(core: &Core) -> Result<()> {
 
 fn observe_time(core: &Core, reply: &Reply) {
     if let Reply::Array(parts) = reply
-        && let [seconds, micros] = parts.as_slice()
+        && let Some(at) = redis_us(parts)
     {
-        core.clock.observe(seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0));
+        core.clock.observe(at);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::flight::{Claim, Job};
+use crate::flight::{Claim, Job, trace};
 use crate::keys;
 use crate::outbox::Outcome;
 use crate::payload::{Envelope, scan};
@@ -70,7 +70,7 @@ pub fn marks(core: &Core, connection: &mut Connection, payloads: &[Vec<u8>]) -> 
 
 /// A job that a blocking move put into the shared list: remembered, so that the list can be checked for strangers.
 pub fn remember_moved(core: &Core, epoch: u64, bytes: &[u8]) {
-    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry((epoch, bytes.to_vec())).or_default() += 1;
+    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry((epoch, trace(bytes))).or_default() += 1;
 }
 
 /// The items of a reply that are strings.

@@ -20,6 +20,9 @@ mod fetcher;
 mod flight;
 mod fork;
 mod functions;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod heartbeat;
 mod hints;
 mod inspect;
@@ -39,6 +42,7 @@ mod payload;
 mod poison;
 mod pool;
 mod predecessor;
+mod printable;
 mod process_hash;
 #[cfg(all(test, feature = "races"))]
 mod races;

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::flight::trace;
 use crate::intake::byte_strings;
 use crate::keys;
 use crate::shared::Core;
@@ -69,7 +70,7 @@ impl Lists {
                     .moved
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .contains_key(&(identity.epoch, job.clone()))
+                    .contains_key(&(identity.epoch, trace(&job)))
                 {
                     continue;
                 }

@@ -34,6 +34,9 @@ impl Envelope {
     }
 }
 
+/// How much of a repeated key is told: it may be megabytes long, and goes into log lines.
+const SHOWN_KEY: usize = 60;
+
 /// Why no job can be made of a payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Flaw {
@@ -41,6 +44,7 @@ pub enum Flaw {
     NotObject,
     NoClass,
     BadArgs,
+    /// The key, or the start of it.
     Repeated(String),
     TooLarge(usize),
     TooDeep,
@@ -203,7 +207,11 @@ impl<'a> Keys<'a> {
             }
         };
         self.count += 1;
-        if repeated { Err(Flaw::Repeated(String::from_utf8_lossy(&key).into_owned())) } else { Ok(key) }
+        if repeated {
+            let start = String::from_utf8_lossy(&key[..key.len().min(4 * SHOWN_KEY)]);
+            return Err(Flaw::Repeated(start.chars().take(SHOWN_KEY).collect()));
+        }
+        Ok(key)
     }
 }
 

@@ -50,6 +50,9 @@ fn flaws() {
     let many: Vec<String> = (0..60).map(|n| format!("\"k{n}\":0")).collect();
     let text = format!("{{{},\"k7\":1}}", many.join(","));
     assert_eq!(scan(text.as_bytes(), 10_000), Err(Flaw::Repeated("k7".into())));
+    let long = "é".repeat(1 << 20);
+    let flaw = scan(format!("{{\"{long}\":1,\"{long}\":2}}").as_bytes(), 1 << 23).unwrap_err();
+    assert!(flaw.to_string().len() < 200, "a key of megabytes stays out of the log");
 }
 
 #[test]

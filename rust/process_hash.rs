@@ -61,9 +61,11 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
     calls
 }
 
-/// What a beat asks besides: a signal for us, and the paused queues.
-pub fn questions(identity: &Identity) -> Vec<Call> {
-    vec![command(&[b"RPOP", &keys::signals(&identity.name)]), command(&[b"SMEMBERS", keys::PAUSED])]
+/// What a beat asks besides: a signal for us, and which of our queues are paused. Not for all that are: they may be a million.
+pub fn questions(core: &Core, identity: &Identity) -> Vec<Call> {
+    let mut words: Vec<&[u8]> = vec![b"SMISMEMBER", keys::PAUSED];
+    words.extend(core.options.queues.iter().map(|queue| queue.name.as_bytes()));
+    vec![command(&[b"RPOP", &keys::signals(&identity.name)]), command(&words)]
 }
 
 /// The static part of Sidekiq's `info`, open at its end for the identity.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 const MAX_BULK: usize = 512 << 20;
 /// The most one reply may take, all its strings together.
 const MAX_REPLY: usize = 1 << 30;
+/// The most elements of one reply, all its arrays together: each takes 48 bytes here, and as few as 3 on the wire.
 const MAX_ELEMENTS: usize = 1 << 22;
 const MAX_DEPTH: usize = 16;
 /// The longest line of a status, error or number.
@@ -76,6 +77,7 @@ pub struct Scanner {
     /// How many elements each open array still wants, outermost first.
     open: [usize; MAX_DEPTH],
     depth: usize,
+    elements: usize,
 }
 
 impl Scanner {
@@ -98,6 +100,10 @@ impl Scanner {
                 Header::Array(count) => {
                     if self.depth == MAX_DEPTH {
                         return Err(protocol("a reply nested too deep"));
+                    }
+                    self.elements += count;
+                    if self.elements > MAX_ELEMENTS {
+                        return Err(protocol("a reply of more than four million elements"));
                     }
                     self.open[self.depth] = count;
                     self.depth += 1;

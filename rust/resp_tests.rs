@@ -48,7 +48,9 @@ fn a_reply_may_arrive_byte_by_byte() {
 fn hostile_bytes_are_refused_without_allocation() {
     let deep = b"*1\r\n".repeat(17);
     let endless = vec![b'+'; MAX_LINE + 1];
-    let cases: [&[u8]; 12] = [
+    let many = b"*2\r\n*2097152\r\n".iter().chain(b"_\r\n".repeat(1 << 21).iter()).copied().collect::<Vec<_>>();
+    let many: Vec<u8> = many.into_iter().chain(*b"*2097152\r\n").collect();
+    let cases: [&[u8]; 13] = [
         b"HTTP/1.1 400 Bad Request\r\n",
         b"X",
         b"\r\n",
@@ -60,6 +62,7 @@ fn hostile_bytes_are_refused_without_allocation() {
         b"$3\r\nabcde",
         b"+OK\n",
         &deep,
+        &many,
         &endless,
     ];
     for bytes in cases {

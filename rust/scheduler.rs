@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claims::Dice;
-use crate::clock::now_us;
+use crate::clock::{now_us, redis_us};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::WARNING;
@@ -73,26 +73,44 @@ fn round(
 fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
     let reply =
         DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
-    let parts = reply.array().unwrap_or_default();
-    let [seconds, micros, schedule, retry, later @ ..] = parts.as_slice() else {
+    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong }) = due(reply) else {
         return Err(Error::Protocol("the look for due jobs was answered with something else".into()));
     };
-    let now = seconds.as_int().unwrap_or(0) * 1_000_000 + micros.as_int().unwrap_or(0);
-    core.clock.observe(now);
-    let mut moved = 0;
-    for (set, due) in [(keys::SCHEDULE, schedule), (keys::RETRY, retry)] {
-        if let Reply::Array(due) = due {
-            moved += move_due(core, connection, set, byte_strings(due.iter().cloned()))?;
-        }
+    core.clock.observe(now_us);
+    if !wrong.is_empty() {
+        core.met(&Error::Reply { code: "WRONGTYPE".into(), message: format!("{wrong} is no sorted set") });
     }
-    if moved > 0 {
-        return Ok(Duration::ZERO);
-    }
-    let next = later.iter().filter_map(|score| score.as_str()?.parse::<f64>().ok()).fold(f64::INFINITY, f64::min);
+    let moved = move_due(core, connection, keys::SCHEDULE, schedule)? + move_due(core, connection, keys::RETRY, retry)?;
+    Ok(if moved > 0 { Duration::ZERO } else { wait })
+}
+
+/// What a look for due jobs found.
+pub struct Due {
+    pub now_us: i64,
+    /// Of `schedule` and of `retry`, as stored.
+    pub jobs: [Vec<Vec<u8>>; 2],
+    /// How long nothing more will be due, a second at most.
+    pub wait: Duration,
+    /// Which of the two is no sorted set.
+    pub wrong: String,
+}
+
+/// Reads the answer of `due.lua`.
+pub fn due(reply: Reply) -> Option<Due> {
+    let parts = reply.array()?;
+    let now_us = redis_us(&parts)?;
+    let mut parts = parts.into_iter().skip(2);
+    let mut jobs = || Some(byte_strings(parts.next()?.array().unwrap_or_default()));
+    let jobs = [jobs()?, jobs()?];
+    let scores = parts.by_ref().take(2).filter_map(|score| score.as_str()?.parse::<f64>().ok());
+    let next = scores.fold(f64::INFINITY, f64::min);
+    let wrong = parts.next().and_then(Reply::bytes).unwrap_or_default();
+    let wrong = String::from_utf8_lossy(&wrong).into_owned();
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
-    let wait = next - now as f64 / 1e6;
+    let seconds = next - now_us as f64 / 1e6;
     // A millisecond more, since Redis must have passed the score when it looks.
-    Ok(Duration::try_from_secs_f64(wait + 0.001).unwrap_or(LOOK).min(LOOK))
+    let wait = Duration::try_from_secs_f64(seconds + 0.001).unwrap_or(LOOK).min(LOOK);
+    Some(Due { now_us, jobs, wait, wrong })
 }
 
 fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u8>>) -> Result<usize> {
@@ -105,7 +123,7 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
     let mut names: Vec<String> = Vec::new();
     let enqueued_at = core.clock.now_ms().to_string().into_bytes();
     for job in due {
-        match queued(core, &job, &enqueued_at) {
+        match queued(&job, core.options.max_bytes, &enqueued_at) {
             Ok((payload, name)) => {
                 let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                     all.push(keys::queue(&name));
@@ -130,8 +148,8 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
 }
 
 /// The job as its queue takes it: `enqueued_at` is new, all else is as stored.
-fn queued(core: &Core, job: &[u8], enqueued_at: &[u8]) -> std::result::Result<(Vec<u8>, String), String> {
-    let envelope = scan(job, core.options.max_bytes).map_err(|flaw| flaw.to_string())?;
+pub fn queued(job: &[u8], max_bytes: usize, enqueued_at: &[u8]) -> std::result::Result<(Vec<u8>, String), String> {
+    let envelope = scan(job, max_bytes).map_err(|flaw| flaw.to_string())?;
     let name = envelope.queue(job).filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
     let payload = splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
     Ok((payload, name.into_owned()))

@@ -283,7 +283,7 @@ fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         Event::Beat => ("beat",).into_pyobject(py),
         Event::Heartbeat => ("heartbeat",).into_pyobject(py),
         Event::Log(level, message) => ("log", level, message).into_pyobject(py),
-        Event::Bad { reason, queue, raw } => ("bad", reason, queue, PyBytes::new(py, &raw)).into_pyobject(py),
+        Event::Bad { reason, queue, raw } => ("bad", reason, queue, PyBytes::new(py, &raw.bytes)).into_pyobject(py),
         Event::Poison { class, jid, raw } => ("poison", class, jid, PyBytes::new(py, &raw)).into_pyobject(py),
         Event::Recovered { identity, jobs } => ("recovered", identity, jobs).into_pyobject(py),
         Event::Summary { processed, failed, seconds } => ("summary", processed, failed, seconds).into_pyobject(py),

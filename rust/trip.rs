@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 
 use crate::claims::{self, Dice, Share};
 use crate::flight::{Claim, Identity};
+use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::{CLAIM, command, script_call};
+use crate::resp::Reply;
 use crate::scripts::Call;
 use crate::shared::Core;
 use crate::writer::Sent;
@@ -52,14 +54,32 @@ pub struct Asked {
     pub number: u64,
 }
 
+pub type Payloads = Vec<Vec<u8>>;
+
 /// What a claim brought from one queue, as it came.
 pub struct Catch {
     pub queue: usize,
     /// None with basic fetch.
     pub claim: Option<Arc<Claim>>,
-    pub payloads: Vec<Vec<u8>>,
+    pub payloads: Payloads,
     /// Some job in Redis is suspect: the marks of these are to be read first.
     pub suspects: bool,
+}
+
+/// Reads the answer to a claim of `asked` queues: whether some job in Redis is suspect, and for each queue that sent jobs its place
+/// among those asked, and the jobs.
+pub fn caught(reply: Reply, asked: usize) -> (bool, Vec<(usize, Payloads)>) {
+    let mut batches = reply.array().unwrap_or_default().into_iter();
+    let suspects = batches.next().is_some_and(|reply| reply.as_int() != Some(0));
+    let mut caught = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let mut items = batch.array().unwrap_or_default().into_iter();
+        let index = items.next().and_then(|index| index.as_int()).and_then(|index| usize::try_from(index).ok());
+        if let Some(index) = index.filter(|index| *index < asked) {
+            caught.push((index, byte_strings(items)));
+        }
+    }
+    (suspects, caught)
 }
 
 /// The call that claims from queues which have room, in the order of their turn.

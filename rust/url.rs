@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
+use crate::printable::printable;
 
 const SECRET: &str = "***";
 const QUERY_OPTIONS: &str = "db, username, password, ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs, \
@@ -147,7 +148,7 @@ impl RedisUrl {
     fn redacted(&self) -> String {
         let user = self.login.username.as_deref().unwrap_or_default();
         let login = if self.login.password.is_some() { format!("{user}:{SECRET}@") } else { String::new() };
-        match &self.endpoint {
+        let text = match &self.endpoint {
             Endpoint::Tcp { host, port } => format!("{}://{login}{}:{port}/{}", self.scheme, bracketed(host), self.db),
             Endpoint::Unix(path) => format!("unix://{login}{}?db={}", path.display(), self.db),
             Endpoint::Sentinel { service, nodes } => {
@@ -156,7 +157,8 @@ impl RedisUrl {
                 format!("{scheme}://{login}{}/{service}/{}", nodes.join(","), self.db)
             }
             Endpoint::Embedded => "embedded".to_owned(),
-        }
+        };
+        printable(&text)
     }
 }
 
@@ -183,6 +185,10 @@ fn unix(rest: &str) -> Result<RedisUrl> {
     if path.is_empty() {
         return Err(wrong("it has no path to a socket"));
     }
+    // After credentials a path begins with a slash: else it is the rest of a password, which would be shown.
+    if login != Login::default() && !path.starts_with('/') {
+        return Err(wrong("its path does not begin with a slash; write / of a password as %2F"));
+    }
     let mut url = RedisUrl::bare("unix", Endpoint::Unix(decoded(path)?.into()));
     url.login = login;
     Ok(url)
@@ -193,6 +199,10 @@ fn sentinel(rest: &str, secure: bool) -> Result<RedisUrl> {
     let (login, addresses) = credentials(authority)?;
     let nodes = addresses.split(',').map(|address| host_port(address, 26379)).collect::<Result<_>>()?;
     let (service, db) = path.split_once('/').unwrap_or((path, ""));
+    // The rest of a password, which would be shown.
+    if service.contains('@') {
+        return Err(wrong("its service has an @; write it as %40, and / of a password as %2F"));
+    }
     let service = if service.is_empty() { "mymaster".to_owned() } else { decoded(service)? };
     let mut url = RedisUrl::bare("sentinel", Endpoint::Sentinel { service, nodes });
     url.login = login;

@@ -30,6 +30,8 @@ fn secrets_are_decoded_and_never_shown() {
     assert_eq!(url.safe(), "redis://us@er:***@h:6379/0");
     let url = parse("redis+sentinel://h/s?password=hunter2&sentinel_password=hunter3");
     assert!(!format!("{url:?}{}", url.safe()).contains("hunter"));
+    let url = parse("redis+sentinel://us%0aer:p@h/ser%1b[31mvice");
+    assert_eq!(url.safe(), "redis+sentinel://us\\u{a}er:***@h:26379/ser\\u{1b}[31mvice/0");
     let url = parse("redis://:a@b:c@h");
     assert_eq!(url.login.password.as_deref(), Some("a@b:c"));
 }
@@ -54,6 +56,9 @@ fn nonsense_is_refused_without_repeating_it() {
         "redis://:%ff@h",
         "unix://",
         "unix://:hunter2/x@/run/sock",
+        "unix://:a@hunter2/x@/run/sock",
+        "redis+sentinel://:a@b/hunter2@h/main",
+        "redis+sentinel://:26379/hunter2@h/main",
     ];
     for text in cases {
         let error = RedisUrl::parse(text).unwrap_err();

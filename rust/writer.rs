@@ -8,13 +8,16 @@ use std::sync::{Arc, PoisonError};
 
 use crate::clock::now_us;
 use crate::events::{Event, INFO, WARNING};
-use crate::flight::{CONFIRMED, Claim, Job, REFUSED};
+use crate::flight::{CONFIRMED, Claim, Job, REFUSED, trace};
 use crate::keys;
 use crate::lua::{ACK, GIVE_BACK, SETTLE, script_call};
 use crate::outbox::{DELAY_US, Outcome, Settled, When};
 use crate::resp::Reply;
 use crate::scripts::{Call, is_unknown};
 use crate::shared::Core;
+
+/// A payload that is too long goes to the dead set without being sent back: with it, one of 100 MB took 600 MB here.
+const LONG: usize = 1 << 20;
 
 /// A call on its way, and what to do when its answer is there.
 pub struct Sent {
@@ -258,7 +261,7 @@ impl Writer {
 fn forget_moved(core: &Core, job: &Job) {
     let Some(claim) = job.claim.as_ref().filter(|claim| !claim.is_own_list()) else { return };
     let mut moved = core.moved.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (claim.identity.epoch, job.bytes.clone());
+    let key = (claim.identity.epoch, trace(&job.bytes));
     if let Some(count) = moved.get_mut(&key) {
         *count -= 1;
         if *count == 0 {
@@ -273,7 +276,7 @@ fn report(core: &Core, settled: &Settled, found: bool, again: bool) {
     let Settled { job, outcome } = settled;
     if let Outcome::Bad { flaw } = outcome {
         let queue = core.options.queues.get(job.queue).map(|queue| queue.name.clone()).unwrap_or_default();
-        core.events.push(Event::Bad { reason: flaw.clone(), queue, raw: job.bytes.clone() });
+        core.events.push(Event::Bad { reason: flaw.clone(), queue, raw: job.clone() });
         return;
     }
     job.confirm(if found { CONFIRMED } else { REFUSED });
@@ -319,30 +322,33 @@ fn settle_call(core: &Core, settled: &Settled) -> Call {
     };
     let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
     let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
-    script_call(
-        &SETTLE,
-        vec![
-            job.flight_key().to_vec(),
-            set.to_vec(),
-            keys::SUSPECTS.to_vec(),
-            processed,
-            processed_daily,
-            failed,
-            failed_daily,
-        ],
-        vec![
-            job.bytes.clone(),
-            payload.to_vec(),
-            text(&mode),
-            text(&format!("{when:.6}")),
-            text(&count),
-            suspect.into_bytes(),
-            keys::DAILY_TTL.to_vec(),
-            text(&core.options.dead_max),
-            text(&core.options.dead_timeout),
-            text(&u8::from(job.claim.is_none())),
-        ],
-    )
+    // Whatever has that length is no job here, so that the length is all that Redis must be told.
+    let is_long = job.bytes.len() > core.options.max_bytes.max(LONG) && job.claim.is_some();
+    let mut args = vec![
+        if is_long { Vec::new() } else { job.bytes.clone() },
+        if is_long { Vec::new() } else { payload.to_vec() },
+        text(&mode),
+        text(&format!("{when:.6}")),
+        text(&count),
+        suspect.into_bytes(),
+        keys::DAILY_TTL.to_vec(),
+        text(&core.options.dead_max),
+        text(&core.options.dead_timeout),
+        text(&u8::from(job.claim.is_none())),
+    ];
+    if is_long {
+        args.push(text(&job.bytes.len()));
+    }
+    let all = vec![
+        job.flight_key().to_vec(),
+        set.to_vec(),
+        keys::SUSPECTS.to_vec(),
+        processed,
+        processed_daily,
+        failed,
+        failed_daily,
+    ];
+    script_call(&SETTLE, all, args)
 }
 
 fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {

@@ -31,7 +31,10 @@ OWN = (
     "FASTKIQ_RESULTS",
     "FASTKIQ_RUBY",
     "FASTKIQ_SEED",
-)  # what is said to the tests themselves
+    "FASTKIQ_FUZZ_EXAMPLES",
+    "FASTKIQ_FUZZ_SEED",
+    "FASTKIQ_FUZZ_REPORT",
+)
 SERVICE = "fastkiq-test"
 
 for name in [name for name in os.environ if name.startswith("FASTKIQ_") and name not in OWN] + ["REDIS_URL"]:

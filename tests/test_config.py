@@ -332,7 +332,7 @@ def test_a_sidekiq_yml_works_as_it_is(write: Write) -> None:
         ("- a", "must hold settings by name, not list"),
         (":queues: [", "is no YAML"),
         ("!ruby/object:X {}", "is no YAML"),
-        (":queues: &a [*a]", "queues"),
+        (":queues: &a [*a]", "aliases"),
         (":capsules: {a: {}}", "capsules are not supported"),
         ("1: 2", "1 is no name"),
     ],

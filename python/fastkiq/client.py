@@ -11,6 +11,7 @@ from fastkiq import config as configuration
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
 from fastkiq.guard import Guard
+from fastkiq.printable import shown
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -237,7 +238,7 @@ def delay_of(value: float | timedelta) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise ArgumentError(f"a delay is a number of seconds or a timedelta, not {type(value).__name__}")
     if not abs(seconds) <= MAX_EPOCH:  # NaN too
-        raise ArgumentError(f"a delay of {seconds!r} seconds is out of range")
+        raise ArgumentError(f"a delay of {shown(seconds)} seconds is out of range")
     return float(seconds)
 
 
@@ -250,7 +251,7 @@ def epoch_of(value: When) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ArgumentError(f"a time is an aware datetime or epoch seconds, not {type(value).__name__}")
     if not abs(value) <= MAX_EPOCH:
-        raise ArgumentError(f"{value!r} is out of range for epoch seconds (are they milliseconds?)")
+        raise ArgumentError(f"{shown(value)} is out of range for epoch seconds (are they milliseconds?)")
     return float(value)
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
+from fastkiq.printable import shown
 from fastkiq.settings import Rank
 
 if TYPE_CHECKING:
     from fastkiq.config import Config
 
 MAX_BYTES = 1_048_576
+MAX_NODES = 10_000
+"""Values that a YAML file may hold once its aliases are followed: ten lines of them can stand for a billion."""
+LONGEST_NUMBER = 1_000
 
 # Keys of a sidekiq.yml that mean nothing here and do no harm.
 _IGNORED = {
@@ -40,8 +44,10 @@ def find(folder: Path) -> Path | None:
     if not shared.is_file():
         return None
     try:
-        found = _tool_table(tomllib.loads(shared.read_text("utf-8")))
-    except (OSError, ValueError):
+        with shared.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        found = _tool_table(tomllib.loads(data.decode("utf-8"))) if len(data) <= MAX_BYTES else None
+    except (OSError, ValueError, RecursionError):
         return None  # somebody else's file: whoever needs it will complain
     return None if found is None else shared
 
@@ -54,14 +60,15 @@ def load(config: "Config", path: Path) -> None:
     from fastkiq.config import SETTINGS
 
     values, sections = _divide(_read(path), str(path), set(SETTINGS))
-    environment = str(values.get("environment", config.environment))
+    named = values.get("environment")
+    environment = named if isinstance(named, str) else config.environment
     if config.source("environment") != "default":
         environment = config.environment
     config.sections = list(sections)
     for name, section in sections.items():
         inner, deeper = _divide(section, f"{path} [{name}]", set(SETTINGS))
         for key in deeper:
-            raise ConfigError(f"{path} [{name}]: unknown setting {key!r}{suggestion(key, SETTINGS)}")
+            raise ConfigError(f"{path} [{name}]: unknown setting {shown(key)}{suggestion(key, SETTINGS)}")
         for key, value in inner.items():
             SETTINGS[key].read(value, f"{path} [{name}]")
         if name == environment:
@@ -77,7 +84,7 @@ def _divide(table: Any, source: str, known: set[str]) -> tuple[dict[str, Any], d
     sections: dict[str, Any] = {}
     for key, value in table.items():
         if not isinstance(key, str):
-            raise ConfigError(f"{source}: {key!r} is no name of a setting")
+            raise ConfigError(f"{source}: {shown(key)} is no name of a setting")
         if key == "capsules":
             raise ConfigError(f"{source}: capsules are not supported: start one process for each, with its own queues")
         if key == "verbose" and isinstance(value, bool):
@@ -88,7 +95,7 @@ def _divide(table: Any, source: str, known: set[str]) -> tuple[dict[str, Any], d
         elif isinstance(value, dict):
             sections[key] = value
         elif key not in _IGNORED:
-            raise ConfigError(f"{source}: unknown setting {key!r}{suggestion(key, list(known))}")
+            raise ConfigError(f"{source}: unknown setting {shown(key)}{suggestion(key, list(known))}")
     return values, sections
 
 
@@ -96,8 +103,8 @@ def _read(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
     try:
@@ -114,7 +121,7 @@ def _read(path: Path) -> Any:
 def _toml(path: Path, text: str) -> Any:
     try:
         parsed = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also an int of more than 4,300 digits
         raise ConfigError(f"{path}: is no TOML: {error}") from None
     if path.name != "pyproject.toml":
         return parsed
@@ -138,24 +145,51 @@ def _yaml(path: Path, text: str) -> Any:
     except ImportError:
         raise ConfigError(f"{path}: reading YAML needs PyYAML: pip install pyyaml") from None
     try:
-        parsed = yaml.safe_load(text)
+        parsed = _safely(yaml, text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         # Not the whole message: it quotes the line, which may hold a password.
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f"line {mark.line + 1}: "
-        problem = getattr(error, "problem", None) or type(error).__name__
+        # What we say ourselves has no line and quotes nothing.
+        problem = getattr(error, "problem", None) or (str(error) if type(error) is ValueError else type(error).__name__)
         raise ConfigError(f"{path}: is no YAML: {where}{' '.join(problem.split())}") from None
     return {} if parsed is None else _without_colons(parsed)
 
 
-def _without_colons(value: Any, depth: int = 0) -> Any:
+def _safely(yaml: Any, text: str) -> Any:
+    """The document, by the loader that makes plain values only; looked at before, since aliases make much of little."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_NODES:
+            raise ValueError(
+                f"it holds more than {MAX_NODES:,} values once its aliases are followed, or a very long number"
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """How many values a node stands for, each alias counted as what it refers to. A circle counts as too many, and so
+    does a long number: `1:1:1:...`, by base 60, takes time by the square of its length (a megabyte: 46 s)."""
+    if isinstance(node.value, str):
+        return 1 if node.tag.endswith(":str") or len(node.value) <= LONGEST_NUMBER else MAX_NODES + 1
+    if id(node) not in known:
+        known[id(node)] = MAX_NODES + 1  # until it is known: whoever meets it inside of itself
+        inner = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))]
+        known[id(node)] = 1 + sum(_size(each, known) for each in inner)
+    return known[id(node)]
+
+
+def _without_colons(value: Any) -> Any:
     """Ruby's symbols (`:concurrency:`) as plain names."""
-    if depth > 20:
-        return value  # aliases can refer to themselves
     if isinstance(value, str):
         return value.removeprefix(":")
     if isinstance(value, list):
-        return [_without_colons(each, depth + 1) for each in value]
+        return [_without_colons(each) for each in value]
     if isinstance(value, dict):
-        return {_without_colons(key, depth + 1): _without_colons(each, depth + 1) for key, each in value.items()}
+        return {_without_colons(key): _without_colons(each) for key, each in value.items()}
     return value

@@ -91,6 +91,14 @@ class Job:
         return value if isinstance(value, str) else None
 
     @property
+    def error_backtrace(self) -> list[str]:
+        """Lines of the last error's traceback, the frame that raised first; empty when none is kept or none can be
+        read."""
+        from fastkiq.backtrace import read
+
+        return read(self.payload.get("error_backtrace")).lines
+
+    @property
     def error_message(self) -> str | None:
         """The message of the last error."""
         value = self.payload.get("error_message")

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fastkiq.errors import FastkiqError
@@ -23,15 +23,23 @@ def load(target: str) -> None:
     A file outside a package goes by its stem, in `sys.modules` and on the wire. LoadError says what went wrong.
     """
     path = Path(target)
-    if target and path.is_dir():
+    if target and _is(path.is_dir):
         _load_folder(path)
     elif target.endswith(".py") or "/" in target:
-        if not path.is_file():
-            hint = f"; did you mean {target}.py?" if Path(f"{target}.py").is_file() else ""
+        if not _is(path.is_file):
+            hint = f"; did you mean {target}.py?" if _is(Path(f"{target}.py").is_file) else ""
             raise LoadError(f"no such file or folder: {target}{hint}")
         _load_file(path.resolve())
     else:
         _load_module(target)
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """False also for what can be no path at all: too long, or with a NUL in it."""
+    try:
+        return kind()
+    except (OSError, ValueError):
+        return False
 
 
 def _load_module(name: str) -> None:

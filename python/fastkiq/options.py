@@ -39,7 +39,7 @@ def is_wire_name(name: object) -> bool:
 
 def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """`; did you mean 'queue'?` or nothing."""
-    near = get_close_matches(word, list(known), 1)
+    near = get_close_matches(word, list(known), 1) if len(word) < 100 else []
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -49,7 +49,7 @@ def check(options: Mapping[str, Any], where: str, error: type[FastkiqError]) -> 
     for key, value in options.items():
         reader = _READERS.get(key)
         if reader is None:
-            raise error(f"{where}: unknown option {key!r}{suggestion(key, _READERS)}")
+            raise error(f"{where}: unknown option {key!r:.80}{suggestion(key, _READERS)}")
         try:
             checked[key] = reader(value)
         except ValueError as reason:

@@ -20,6 +20,15 @@ def printable(value: object, limit: int = 10_000) -> str:
     return _UNFIT.sub(_escape, text)
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """The start of `repr(value)`, of a value that may be hostile."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of more than 4,300 digits, lists in lists, a broken __repr__
+        text = f"such a {type(value).__name__}"
+    return text[:limit]
+
+
 def counted(number: int, noun: str, nouns: str | None = None) -> str:
     """`1 job`, `1,200 jobs`; `nouns` is the plural when it takes more than an s."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -2,8 +2,8 @@
 
 import logging
 from queue import SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import events
 from fastkiq.boot_checks import RoundTrips
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastkiq._core import Server
     from fastkiq.config import Config
 
+_MOST_HELD: Final = 67_108_864  # bytes of bad payloads that wait to be told
 _core_logger = logging.getLogger("fastkiq.core")
 
 
@@ -28,10 +29,21 @@ class Reporter(Thread):
         self._server = server
         self._events: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
         self._trips = RoundTrips()
+        self._held = 0
+        self._holding = Lock()
 
     def tell(self, event: tuple[Any, ...]) -> None:
-        """One of `Server.events()`."""
+        """One of `Server.events()`. When handlers are slow and bad payloads many, those past 64 MiB are told without
+        their bytes, which the dead set has."""
+        if event[0] == "bad" and not self._hold(len(event[-1])):
+            event = (*event[:-1], b"")
         self._events.put(event)
+
+    def _hold(self, size: int) -> bool:
+        with self._holding:
+            fits = self._held == 0 or self._held + size <= _MOST_HELD
+            self._held += size if fits else 0
+            return fits
 
     def finish(self, seconds: float) -> None:
         """Waits until all is told, but not longer than this."""
@@ -45,6 +57,9 @@ class Reporter(Thread):
                 getattr(self, f"_{kind}")(*facts)
             except BaseException:  # a hook's SystemExit must not silence all later reports
                 logger.exception("a report of the kind %r failed", kind)
+            if kind == "bad":
+                with self._holding:
+                    self._held -= len(facts[-1])
 
     def _log(self, level: int, message: str) -> None:
         _core_logger.log(level, "%s", message)

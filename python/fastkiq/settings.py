@@ -1,12 +1,12 @@
 """What a setting is: a typed attribute of `Config` whose values are checked wherever they come from."""
 
-import math
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from fastkiq.errors import ConfigError
 from fastkiq.options import is_queue
+from fastkiq.printable import shown
 
 if TYPE_CHECKING:
     from fastkiq.config import Config
@@ -55,8 +55,8 @@ class Setting(Generic[T]):
         try:
             return self.check(value)
         except ValueError as reason:
-            shown = "" if self.secret else f", not {value!r:.80}"
-            raise ConfigError(f"{source}: {self.name} {reason}{shown}") from None
+            there = "" if self.secret else f", not {shown(value)}"
+            raise ConfigError(f"{source}: {self.name} {reason}{there}") from None
 
 
 def whole(low: int, high: int) -> Callable[[Any], int]:
@@ -74,7 +74,8 @@ def number(low: float, high: float, unit: str = " seconds") -> Callable[[Any], f
     """A number within bounds, of seconds unless said otherwise."""
 
     def check(value: Any) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+        # An int may be too large for a float: compared first, which is exact. NaN is in no range.
+        if type(value) not in (int, float) or not low <= value <= high:
             raise ValueError(f"must be a number from {low:g} to {high:g}{unit}")
         return float(value)
 

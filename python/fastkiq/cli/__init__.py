@@ -1,6 +1,7 @@
 """The command line. Each command lives in a module of its own, loaded when it is called."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -108,5 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int, hint: str = "") -> int:
+    # A URL in the wrong place comes back with the complaint, but not its password.
+    message = re.sub(r"://[^\s@]*@", "://***@", message)
     click.echo(f"fastkiq: {printable(message, 2_000)}{f' ({hint})' if hint else ''}", err=True)
     return code

@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import click
@@ -43,7 +42,7 @@ class _Process(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A bare `--drain` must not take the next word for its seconds, nor a number there be taken for a module."""
         for word, following in pairwise(args):
-            if word == "--drain" and _is_number(following) and not Path(following).exists():
+            if word == "--drain" and _is_number(following) and not os.path.exists(following):
                 raise click.UsageError(f"the seconds come with an equals sign: --drain={following}", ctx)
         return super().parse_args(ctx, ["--drain=0" if word == "--drain" else word for word in args])
 

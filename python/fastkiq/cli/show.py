@@ -1,6 +1,7 @@
 """`fastkiq stats`, `queues`, `busy`, `retries`, `scheduled` and `dead`: what Redis holds, as tables or JSON."""
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -25,28 +26,30 @@ def _listing(command: F) -> F:
     )
 
 
-def _limited(command: F) -> F:
+def _limited(usual: int) -> Callable[[F], F]:
     limit = click.option(
-        "-n", "--limit", type=click.IntRange(1, 100_000), default=25, show_default=True, help="Most rows."
+        "-n", "--limit", type=click.IntRange(1, 100_000), default=usual, show_default=True, help="Most rows."
     )
-    return _listing(limit(command))
+    return lambda command: _listing(limit(command))
 
 
 @click.command()
 @_listing
 def stats(as_json: bool, **given: Any) -> None:
     """Totals, sizes and the state of Redis."""
-    found = _inspector(given).stats()
+    inspector = _inspector(given)
+    found = inspector.stats()
     if as_json:
         _print_json(found)
-        return
-    rows = [{"what": key.replace("_", " "), "value": value} for key, value in found.items()]
-    _print_table(rows, [Column("", "what", str), Column("", "value", _plain)], "")
+    else:
+        rows = [{"what": key.replace("_", " "), "value": value} for key, value in found.items()]
+        _print_table(rows, [Column("", "what", str), Column("", "value", _plain)], "")
+    _print_notes(inspector)
 
 
 @click.command()
-@_listing
-def queues(as_json: bool, **given: Any) -> None:
+@_limited(1_000)
+def queues(limit: int, as_json: bool, **given: Any) -> None:
     """Queues with their sizes and the age of their next job."""
     columns = [
         Column("Queue", "queue", _plain),
@@ -54,7 +57,9 @@ def queues(as_json: bool, **given: Any) -> None:
         Column("Latency", "latency", _span),
         Column("", "paused", lambda paused: "paused" if paused else ""),
     ]
-    _show(_inspector(given).queues(), as_json, columns, "no queues yet")
+    inspector = _inspector(given)
+    _show(inspector.queues(limit), as_json, columns, "no queues yet")
+    _print_notes(inspector)
 
 
 @click.command()
@@ -65,6 +70,7 @@ def busy(as_json: bool, **given: Any) -> None:
     processes, work = inspector.processes(), list(inspector.work())
     if as_json:
         _print_json({"processes": processes, "work": work})
+        _print_notes(inspector)
         return
     columns = [
         Column("Process", "process", _place),
@@ -87,6 +93,7 @@ def busy(as_json: bool, **given: Any) -> None:
         _print_table(
             [{**row, "where": f"{_place(row['process'])} {_plain(row['thread'])}"} for row in work], running, ""
         )
+    _print_notes(inspector)
     if processes and sys.stdout.isatty():
         total = sum(process["busy"] for process in processes)
         where = counted(len(processes), "process", "processes")
@@ -95,31 +102,39 @@ def busy(as_json: bool, **given: Any) -> None:
 
 
 @click.command()
-@_limited
+@_limited(25)
 def retries(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that failed and wait to run again, the next first."""
     columns = [Column("Next", "at", _moment), Column("Retry", "retry_count", _plain), *_JOB, *_DETAILS]
-    _show(_inspector(given).jobs("retry", limit), as_json, columns, "no retries")
+    _show_jobs("retry", limit, as_json, columns, "no retries", given)
 
 
 @click.command()
-@_limited
+@_limited(25)
 def scheduled(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that wait for their time, the next first."""
     columns = [Column("When", "at", _moment), *_JOB, _DETAILS[0]]
-    _show(_inspector(given).jobs("schedule", limit), as_json, columns, "nothing is scheduled")
+    _show_jobs("schedule", limit, as_json, columns, "nothing is scheduled", given)
 
 
 @click.command()
-@_limited
+@_limited(25)
 def dead(limit: int, as_json: bool, **given: Any) -> None:
     """Jobs that failed for the last time, the latest first."""
     columns = [Column("Died", "at", _moment), *_JOB, *_DETAILS]
-    _show(_inspector(given).jobs("dead", limit), as_json, columns, "no dead jobs")
+    _show_jobs("dead", limit, as_json, columns, "no dead jobs", given)
 
 
 def _inspector(given: dict[str, Any]) -> Inspector:
     return Inspector(client.Client(config=configured(**given)).core)
+
+
+def _show_jobs(
+    key: str, limit: int, as_json: bool, columns: Sequence[Column], nothing: str, given: dict[str, Any]
+) -> None:
+    inspector = _inspector(given)
+    _show(inspector.jobs(key, limit), as_json, columns, nothing)
+    _print_notes(inspector)
 
 
 def _show(rows: list[Row], as_json: bool, columns: Sequence[Column], nothing: str) -> None:
@@ -129,8 +144,28 @@ def _show(rows: list[Row], as_json: bool, columns: Sequence[Column], nothing: st
         _print_table(rows, columns, nothing)
 
 
+def _print_notes(inspector: Inspector) -> None:
+    """On stderr, so that what reads the listing is not disturbed; of a thousand only the first few."""
+    for note in inspector.notes[:5]:
+        click.echo(f"fastkiq: {note}", err=True)
+    if (more := len(inspector.notes) - 5) > 0:
+        click.echo(f"fastkiq: and {counted(more, 'thing')} more of the kind", err=True)
+
+
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))  # ASCII: control characters and surrogates leave as escapes
+    # ASCII: control characters and surrogates leave as escapes.
+    click.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity, which is a score in Redis and what a number like 1e999 reads as: null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return value
 
 
 def _print_table(rows: Sequence[Row], columns: Sequence[Column], nothing: str) -> None:
