@@ -157,7 +157,8 @@ fn launch(core: &Arc<Core>, run: impl Fn(&Arc<Job>) + Clone + Send + 'static) ->
                 match event {
                     Event::Spawn => threads.push(work(&core, run.clone())),
                     Event::Beat => return threads,
-                    other => println!("{other:?}"),
+                    Event::Log(_, text) => println!("{text}"),
+                    _ => {}
                 }
             }
         }
