@@ -80,7 +80,10 @@ impl Connection {
 
     /// As `open`, at one server of several.
     pub fn open_at(endpoint: &Endpoint, url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Self> {
-        let name = url.safe().to_owned();
+        let name = match &url.endpoint {
+            Endpoint::Sentinel { service, .. } => format!("{} of {service}", endpoint.address()),
+            _ => url.safe().to_owned(),
+        };
         let mut connection = Self::connect(endpoint, url.tls.as_ref(), name, connect_timeout, timeout)?;
         connection.login(&url.login)?;
         connection.introduce(url.db)?;
@@ -267,6 +270,11 @@ impl Connection {
 
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Where it leads to, without secrets.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Lets another thread end a read that blocks on this connection.

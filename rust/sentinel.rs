@@ -13,15 +13,23 @@ pub fn open_master(url: &RedisUrl, connect_timeout: Duration, timeout: Duration)
         return Err(Error::Config("not a Sentinel URL".into()));
     };
     let mut reasons = Vec::new();
+    let mut tried = Vec::new();
     for (host, port) in nodes {
         let node = Endpoint::Tcp { host: host.clone(), port: *port };
-        let found = ask(url, &node, service, connect_timeout, timeout)
-            .and_then(|master| check(Connection::open_at(&master, url, connect_timeout, timeout)?));
+        let found = ask(url, &node, service, connect_timeout, timeout).and_then(|master| {
+            // A frozen master takes the whole timeout: once, not once for each sentinel that still names it.
+            if tried.contains(&master) {
+                return Ok(None);
+            }
+            tried.push(master.clone());
+            check(Connection::open_at(&master, url, connect_timeout, timeout)?).map(Some)
+        });
         match found {
-            Ok(connection) => return Ok(connection),
+            Ok(Some(connection)) => return Ok(connection),
+            Ok(None) => {}
             // A wrong password will be wrong at the next one too, and says more than "unreachable".
             Err(error @ (Error::Reply { .. } | Error::Config(_))) => return Err(error),
-            Err(error) => reasons.push(format!("{host}:{port}: {error}")),
+            Err(error) => reasons.push(error.to_string()),
         }
     }
     Err(Error::Unreachable(format!("no sentinel of {} leads to a master: {}", url.safe(), reasons.join("; "))))
@@ -34,12 +42,12 @@ fn ask(
     connect_timeout: Duration,
     timeout: Duration,
 ) -> Result<Endpoint> {
-    let name = url.safe().to_owned();
-    let mut sentinel = Connection::connect(node, url.tls.as_ref(), name, connect_timeout, timeout)?;
+    let name = format!("sentinel {}", node.address());
+    let mut sentinel = Connection::connect(node, url.tls.as_ref(), name.clone(), connect_timeout, timeout)?;
     sentinel.login(&url.sentinel_login)?;
     let reply = sentinel.command(&[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", service.as_bytes()])?;
     let Reply::Array(parts) = &reply else {
-        return Err(Error::Unreachable(format!("it knows no master named {service}")));
+        return Err(Error::Unreachable(format!("{name} knows no master named {service}")));
     };
     let host = parts.first().and_then(Reply::as_str);
     let port = parts.get(1).and_then(Reply::as_int).and_then(|port| u16::try_from(port).ok());
@@ -59,6 +67,6 @@ fn check(mut connection: Connection) -> Result<Connection> {
     };
     match role.array().and_then(|parts| parts.first()?.as_str().map(str::to_owned)).as_deref() {
         Some("master") => Ok(connection),
-        _ => Err(Error::Unreachable("the server it names is no master (yet)".into())),
+        _ => Err(Error::Unreachable(format!("{} is no master (yet)", connection.name()))),
     }
 }
