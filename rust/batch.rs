@@ -97,16 +97,18 @@ impl Batch {
     /// replica, say) is tried once more, if nothing at all was accepted; so is a connection that was dead already.
     pub fn ship(&self, pool: &Pool) -> std::result::Result<(), Failure> {
         let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
-        let Err(first) = self.send(&mut lease) else {
+        let Err(first) = self.send(&mut lease, pool) else {
             return Ok(());
         };
+        if first.is_curable() || first.error.wants_reconnect() {
+            lease.discard();
+            pool.close_idle();
+        }
         if !first.is_curable() {
             return Err(first);
         }
-        lease.discard();
-        pool.close_idle();
         let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
-        self.send(&mut lease)
+        self.send(&mut lease, pool)
     }
 
     /// Nothing of it has been sent.
@@ -123,7 +125,7 @@ impl Batch {
         }
     }
 
-    fn send(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
+    fn send(&self, connection: &mut Connection, pool: &Pool) -> std::result::Result<(), Failure> {
         let clock =
             if self.needs_clock() { current_clock(connection).map_err(|error| self.unsent(error))? } else { None };
         let groups = self.groups();
@@ -151,6 +153,10 @@ impl Batch {
         if asks_time {
             pipeline.command(&[b"TIME"]);
         }
+        if pool.replicas > 0 {
+            let (replicas, patience) = (pool.replicas.to_string(), pool.patience().as_millis().to_string());
+            pipeline.command(&[b"WAIT", replicas.as_bytes(), patience.as_bytes()]);
+        }
         let sent = Instant::now();
         if let Err(error) = connection.send(pipeline.bytes()) {
             let fate = if matches!(error, Error::Unreachable(_)) { Fate::Refused } else { Fate::Uncertain };
@@ -165,7 +171,34 @@ impl Batch {
         if asks_time && let Ok(reply) = connection.receive() {
             connection.read_clock(&reply, sent);
         }
-        outcome
+        if pool.replicas == 0 { outcome } else { self.confirmed(outcome, connection.receive(), pool) }
+    }
+
+    /// What the primary has taken is enqueued for certain only when enough replicas have it too: `reply` is that to `WAIT`.
+    fn confirmed(
+        &self,
+        outcome: std::result::Result<(), Failure>,
+        reply: Result<Reply>,
+        pool: &Pool,
+    ) -> std::result::Result<(), Failure> {
+        let error = match reply.and_then(Reply::into_result) {
+            Ok(reply) => {
+                let count = reply.as_int().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+                if count >= pool.replicas {
+                    return outcome;
+                }
+                let (wanted, seconds) = (pool.replicas, pool.patience().as_secs_f64());
+                let message = format!("the primary has it, but only {count} of {wanted} replicas within {seconds} s");
+                Error::Reply { code: "NOREPLICAS".into(), message }
+            }
+            Err(error) => error,
+        };
+        let (error, mut fates) = match outcome {
+            Ok(()) => (error, vec![Fate::Pushed; self.len()]),
+            Err(failure) => (failure.error, failure.fates),
+        };
+        fates.iter_mut().filter(|fate| **fate == Fate::Pushed).for_each(|fate| *fate = Fate::Uncertain);
+        Err(Failure { error, fates })
     }
 
     /// Reads one reply a group. `SADD` may be refused where the pushes are not (an ACL, say): the jobs are enqueued

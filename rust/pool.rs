@@ -16,6 +16,8 @@ pub struct Pool {
     size: usize,
     connect_timeout: Duration,
     timeout: Duration,
+    /// How many replicas must confirm a push; 0 = none is asked.
+    pub replicas: usize,
     slot: AtomicPtr<Slot>,
 }
 
@@ -38,8 +40,13 @@ struct Connections {
 }
 
 impl Pool {
-    pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration) -> Self {
-        Self { url, size, connect_timeout, timeout, slot: AtomicPtr::new(Slot::allocate()) }
+    pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration, replicas: usize) -> Self {
+        Self { url, size, connect_timeout, timeout, replicas, slot: AtomicPtr::new(Slot::allocate()) }
+    }
+
+    /// How long replicas get to confirm a push: Redis must have answered before we give the connection up.
+    pub fn patience(&self) -> Duration {
+        self.timeout / 2
     }
 
     /// This process's part of the pool.
