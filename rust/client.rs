@@ -6,10 +6,11 @@ use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::batch::{Batch, Failure, Fate, Place, local_time};
+use crate::batch::{Batch, Place, local_time};
 use crate::bulk::{self, Rows};
 use crate::convert;
 use crate::error::{self, Error, Result};
+use crate::fate::{Failure, Fate};
 use crate::item;
 use crate::jids::{self, Jid, Jids};
 use crate::pool::Pool;

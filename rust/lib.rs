@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 mod error;
 mod events;
+mod fate;
 mod fetcher;
 mod flight;
 mod fork;
