@@ -81,7 +81,7 @@ impl Connection {
     /// As `open`, at one server of several.
     pub fn open_at(endpoint: &Endpoint, url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Self> {
         let name = match &url.endpoint {
-            Endpoint::Sentinel { service, .. } => format!("{} of {service}", endpoint.address()),
+            Endpoint::Sentinel { service, .. } => endpoint.name(service),
             _ => url.safe().to_owned(),
         };
         let mut connection = Self::connect(endpoint, url.tls.as_ref(), name, connect_timeout, timeout)?;

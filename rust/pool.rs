@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::Buffer;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::sentinel::Watch;
 use crate::url::RedisUrl;
 
 pub struct Pool {
@@ -18,6 +19,7 @@ pub struct Pool {
     timeout: Duration,
     /// How many replicas must confirm a push; 0 = none is asked.
     pub replicas: usize,
+    watch: Watch,
     slot: AtomicPtr<Slot>,
 }
 
@@ -41,7 +43,15 @@ struct Connections {
 
 impl Pool {
     pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration, replicas: usize) -> Self {
-        Self { url, size, connect_timeout, timeout, replicas, slot: AtomicPtr::new(Slot::allocate()) }
+        Self {
+            url,
+            size,
+            connect_timeout,
+            timeout,
+            replicas,
+            watch: Watch::default(),
+            slot: AtomicPtr::new(Slot::allocate()),
+        }
     }
 
     /// How long replicas get to confirm a push: Redis must have answered before we give the connection up.
@@ -87,6 +97,10 @@ impl Pool {
         if !usable {
             lease.connection = None;
             lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
+        }
+        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.connect_timeout, self.timeout) {
+            self.close_idle();
+            lease.connection = Some(elsewhere);
         }
         lease.hurry(alone);
         Ok(lease)

@@ -1,11 +1,60 @@
 //! Asks sentinels who the master is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::resp::Reply;
 use crate::url::{Endpoint, RedisUrl};
+
+/// A primary that is cut off from its replicas and sentinels goes on answering whoever is connected: what it takes is lost once it is a
+/// replica of the one that was promoted meanwhile. So the sentinels are asked now and then though all seems well.
+const ASK_EVERY_US: u64 = 5_000_000;
+/// A sentinel that is away must not hold up a push or a beat for long.
+const ASK_PATIENCE: Duration = Duration::from_millis(100);
+
+/// When the sentinels were asked last.
+pub struct Watch {
+    asked_us: AtomicU64,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { asked_us: AtomicU64::new(now_us()) }
+    }
+}
+
+impl Watch {
+    /// A connection to the master, when it is another one than `current` (a connection's name) leads to. Asks every 5 s at most.
+    pub fn elsewhere(
+        &self,
+        url: &RedisUrl,
+        current: &str,
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Option<Connection> {
+        let Endpoint::Sentinel { service, nodes } = &url.endpoint else {
+            return None;
+        };
+        let (now, asked) = (now_us(), self.asked_us.load(Ordering::Relaxed));
+        let mine = now.saturating_sub(asked) >= ASK_EVERY_US
+            && self.asked_us.compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !mine {
+            return None;
+        }
+        let named = nodes.iter().find_map(|(host, port)| {
+            let node = Endpoint::Tcp { host: host.clone(), port: *port };
+            ask(url, &node, service, ASK_PATIENCE, ASK_PATIENCE).ok()
+        });
+        // One sentinel may lag behind: what it names has to be a master, or else the others are asked.
+        if named?.name(service) == current {
+            return None;
+        }
+        open_master(url, connect_timeout, timeout).ok().filter(|connection| connection.name() != current)
+    }
+}
 
 /// A connection to the master, of the first sentinel whose word proves true.
 pub fn open_master(url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Connection> {

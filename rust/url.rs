@@ -29,6 +29,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// What connections to a server of `service` are called.
+    pub fn name(&self, service: &str) -> String {
+        format!("{} of {service}", self.address())
+    }
+
     /// `host:port`, or the socket's path.
     pub fn address(&self) -> String {
         match self {

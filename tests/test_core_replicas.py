@@ -72,6 +72,34 @@ def test_a_frozen_primary_is_tried_once_however_many_sentinels_name_it(
     assert time.monotonic() - since < 1
 
 
+def test_a_primary_that_was_replaced_is_left_though_it_answers(
+    start_server: Callable[..., Server], server: Server, redis: redis_py.Redis
+) -> None:
+    """It takes writes still, and its Sentinel names another: asked each 5 s."""
+    other = start_server()
+    watching = start_server(f"sentinel monitor own 127.0.0.1 {server.port} 1", sentinel=True)
+    client = _core.Client(f"redis+sentinel://127.0.0.1:{watching.port}/own")
+    client.push(HARD, [1])
+    with watching.client() as sentinel, other.client() as now:
+        sentinel.execute_command("SENTINEL", "REMOVE", "own")
+        sentinel.execute_command("SENTINEL", "MONITOR", "own", "127.0.0.1", other.port, 1)
+        pushed = 1
+
+        def arrived() -> bool:
+            nonlocal pushed
+            pushed += 1
+            client.push(HARD, [pushed])
+            time.sleep(0.05)
+            return now.llen("queue:critical") > 0
+
+        since = time.monotonic()
+        wait_until(arrived, 10, "a push to the other one")
+        assert time.monotonic() - since < 6
+        client.push(HARD, [0])
+        assert now.llen("queue:critical") == 2
+        assert redis.llen("queue:critical") == pushed - 1
+
+
 def test_a_sentinel_that_lags_behind_is_not_believed(
     start_server: Callable[..., Server], sentinel: Server, server: Server, replica: Server, redis: redis_py.Redis
 ) -> None:
