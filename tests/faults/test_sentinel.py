@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
+import fastkiq
 from faults.lab.books import account, leftovers
 from faults.lab.crew import Crew
 from faults.lab.fleet import MAX_LAG, Fleet, role
@@ -152,3 +153,37 @@ def test_a_failover_loses_no_more_than_its_guard_allows(
         # Longer than a lease without a primary, and nobody has died of it.
         assert "its lease ran out" not in output, output
         assert worker is late or "taken for dead" not in output, output
+
+
+@pytest.mark.timeout(60)
+def test_workers_leave_a_primary_that_was_replaced_though_it_answers(
+    crew: NewCrew, start_server: Callable[..., Server], ledger: Ledger
+) -> None:
+    """What they have claimed from it they finish; by the new one they are unknown, and take a new name."""
+    old, new = start_server(), start_server()
+    sentinel = start_server(f"sentinel monitor own 127.0.0.1 {old.port} 1", sentinel=True)
+    workers = crew(f"redis+sentinel://127.0.0.1:{sentinel.port}/own", "-c", "5")
+    for _ in range(2):
+        workers.start()
+    workers.ready()
+    fastkiq.Client(old.url).push_bulk("app.Patient", [(number, 1.0) for number in range(4)])
+    fastkiq.Client(new.url).push_bulk("app.Work", [(number, 0) for number in range(4, 8)])
+    wait_until(lambda: len(ledger.read().running()) == 4, 10, "work of the old one")
+    with sentinel.client() as watching:
+        watching.execute_command("SENTINEL", "REMOVE", "own")
+        watching.execute_command("SENTINEL", "MONITOR", "own", "127.0.0.1", new.port, 1)
+    since = time.monotonic()
+    wait_until(lambda: ledger.read().ended == set(range(8)), 10, "work of the new one")
+    taken = time.monotonic() - since
+    with new.client() as redis:
+        wait_until(lambda: redis.zcard("fastkiq:alive") == 2 and quiet(redis), 10, "two names in the registry")
+    for worker in workers.workers:
+        output = worker.child.output()
+        assert output.count("the sentinels name another master") == 1, output
+        assert "its lease ran out" not in output, output
+    workers.stop()
+    record(
+        "a primary replaced while it answers", faults=1, jobs=8, lost=0, twice=len(ledger.repeated()), noticed_s=taken
+    )
+    assert not ledger.repeated()
+    assert taken < 7
