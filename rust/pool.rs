@@ -37,6 +37,9 @@ struct Connections {
     idle: Vec<Connection>,
     /// Idle ones, lent ones, and those being opened.
     open: usize,
+    /// Where the one opened last leads to. Through Sentinels that is the master of the moment: what leads elsewhere is closed, at
+    /// once or when it comes back.
+    master: String,
     /// Who waits for one: to notify nobody is a system call all the same.
     waiting: usize,
 }
@@ -96,11 +99,10 @@ impl Pool {
         let usable = lease.connection.as_mut().is_some_and(|idle| !idle.peek_closed());
         if !usable {
             lease.connection = None;
-            lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
+            lease.adopt(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
         }
         if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.connect_timeout, self.timeout) {
-            self.close_idle();
-            lease.connection = Some(elsewhere);
+            lease.adopt(elsewhere);
         }
         lease.hurry(alone);
         Ok(lease)
@@ -171,6 +173,19 @@ pub struct Lease<'a> {
 }
 
 impl Lease<'_> {
+    /// Takes a connection that was just opened.
+    fn adopt(&mut self, connection: Connection) {
+        let mut connections = self.slot.lock();
+        if connections.master != connection.name() {
+            connection.name().clone_into(&mut connections.master);
+            let before = connections.idle.len();
+            connections.idle.retain(|idle| idle.name() == connection.name());
+            connections.open -= before - connections.idle.len();
+        }
+        drop(connections);
+        self.connection = Some(connection);
+    }
+
     /// Closes the connection instead of giving it back.
     pub fn discard(mut self) {
         self.connection = None;
@@ -181,7 +196,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take().filter(|connection| !connection.is_broken());
         let mut connections = self.slot.lock();
-        match connection {
+        match connection.filter(|connection| connection.name() == connections.master) {
             Some(connection) => connections.idle.push(connection),
             None => connections.open -= 1,
         }
