@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::connection::{ClockReading, Connection};
 use crate::error::{Error, Result};
+use crate::fate::{Failure, Fate};
 use crate::jids::{Jid, Jids};
 use crate::keys::{QUEUES, SCHEDULE, SCHEDULED_CHANNEL, queue};
 use crate::pool::Pool;
@@ -15,6 +16,8 @@ use crate::resp::{Pipeline, Reply};
 const CLOCK_AGES: Duration = Duration::from_secs(5);
 /// Even older ones before it, at the price of a round trip after a minute's rest.
 const CLOCK_EXPIRES: Duration = Duration::from_secs(60);
+/// Redis's clock has been set when it differs by more from what its last reading lets expect.
+const CLOCK_STEP: f64 = 0.25;
 /// What is due sooner is announced to the schedulers, which may be asleep until the next job they know of.
 const ANNOUNCED: f64 = 1.0;
 
@@ -38,27 +41,17 @@ pub struct Parcel {
     span: Range<usize>,
 }
 
+impl Parcel {
+    fn is_relative(&self) -> bool {
+        matches!(self.place, Place::In { .. })
+    }
+}
+
 /// Payloads, one behind the other in one buffer.
 #[derive(Clone, Default)]
 pub struct Batch {
     pub bytes: Vec<u8>,
     pub parcels: Vec<Parcel>,
-}
-
-/// What became of one parcel.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fate {
-    Pushed,
-    /// Definitely not enqueued: never sent, or refused.
-    Refused,
-    /// Sent, and the reply was lost.
-    Uncertain,
-}
-
-/// Why not all went well, and the fate of each parcel.
-pub struct Failure {
-    pub error: Error,
-    pub fates: Vec<Fate>,
 }
 
 /// The parcels that one command carries.
@@ -97,16 +90,18 @@ impl Batch {
     /// replica, say) is tried once more, if nothing at all was accepted; so is a connection that was dead already.
     pub fn ship(&self, pool: &Pool) -> std::result::Result<(), Failure> {
         let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
-        let Err(first) = self.send(&mut lease) else {
+        let Err(first) = self.send(&mut lease, pool) else {
             return Ok(());
         };
+        if first.is_curable() || first.error.wants_reconnect() {
+            lease.discard();
+            pool.close_idle();
+        }
         if !first.is_curable() {
             return Err(first);
         }
-        lease.discard();
-        pool.close_idle();
         let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
-        self.send(&mut lease)
+        self.send(&mut lease, pool)
     }
 
     /// Nothing of it has been sent.
@@ -123,7 +118,7 @@ impl Batch {
         }
     }
 
-    fn send(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
+    fn send(&self, connection: &mut Connection, pool: &Pool) -> std::result::Result<(), Failure> {
         let clock =
             if self.needs_clock() { current_clock(connection).map_err(|error| self.unsent(error))? } else { None };
         let groups = self.groups();
@@ -141,15 +136,20 @@ impl Batch {
         for group in &groups {
             match &group.queue {
                 Some(name) => self.push_to(&mut pipeline, name, &group.members),
-                None => announced = self.add_to_schedule(&mut pipeline, &group.members, clock),
+                None => announced = self.add_to_schedule(&mut pipeline, &group.members, clock, false),
             }
         }
         if let Some(score) = announced {
             pipeline.command(&[b"PUBLISH", SCHEDULED_CHANNEL, format_score(score).as_bytes()]);
         }
-        let asks_time = clock.is_some_and(|clock| clock.age() > CLOCK_AGES);
+        let relative = self.is_relative();
+        let asks_time = clock.is_some_and(|clock| relative || clock.age() > CLOCK_AGES);
         if asks_time {
             pipeline.command(&[b"TIME"]);
+        }
+        if pool.replicas > 0 {
+            let (replicas, patience) = (pool.replicas.to_string(), pool.patience().as_millis().to_string());
+            pipeline.command(&[b"WAIT", replicas.as_bytes(), patience.as_bytes()]);
         }
         let sent = Instant::now();
         if let Err(error) = connection.send(pipeline.bytes()) {
@@ -162,10 +162,57 @@ impl Batch {
         if announced.is_some() {
             let _ = connection.receive();
         }
+        let mut expected = None;
         if asks_time && let Ok(reply) = connection.receive() {
+            let doubt = sent.elapsed().as_secs_f64() / 2.0;
             connection.read_clock(&reply, sent);
+            expected = clock.map(|clock| (clock.now(), doubt)).filter(|_| relative && outcome.is_ok());
+        }
+        let outcome = if pool.replicas == 0 { outcome } else { self.confirmed(outcome, connection.receive(), pool) };
+        if let (Some((before, doubt)), Some(clock)) = (expected, connection.clock())
+            && (clock.now() - before).abs() > CLOCK_STEP + doubt
+        {
+            self.correct(connection, clock);
         }
         outcome
+    }
+
+    /// Redis's clock was set since it was last read: delays had counted from the old one. What has become due already stays that.
+    fn correct(&self, connection: &mut Connection, clock: ClockReading) {
+        let delayed: Vec<usize> = (0..self.len()).filter(|index| self.parcels[*index].is_relative()).collect();
+        let mut pipeline = Pipeline::new();
+        if let Some(score) = self.add_to_schedule(&mut pipeline, &delayed, Some(clock), true) {
+            pipeline.command(&[b"PUBLISH", SCHEDULED_CHANNEL, format_score(score).as_bytes()]);
+        }
+        // The jobs are enqueued, whatever becomes of this; a connection that breaks here shows at its next use.
+        let _ = connection.run(&pipeline);
+    }
+
+    /// What the primary has taken is enqueued for certain only when enough replicas have it too: `reply` is that to `WAIT`.
+    fn confirmed(
+        &self,
+        outcome: std::result::Result<(), Failure>,
+        reply: Result<Reply>,
+        pool: &Pool,
+    ) -> std::result::Result<(), Failure> {
+        let error = match reply.and_then(Reply::into_result) {
+            Ok(reply) => {
+                let count = reply.as_int().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+                if count >= pool.replicas {
+                    return outcome;
+                }
+                let (wanted, seconds) = (pool.replicas, pool.patience().as_secs_f64());
+                let message = format!("the primary has it, but only {count} of {wanted} replicas within {seconds} s");
+                Error::Reply { code: "NOREPLICAS".into(), message }
+            }
+            Err(error) => error,
+        };
+        let (error, mut fates) = match outcome {
+            Ok(()) => (error, vec![Fate::Pushed; self.len()]),
+            Err(failure) => (failure.error, failure.fates),
+        };
+        fates.iter_mut().filter(|fate| **fate == Fate::Pushed).for_each(|fate| *fate = Fate::Uncertain);
+        Err(Failure { error, fates })
     }
 
     /// Reads one reply a group. `SADD` may be refused where the pushes are not (an ACL, say): the jobs are enqueued
@@ -204,13 +251,22 @@ impl Batch {
         }
     }
 
-    /// Answers the earliest score when that is to be announced.
-    fn add_to_schedule(&self, pipeline: &mut Pipeline, members: &[usize], clock: Option<ClockReading>) -> Option<f64> {
+    /// Answers the earliest score when that is to be announced. `again`: only of what is still there.
+    fn add_to_schedule(
+        &self,
+        pipeline: &mut Pipeline,
+        members: &[usize],
+        clock: Option<ClockReading>,
+        again: bool,
+    ) -> Option<f64> {
         let now = clock.map_or_else(local_time, |clock| clock.now());
         let mut earliest = f64::INFINITY;
-        pipeline.begin(2 + 2 * members.len());
+        pipeline.begin(2 + usize::from(again) + 2 * members.len());
         pipeline.word(b"ZADD");
         pipeline.word(SCHEDULE);
+        if again {
+            pipeline.word(b"XX");
+        }
         for index in members {
             let parcel = &self.parcels[*index];
             let score = match parcel.place {
@@ -223,6 +279,10 @@ impl Batch {
             pipeline.word(self.payload(parcel));
         }
         (earliest - now < ANNOUNCED).then_some(earliest)
+    }
+
+    fn is_relative(&self) -> bool {
+        self.parcels.iter().any(Parcel::is_relative)
     }
 
     fn needs_clock(&self) -> bool {
@@ -242,30 +302,6 @@ impl Batch {
             }
         }
         groups
-    }
-}
-
-impl Failure {
-    /// Nothing was enqueued, since Redis is not there, or not yet.
-    pub fn is_outage(&self) -> bool {
-        let away = match &self.error {
-            Error::Unreachable(_) => true,
-            Error::Reply { code, .. } => matches!(code.as_str(), "LOADING" | "MASTERDOWN"),
-            _ => false,
-        };
-        away && self.fates.iter().all(|fate| *fate == Fate::Refused)
-    }
-
-    /// Whether another connection may do better, and nothing has been or may have been enqueued.
-    fn is_curable(&self) -> bool {
-        let curable = match &self.error {
-            Error::Unreachable(_) => true,
-            Error::Reply { code, .. } => {
-                matches!(code.as_str(), "READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "UNBLOCKED")
-            }
-            _ => false,
-        };
-        curable && self.fates.iter().all(|fate| *fate == Fate::Refused)
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::batch::{Batch, Failure, Fate};
+use crate::batch::Batch;
+use crate::fate::{Failure, Fate};
 use crate::pool::Pool;
 
 /// After a failure to connect, pushes go to the buffer without another attempt for so long: each might take the whole

@@ -3,9 +3,10 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
 
-use crate::batch::{Batch, Fate};
+use crate::batch::Batch;
 use crate::client::{Client, Trouble, buffered_error, or_signal, warn_of_size};
 use crate::error::{self, Error, Result};
+use crate::fate::Fate;
 use crate::item;
 use crate::jids::{self, Jids};
 

@@ -7,10 +7,11 @@ use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::batch::{Batch, Failure, Fate, Place, local_time};
+use crate::batch::{Batch, Place, local_time};
 use crate::bulk::{self, Rows};
 use crate::convert;
 use crate::error::{self, Error, Result};
+use crate::fate::{Failure, Fate};
 use crate::item;
 use crate::jids::{self, Jid, Jids};
 use crate::manual::{self, How, Order};
@@ -45,7 +46,9 @@ pub enum Trouble {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (url, *, pool_size = 16, connect_timeout = 3.0, timeout = 5.0, buffer = 0, max_bytes = 8_388_608))]
+    #[pyo3(signature = (
+        url, *, pool_size = 16, connect_timeout = 3.0, timeout = 5.0, buffer = 0, max_bytes = 8_388_608, wait_replicas = 0
+    ))]
     fn new(
         url: &str,
         pool_size: usize,
@@ -53,12 +56,13 @@ impl Client {
         timeout: f64,
         buffer: usize,
         max_bytes: usize,
+        wait_replicas: usize,
     ) -> Result<Self> {
         if pool_size == 0 {
             return Err(Error::Config("pool_size: must be at least 1".into()));
         }
         let (connect_timeout, timeout) = (seconds("connect_timeout", connect_timeout)?, seconds("timeout", timeout)?);
-        let pool = Pool::new(RedisUrl::parse(url)?, pool_size, connect_timeout, timeout);
+        let pool = Pool::new(RedisUrl::parse(url)?, pool_size, connect_timeout, timeout, wait_replicas);
         Ok(Self { pool, buffer, max_bytes })
     }
 

@@ -69,7 +69,10 @@ impl Connection {
 
     /// As `open`, at one server of several.
     pub fn open_at(endpoint: &Endpoint, url: &RedisUrl, connect_timeout: Duration, timeout: Duration) -> Result<Self> {
-        let name = url.safe().to_owned();
+        let name = match &url.endpoint {
+            Endpoint::Sentinel { service, .. } => endpoint.name(service),
+            _ => url.safe().to_owned(),
+        };
         let mut connection = Self::connect(endpoint, url.tls.as_ref(), name, connect_timeout, timeout)?;
         connection.login(&url.login)?;
         connection.introduce(url.db)?;
@@ -256,6 +259,11 @@ impl Connection {
 
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Where it leads to, without secrets.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Lets another thread end a read that blocks on this connection.

@@ -43,7 +43,7 @@ impl Error {
 
     /// The server answers, but another connection may lead to one that takes writes.
     pub fn wants_reconnect(&self) -> bool {
-        matches!(self.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+        matches!(self.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED" | "NOREPLICAS"))
     }
 
     /// The first word of Redis's error reply.

@@ -22,6 +22,7 @@ use crate::process_hash;
 use crate::rescue::sweep;
 use crate::resp::Reply;
 use crate::scripts::run_pipeline;
+use crate::sentinel::Watch;
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::sync::thread;
 use crate::threads::Backoff;
@@ -39,6 +40,7 @@ pub struct Heartbeat {
     beat_us: u64,
     summary: (u64, u64, u64),
     backoff: Backoff,
+    watch: Watch,
 }
 
 impl Heartbeat {
@@ -53,6 +55,7 @@ impl Heartbeat {
             beat_us: 0,
             summary: (now_us(), 0, 0),
             backoff: Backoff::new(),
+            watch: Watch::default(),
         }
     }
 
@@ -119,7 +122,22 @@ impl Heartbeat {
             core.events.push(Event::Heartbeat);
         }
         core.events.push(Event::Beat);
+        self.follow_sentinels(core);
         Ok(())
+    }
+
+    /// All threads go to the master that the sentinels name, though the old one may still answer.
+    fn follow_sentinels(&mut self, core: &Core) {
+        let Some(current) = self.connection.as_ref() else { return };
+        let options = &core.options;
+        if let Some(elsewhere) =
+            self.watch.elsewhere(&core.url, current.name(), options.connect_timeout, options.timeout)
+        {
+            core.events.log(WARNING, format!("the sentinels name another master: {}", elsewhere.name()));
+            core.shut_down(|_| true);
+            self.connection = None;
+            self.beat_us = 0;
+        }
     }
 
     fn join(&mut self, core: &Core, identity: &Arc<Identity>) -> Result<()> {

@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod error;
 mod events;
+mod fate;
 mod fetcher;
 mod flight;
 mod fork;

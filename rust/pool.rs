@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::Buffer;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::sentinel::Watch;
 use crate::url::RedisUrl;
 
 /// Who has waited longer than this for a connection is no longer overtaken by those who have just come. Up to then they
@@ -22,6 +23,9 @@ pub struct Pool {
     size: usize,
     connect_timeout: Duration,
     timeout: Duration,
+    /// How many replicas must confirm a push; 0 = none is asked.
+    pub replicas: usize,
+    watch: Watch,
     slot: AtomicPtr<Slot>,
 }
 
@@ -38,6 +42,9 @@ struct Connections {
     idle: Vec<Connection>,
     /// Idle ones, lent ones, and those being opened.
     open: usize,
+    /// Where the one opened last leads to. Through Sentinels that is the master of the moment: what leads elsewhere is closed, at
+    /// once or when it comes back.
+    master: String,
     /// Who waits for one, in the order of their coming; only the first is ever woken.
     queue: VecDeque<Arc<Turn>>,
 }
@@ -72,8 +79,21 @@ impl Connections {
 }
 
 impl Pool {
-    pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration) -> Self {
-        Self { url, size, connect_timeout, timeout, slot: AtomicPtr::new(Slot::allocate()) }
+    pub fn new(url: RedisUrl, size: usize, connect_timeout: Duration, timeout: Duration, replicas: usize) -> Self {
+        Self {
+            url,
+            size,
+            connect_timeout,
+            timeout,
+            replicas,
+            watch: Watch::default(),
+            slot: AtomicPtr::new(Slot::allocate()),
+        }
+    }
+
+    /// How long replicas get to confirm a push: Redis must have answered before we give the connection up.
+    pub fn patience(&self) -> Duration {
+        self.timeout / 2
     }
 
     /// This process's part of the pool.
@@ -113,7 +133,10 @@ impl Pool {
         let usable = lease.connection.as_mut().is_some_and(|idle| !idle.peek_closed());
         if !usable {
             lease.connection = None;
-            lease.connection = Some(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
+            lease.adopt(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
+        }
+        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.connect_timeout, self.timeout) {
+            lease.adopt(elsewhere);
         }
         lease.hurry(alone);
         Ok(lease)
@@ -198,6 +221,19 @@ pub struct Lease<'a> {
 }
 
 impl Lease<'_> {
+    /// Takes a connection that was just opened.
+    fn adopt(&mut self, connection: Connection) {
+        let mut connections = self.slot.lock();
+        if connections.master != connection.name() {
+            connection.name().clone_into(&mut connections.master);
+            let before = connections.idle.len();
+            connections.idle.retain(|idle| idle.name() == connection.name());
+            connections.open -= before - connections.idle.len();
+        }
+        drop(connections);
+        self.connection = Some(connection);
+    }
+
     /// Closes the connection instead of giving it back.
     pub fn discard(mut self) {
         self.connection = None;
@@ -208,7 +244,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take().filter(|connection| !connection.is_broken());
         let mut connections = self.slot.lock();
-        match connection {
+        match connection.filter(|connection| connection.name() == connections.master) {
             Some(connection) => connections.idle.push(connection),
             None => connections.open -= 1,
         }

@@ -29,6 +29,23 @@ pub enum Endpoint {
     Embedded,
 }
 
+impl Endpoint {
+    /// What connections to a server of `service` are called.
+    pub fn name(&self, service: &str) -> String {
+        format!("{} of {service}", self.address())
+    }
+
+    /// `host:port`, or the socket's path.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Unix(path) => path.display().to_string(),
+            Self::Sentinel { service, .. } => service.clone(),
+            Self::Embedded => "embedded".into(),
+        }
+    }
+}
+
 /// How the server proves who it is, and the client who it is.
 #[derive(Clone, PartialEq)]
 pub struct Tls {

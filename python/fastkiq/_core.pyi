@@ -65,9 +65,10 @@ class Client:
         timeout: float = 5.0,
         buffer: int = 0,
         max_bytes: int = 8_388_608,
+        wait_replicas: int = 0,
     ) -> Client:
         """`buffer`: jobs kept in memory while Redis is away. `max_bytes`: the limit of `push_payload`; templates have
-        their own."""
+        their own. `wait_replicas`: so many replicas must confirm a push within half of `timeout`, or PushUncertain."""
 
     @property
     def url(self) -> str:

@@ -196,6 +196,7 @@ class Client:
                 timeout=config.redis_timeout,
                 buffer=config.outage_buffer,
                 max_bytes=config.max_payload_bytes,
+                wait_replicas=config.wait_replicas,
             )
             if config.outage_buffer:
                 _flush_at_exit(self._core)
@@ -261,6 +262,7 @@ _CLIENT_SETTINGS = (
     "connect_timeout",
     "redis_timeout",
     "outage_buffer",
+    "wait_replicas",
     "max_payload_bytes",
 )
 _replacement: Client | None = None

@@ -86,7 +86,7 @@ class EmbeddedError(RedisError):
 
 
 class PushUncertain(RedisError):
-    """The job was sent but the reply was lost: it may be enqueued or not.
+    """The job was sent but the reply was lost, or too few replicas confirmed it: it may be enqueued or not.
 
     `jid` is the job's id (of a bulk push: see `pushed`, `uncertain` and `rest`). fastkiq never sends it again by
     itself, since that could run the job twice.

@@ -10,7 +10,7 @@ import pytest
 
 from faults.lab.books import settle
 from faults.lab.crew import Crew
-from faults.lab.ledger import Ledger, Run
+from faults.lab.ledger import Ledger
 from faults.lab.load import Load
 from faults.lab.results import record
 from faults.lab.scale import dice, scaled
@@ -158,10 +158,6 @@ SILENT = (restart, killed, paused, loading, busy, silence)
 COMPLAINTS = ("out of reach", "Redis refuses", "not a Redis server")
 
 
-def first_after(ledger: Ledger, moment: int) -> Run | None:
-    return next((run for run in ledger.read().all_runs() if run.begun > moment), None)
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", FAULTS)
 def test_work_goes_on(
@@ -186,7 +182,7 @@ def test_work_goes_on(
             fault(Scene(own, proxy, seconds))
             back = time.monotonic_ns()
             cpu, growth = usage.cpu(), usage.growth_kib()
-            begun = wait_until(lambda: first_after(ledger, back), 10, "work")
+            begun = wait_until(lambda: ledger.first_after(back), 10, "work")
             time.sleep(0.3)
         finally:
             jobs = load.stop()

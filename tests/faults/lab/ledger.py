@@ -70,6 +70,10 @@ class Ledger:
             pairs += list(itertools.pairwise(ordered))
         return pairs
 
+    def first_after(self, moment: int) -> Run | None:
+        """A run that began after `moment`, of those noted so far."""
+        return next((run for run in self.read().all_runs() if run.begun > moment), None)
+
     def running(self) -> list[Run]:
         """Begun and not ended."""
         return [run for run in self.all_runs() if run.ended is None]

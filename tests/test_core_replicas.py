@@ -1,0 +1,120 @@
+"""The client and the replicas: pushes that wait for them, and the way to the primary that the Sentinels name."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import redis as redis_py
+
+from conftest import SERVICE
+from fastkiq import _core
+from fastkiq.errors import PushUncertain, RedisConnectionError
+from servers import Server, wait_until
+
+HARD = _core.Template("HardWorker", {"retry": 5, "queue": "critical"})
+
+
+def link_is_up(replica: redis_py.Redis) -> bool:
+    return replica.info("replication").get("master_link_status") == "up"
+
+
+@pytest.fixture
+def replica(start_server: Callable[..., Server], server: Server) -> Server:
+    following = start_server(f"replicaof 127.0.0.1 {server.port}", "repl-ping-replica-period 1")
+    with following.client() as client:
+        wait_until(lambda: link_is_up(client), 20, "the replica")
+    return following
+
+
+@pytest.mark.both_servers
+def test_a_push_waits_until_a_replica_has_it(redis_url: str, replica: Server) -> None:
+    client = _core.Client(redis_url, wait_replicas=1)
+    with replica.client() as copy:
+        for number in range(1, 50):
+            client.push(HARD, [number])
+            assert copy.llen("queue:critical") == number
+        client.push(HARD, [50], 60.0)
+        assert copy.zcard("schedule") == 1
+        client.push_bulk(HARD, [[number] for number in range(2500)])
+        assert copy.llen("queue:critical") == 49 + 2500
+
+
+def test_too_few_replicas_leave_a_push_uncertain(redis_url: str, redis: redis_py.Redis) -> None:
+    client = _core.Client(redis_url, wait_replicas=1, timeout=0.2)
+    with pytest.raises(PushUncertain, match=r"only 0 of 1 replicas within 0.1 s; job [0-9a-f]{24} may be") as raised:
+        client.push(HARD, [1])
+    assert redis.llen("queue:critical") == 1
+    assert len(raised.value.jid) == 24  # type: ignore[attr-defined]
+    with pytest.raises(PushUncertain) as raised:
+        client.push_bulk(HARD, [[2], [3]], None, 1)
+    assert (len(raised.value.uncertain), list(raised.value.rest)) == (1, [[3]])  # type: ignore[attr-defined]
+
+
+def test_a_refusal_is_no_doubt_though_replicas_are_wanted(redis_url: str, redis: redis_py.Redis) -> None:
+    redis.set("queue:critical", "no list")
+    client = _core.Client(redis_url, wait_replicas=1, timeout=0.2)
+    with pytest.raises(Exception, match=r"WRONGTYPE") as raised:
+        client.push(HARD, [1])
+    assert not isinstance(raised.value, PushUncertain)
+
+
+def test_a_frozen_primary_is_tried_once_however_many_sentinels_name_it(
+    start_server: Callable[..., Server],
+) -> None:
+    own = start_server()
+    watching = [start_server(f"sentinel monitor own 127.0.0.1 {own.port} 4", sentinel=True) for _ in range(3)]
+    nodes = ",".join(f"127.0.0.1:{watch.port}" for watch in watching)
+    own.freeze()
+    client = _core.Client(f"redis+sentinel://{nodes}/own", connect_timeout=0.5, timeout=0.5)
+    since = time.monotonic()
+    with pytest.raises(RedisConnectionError, match=rf"no reply from 127\.0\.0\.1:{own.port} of own: no reply within"):
+        client.push(HARD, [1])
+    assert time.monotonic() - since < 1
+
+
+def test_a_primary_that_was_replaced_is_left_though_it_answers(
+    start_server: Callable[..., Server], server: Server, redis: redis_py.Redis
+) -> None:
+    """It takes writes still, and its Sentinel names another: asked each 5 s. No thread's connection stays behind."""
+    other = start_server()
+    watching = start_server(f"sentinel monitor own 127.0.0.1 {server.port} 1", sentinel=True)
+    client = _core.Client(f"redis+sentinel://127.0.0.1:{watching.port}/own")
+    over = threading.Event()
+
+    def push() -> None:
+        while not over.wait(0.001):
+            client.push_bulk(HARD, [[number] for number in range(200)])
+
+    threads = [threading.Thread(target=push) for _ in range(6)]
+    with watching.client() as sentinel, other.client() as now:
+        for thread in threads:
+            thread.start()
+        try:
+            wait_until(lambda: redis.llen("queue:critical") > 0, 10, "a push")
+            sentinel.execute_command("SENTINEL", "REMOVE", "own")
+            sentinel.execute_command("SENTINEL", "MONITOR", "own", "127.0.0.1", other.port, 1)
+            since = time.monotonic()
+            wait_until(lambda: now.llen("queue:critical") > 0, 10, "a push to the other one")
+            assert time.monotonic() - since < 7
+            time.sleep(0.3)  # what was under way
+            left, arrived = redis.llen("queue:critical"), now.llen("queue:critical")
+            wait_until(lambda: now.llen("queue:critical") > arrived + 5000, 10, "more pushes")
+            assert redis.llen("queue:critical") == left
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(10)
+
+
+def test_a_sentinel_that_lags_behind_is_not_believed(
+    start_server: Callable[..., Server], sentinel: Server, server: Server, replica: Server, redis: redis_py.Redis
+) -> None:
+    """The first one names a replica; the second one knows better."""
+    lagging = start_server(f"sentinel monitor {SERVICE} 127.0.0.1 {replica.port} 9", sentinel=True)
+    url = f"redis+sentinel://127.0.0.1:{lagging.port},127.0.0.1:{sentinel.port}/{SERVICE}"
+    _core.Client(url).push(HARD, [1])
+    assert redis.llen("queue:critical") == 1
+    alone = f"redis+sentinel://127.0.0.1:{lagging.port}/{SERVICE}"
+    with pytest.raises(RedisConnectionError, match=rf"127\.0\.0\.1:{replica.port} of {SERVICE} is no master"):
+        _core.Client(alone).push(HARD, [2])
