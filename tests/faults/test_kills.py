@@ -84,7 +84,7 @@ def test_workers_killed_at_random_moments(
         moments=dict(states + moments(ledger, helds)),
     )
     assert delays, "no job was ever held by a process that was killed"
-    assert percentile(delays, 1) < 2
+    assert percentile(delays, 1) < scaled(4, 2)  # the short form has other tests beside it
 
 
 @pytest.mark.timeout(900)
