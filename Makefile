@@ -53,14 +53,15 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 	@$(LIBPYTHON) FASTKIQ_RACES_SECONDS="$${FASTKIQ_RACES_SECONDS:-60}" \
 		cargo test --quiet --locked --profile races --features races --lib -- "$(or $(RACES),races::)" --nocapture
 
-# The fault tests wait more than they work: three at a time. FASTKIQ_SEED=N repeats what a run with that number did.
+# The fault tests wait more than they work: four at a time. FASTKIQ_SEED=N repeats what a run with that number did.
 pytest: dev
 	@$(BIN)/python -m pytest --ignore=tests/faults $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/faults -n 3 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS)
 
 faults: dev ## Break everything, for the better part of an hour on a machine at rest, and write docs/reliability.md
 	@rm -rf target/faults && mkdir -p target/faults
-	@FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest tests/faults --timeout 900 $(FAULTS_ARGS)
+	@FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest \
+		tests/faults tests/integration/test_harm.py --timeout 900 $(FAULTS_ARGS)
 	@$(BIN)/python tests/faults/report.py target/faults/results.jsonl docs/reliability.md
 
 fuzz: dev ## Millions of inputs for whatever reads bytes; FUZZ_ARGS="--seed 1 --inputs 1000000 --summary FILE"
