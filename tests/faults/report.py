@@ -28,7 +28,7 @@ def conditions(rows: list[Figures]) -> str:
     faults, jobs, lost = (sum(row[key] for row in rows) for key in ("faults", "jobs", "lost"))
     return (
         f"Python {platform.python_version()}, {os.cpu_count()} cores, commit {commit.strip()}: "
-        f"{faults:,} faults, {jobs:,} jobs, {lost} lost."
+        f"{faults:,} faults, {jobs:,} jobs, {lost} lost. Two tests at a time, the long run alone."
     )
 
 
