@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::clock::{now_us, redis_us, wall_us};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::events::{Event, INFO, WARNING};
+use crate::events::{ERROR, Event, INFO, WARNING};
 use crate::flight::Identity;
 use crate::keys;
 use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
@@ -172,12 +172,16 @@ impl Heartbeat {
         Ok(())
     }
 
-    /// Somebody has declared us dead. What runs goes on, and runs elsewhere too; what was prefetched is dropped, Redis has it.
+    /// Our entry is gone: somebody has declared us dead, or Redis has lost its data. What runs goes on, and runs elsewhere too; what was prefetched is dropped, Redis has it.
     fn lapsed(&mut self, core: &Core, identity: &Identity) -> Result<()> {
+        let mut forgotten = false;
         if let Some(connection) = self.connection.as_mut() {
             let now = core.clock.now_s().to_string();
             let queues = core.options.queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>().join(" ");
             let record = keys::process(&identity.name);
+            // Who is buried has a tomb and a record, for a day.
+            forgotten = connection.command(&[b"EXISTS", &record])?.as_int() == Some(0)
+                && connection.command(&[b"ZSCORE", keys::TOMBS, identity.name.as_bytes()])?.as_str().is_none();
             connection.command(&[
                 b"HSET",
                 &record,
@@ -192,13 +196,12 @@ impl Heartbeat {
             connection.command(&[b"SREM", keys::PROCESSES, identity.name.as_bytes()])?;
         }
         let renewed = core.renew_identity()?;
-        core.events.log(
-            WARNING,
-            format!(
-                "this process was taken for dead ({}) and goes on as {}; what it ran may run twice",
-                identity.name, renewed.name
-            ),
-        );
+        let (level, what) = if forgotten {
+            (ERROR, "Redis has lost its data, and jobs with it: it knows nothing of this process any more")
+        } else {
+            (WARNING, "this process was taken for dead, and what it ran may run twice")
+        };
+        core.events.log(level, format!("{what}; {} goes on as {}", identity.name, renewed.name));
         self.announced = false;
         self.beat_us = 0;
         unpark(&core.threads.fetcher);

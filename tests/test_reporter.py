@@ -62,7 +62,7 @@ def test_a_poison_pill_is_a_death(
 ) -> None:
     raw = b'{"class":"app.Killer","jid":"a","queue":"mail"}'
     tell(("poison", "app.Killer", "a", raw))
-    assert heard == [("death", raw, None)]
+    assert heard == [("death", raw, "its process died three times while it ran")]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -97,7 +97,7 @@ def test_no_hook_and_no_report_ends_it(
     config.error_handlers.clear()
     config.on("beat", leave)
     tell(("beat",), ("of a kind that nobody knows", 1), ("poison", "app.Killer", "a", b"{}"))
-    assert heard == [("death", b"{}", None)]
+    assert heard == [("death", b"{}", "its process died three times while it ran")]
     assert "nobody knows" in caplog.text
 
 

@@ -32,6 +32,10 @@ class UnknownWorker(FastkiqError, LookupError):
     """A payload names a class that no loaded module defines."""
 
 
+class PoisonPill(FastkiqError):
+    """Three processes died within 72 hours while they ran the job: it is in the dead set and not tried again."""
+
+
 class ForkedError(FastkiqError, RuntimeError):
     """A running server was used in a forked child."""
 

@@ -36,7 +36,7 @@ def report(config: "Config", error: BaseException, context: dict[str, Any]) -> N
             logging.getLogger("fastkiq").exception("error handler %r failed", handler)
 
 
-def died(config: "Config", job: "Job", error: BaseException | None) -> None:
+def died(config: "Config", job: "Job", error: BaseException) -> None:
     """Tells every death handler that the job will not be tried again."""
     for handler in list(config.death_handlers):
         try:

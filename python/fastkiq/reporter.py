@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import events
 from fastkiq.boot_checks import RoundTrips
-from fastkiq.errors import FastkiqError
+from fastkiq.errors import FastkiqError, PoisonPill
 from fastkiq.job import Job
 from fastkiq.logging import about, logger
 from fastkiq.printable import counted, printable
@@ -76,7 +76,7 @@ class Reporter(Thread):
         job = Job.from_bytes(raw)
         logger.error("three processes died while they ran this job, so it is in the dead set now",
                      extra=about(class_name, jid, job.queue))  # fmt: skip
-        events.died(self._config, job, None)
+        events.died(self._config, job, PoisonPill("its process died three times while it ran"))
 
     def _recovered(self, identity: str, jobs: int) -> None:
         logger.warning("%s of the dead process %s put back in the queues", counted(jobs, "job"), printable(identity))

@@ -9,6 +9,9 @@ local wrong = {}
 for i = 1, 2 do
   local due = redis.pcall('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, ARGV[1])
   if due.err then
+    if not string.find(due.err, 'WRONGTYPE', 1, true) then
+      return due
+    end
     wrong[#wrong + 1] = KEYS[i]
   end
   local bytes, kept = 0, 0

@@ -6,7 +6,7 @@ from time import sleep
 
 import fastkiq
 from children import Child
-from faults.kit import APP, flights, hide_machine, short_lease
+from faults.kit import APP, flights, hide_machine, ledger, short_lease
 from servers import Server, wait_until
 
 Start = Callable[..., Child]
@@ -37,3 +37,22 @@ def test_an_outage_of_redis_is_nobodys_death(
         assert worker.output().count("out of reach") == 1
         assert worker.output().count("is back after") == 1
         assert worker.stop() == 0
+
+
+def test_a_redis_that_comes_back_empty_is_told(
+    worker_process: Start, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Nobody has taken the process for dead then, and nothing of what was there will run."""
+    own = start_server("appendonly no")
+    worker = worker_process(APP, "-c", "3", *short_lease(tmp_path, 1.5), env={"FASTKIQ_REDIS_URL": own.url})
+    worker.wait_for("ready")
+    client = fastkiq.Client(own.url)
+    client.push("app.Work", 60)
+    with own.client() as redis:
+        wait_until(lambda: redis.llen("ledger:begun") == 1, 10, "begun")
+        own.kill()
+        own.start()
+        worker.wait_for("Redis has lost its data", 10)
+        assert "taken for dead" not in worker.output()
+        jid = client.push("app.Work", 0)
+        wait_until(lambda: ledger(redis, "done")[jid] == 1, 10, "a job that came after")

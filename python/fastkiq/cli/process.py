@@ -1,8 +1,10 @@
 """`fastkiq process`: the command that runs jobs."""
 
+import faulthandler
 import os
 import sys
 import traceback
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -104,6 +106,8 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
     for target in config.require:
         load(target)
     setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
+    with suppress(AttributeError, OSError, RuntimeError, ValueError):  # stderr may be closed or no file
+        faulthandler.enable()  # a crash of the interpreter shows what every thread ran
     if not registry.entries():
         logger.warning(
             "no workers are defined in %s: every job will wait in retry", printable(", ".join(config.require))
