@@ -29,7 +29,7 @@ NewCrew = Callable[..., Crew]
 NewClock = Callable[..., WallClock]
 
 HOUR, DAY = 3600.0, 86_400.0
-LATEST = scaled(1.5, 0.3)
+LATEST = scaled(1.5, 1.0)
 """Seconds that a job may begin after its time; the short form has other tests beside it."""
 DEATHS = ("is dead", "taken for dead")
 

@@ -12,7 +12,7 @@ import pytest
 import redis as redis_py
 
 import fastkiq
-from faults.lab.books import account, leftovers
+from faults.lab.books import account, places
 from faults.lab.crew import Crew
 from faults.lab.fleet import MAX_LAG, Fleet, role
 from faults.lab.ledger import Ledger
@@ -73,7 +73,7 @@ COMPLAINTS = ("out of reach", "Redis refuses", "not a Redis server")
 
 
 def quiet(redis: redis_py.Redis) -> bool:
-    return not leftovers(redis) and not any(redis.exists(key) for key in ("queue:default", "schedule", "retry"))
+    return not places(redis)
 
 
 @pytest.mark.timeout(120)

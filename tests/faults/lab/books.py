@@ -36,22 +36,39 @@ def numbers_of(payloads: Iterable[bytes]) -> Iterator[int]:
             yield args[0]
 
 
+_SNAPSHOT = """
+local found = {}
+local function add(place, jobs)
+  if #jobs > 0 then
+    found[#found + 1] = { place, jobs }
+  end
+end
+for _, key in ipairs(redis.call('KEYS', 'queue:*')) do
+  add(key, redis.call('LRANGE', key, 0, -1))
+end
+for _, name in ipairs({ 'schedule', 'retry', 'dead' }) do
+  add(name, redis.call('ZRANGE', name, 0, -1))
+end
+local flights = redis.call('KEYS', 'fastkiq:flight:*')
+for _, name in ipairs(redis.call('ZRANGE', 'fastkiq:alive', 0, -1)) do
+  local start = 'fastkiq:flight:' .. name .. ':'
+  for _, key in ipairs(flights) do
+    if string.sub(key, 1, #start) == start then
+      add('flight', redis.call('LRANGE', key, 0, -1))
+    end
+  end
+end
+return found
+"""
+
+
 def places(redis: redis_py.Redis) -> dict[int, list[str]]:
-    """Job (its first argument) -> the places it lies in. A flight whose process is not in the registry is none."""
+    """Job (its first argument) -> the places it lies in, all at one instant: else a job on its way from one to another
+    would be seen in neither. A flight whose process is not in the registry is no place."""
     found: dict[int, list[str]] = {}
-
-    def lies_in(place: str, payloads: Iterable[bytes]) -> None:
+    for place, payloads in redis.eval(_SNAPSHOT, 0):
         for number in numbers_of(payloads):
-            found.setdefault(number, []).append(place)
-
-    alive = [name.decode() for name in redis.zrange("fastkiq:alive", 0, -1)]
-    for key in redis.scan_iter("queue:*", count=1000):
-        lies_in(key.decode(), redis.lrange(key, 0, -1))
-    for name in ("schedule", "retry", "dead"):
-        lies_in(name, redis.zrange(name, 0, -1))
-    for key in redis.scan_iter("fastkiq:flight:*", count=1000):
-        if any(key.decode().startswith(f"fastkiq:flight:{name}:") for name in alive):
-            lies_in("flight", redis.lrange(key, 0, -1))
+            found.setdefault(number, []).append(place.decode())
     return found
 
 

@@ -87,7 +87,10 @@ def moments(ledger: Ledger, helds: Iterable[Held]) -> Counter[str]:
 
 
 def waits(ledger: Ledger, helds: Iterable[Held]) -> list[float]:
-    """Seconds from a death to the next beginning of each job that was held and had not ended, ascending."""
+    """Seconds from a death to the next beginning of each job that was held and had not ended, ascending.
+
+    Of a job only the first death counts: after a second one it is back as soon, but waits until it can run alone.
+    """
     begun: dict[int, list[int]] = {}
     ended: dict[int, int] = {}
     for run in ledger.all_runs():
@@ -95,11 +98,13 @@ def waits(ledger: Ledger, helds: Iterable[Held]) -> list[float]:
         if run.ended is not None:
             ended[run.job] = min(run.ended, ended.get(run.job, run.ended))
     found = []
+    seen: set[int] = set()
     for one in helds:
-        for job in one.jobs:
+        for job in one.jobs - seen:
             later = [at for at in begun.get(job, ()) if at > one.death.gone]
             if later and ended.get(job, one.death.gone) >= one.death.gone:
                 found.append((min(later) - one.death.gone) / 1e9)
+        seen |= one.jobs
     return sorted(found)
 
 
