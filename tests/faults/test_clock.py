@@ -18,7 +18,7 @@ from children import clean_environment
 from conftest import IN_CI
 from faults.lab.books import settle
 from faults.lab.clock import WallClock, library
-from faults.lab.crew import Crew, own_namespace
+from faults.lab.crew import Crew, need_namespace
 from faults.lab.ledger import Ledger
 from faults.lab.load import Load
 from faults.lab.results import record
@@ -230,8 +230,7 @@ def test_workers_with_skewed_clocks_do_not_steal(
     crew: NewCrew, server: Server, redis: redis_py.Redis, ledger: Ledger, tmp_path: Path, clock: NewClock
 ) -> None:
     """Each seems to run on a host of its own. Nobody dies of another's clock, and a real death is noticed in time."""
-    if own_namespace() is None:
-        pytest.skip("pid namespaces are needed (unshare, Linux, root or user namespaces)")
+    need_namespace()
     lease = 2.0
     workers = crew(server.url, "-c", "2", lease=lease)
     walls = [clock(f"host-{ahead}", ahead) for ahead in (0.0, 30.0, -30.0)]

@@ -10,7 +10,7 @@ import redis as redis_py
 
 import fastkiq
 from faults.lab.books import settle
-from faults.lab.crew import Crew, Worker
+from faults.lab.crew import Crew, Worker, need_namespace
 from faults.lab.kills import ACK_NS, NOTE_NS, Held, held, moments, percentile, repeats, waits
 from faults.lab.ledger import Ledger
 from faults.lab.load import Load
@@ -93,6 +93,7 @@ def test_a_death_on_another_machine_is_known_by_its_lease(
     crew: NewCrew, redis_url: str, redis: redis_py.Redis, ledger: Ledger, lease: float
 ) -> None:
     """In a pid namespace of its own nobody can prove it: within lease + 10 s all the same."""
+    need_namespace()
     workers = crew(redis_url, "-c", "10", lease=lease)
     neighbour = workers.start()
     client = fastkiq.Client(redis_url)

@@ -14,7 +14,7 @@ from faults.lab.ledger import Ledger
 from faults.lab.load import Load
 from faults.lab.results import record
 from faults.lab.scale import dice, scaled
-from faults.lab.usage import Usage
+from faults.lab.usage import Usage, needs_proc
 from proxy import Proxy
 from servers import Server, wait_until
 
@@ -158,6 +158,7 @@ SILENT = (restart, killed, paused, loading, busy, silence)
 COMPLAINTS = ("out of reach", "Redis refuses", "not a Redis server")
 
 
+@needs_proc
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", FAULTS)
 def test_work_goes_on(

@@ -17,7 +17,7 @@ from faults.lab.crew import Crew, Worker
 from faults.lab.load import QUEUES
 from faults.lab.results import record
 from faults.lab.scale import LONG, dice, scaled
-from faults.lab.usage import Usage
+from faults.lab.usage import Usage, needs_proc
 from servers import Server, wait_until
 
 JOBS = scaled(200_000, 20_000_000)
@@ -62,6 +62,7 @@ class Producer(threading.Thread):
                 time.sleep(0.05)
 
 
+@needs_proc
 @pytest.mark.timeout(3600)
 def test_millions_of_jobs_with_faults_at_random(
     crew: Callable[..., Crew], start_server: Callable[..., Server], tmp_path: Path
