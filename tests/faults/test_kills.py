@@ -11,7 +11,7 @@ import redis as redis_py
 import fastkiq
 from faults.lab.books import settle
 from faults.lab.crew import Crew, Worker, need_namespace
-from faults.lab.kills import ACK_NS, NOTE_NS, Held, held, moments, percentile, repeats, waits
+from faults.lab.kills import ACK_NS, NOTE_NS, Held, figures, held, moments, percentile, repeats, waits
 from faults.lab.ledger import Ledger
 from faults.lab.load import Load
 from faults.lab.results import record
@@ -70,17 +70,10 @@ def test_workers_killed_at_random_moments(
     delays = waits(ledger, helds)
     record(
         f"kill -9 of a worker, Redis {'3 ms away' if far else 'near'}",
-        faults=len(workers.deaths),
         jobs=found.jobs,
         lost=len(found.lost),
         pills=found.waiting["dead"],
-        interrupted=again.interrupted,
-        unacknowledged=again.unacknowledged,
-        oldest_unacknowledged_ms=again.oldest_ms,
-        recovered=len(delays),
-        p50_s=percentile(delays, 0.5),
-        p99_s=percentile(delays, 0.99),
-        most_s=percentile(delays, 1),
+        **figures(ledger, workers.deaths, helds, again),
         moments=dict(states + moments(ledger, helds)),
     )
     assert delays, "no job was ever held by a process that was killed"
@@ -115,14 +108,9 @@ def test_a_death_on_another_machine_is_known_by_its_lease(
     delays = waits(ledger, helds)
     record(
         f"kill -9 on another machine, lease {lease:g} s",
-        faults=len(workers.deaths),
         jobs=len(jobs),
         lost=0,
-        interrupted=again.interrupted,
-        recovered=len(delays),
-        p50_s=percentile(delays, 0.5),
-        p99_s=percentile(delays, 0.99),
-        most_s=percentile(delays, 1),
+        **figures(ledger, workers.deaths, helds, again),
     )
     assert len(delays) >= 5 * len(workers.deaths)
     assert delays[0] > 1.0
@@ -153,17 +141,10 @@ def test_all_workers_killed_at_once(crew: NewCrew, redis_url: str, redis: redis_
     again = repeats(ledger, workers.deaths)
     workers.stop()
     assert not again.unexcused, again.unexcused[:10]
-    delays = waits(ledger, helds)
     record(
         "kill -9 of all workers at once",
-        faults=len(workers.deaths),
         jobs=found.jobs,
         lost=len(found.lost),
         pills=found.waiting["dead"],
-        interrupted=again.interrupted,
-        unacknowledged=again.unacknowledged,
-        recovered=len(delays),
-        p50_s=percentile(delays, 0.5),
-        p99_s=percentile(delays, 0.99),
-        most_s=percentile(delays, 1),
+        **figures(ledger, workers.deaths, helds, again),
     )

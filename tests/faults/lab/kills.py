@@ -1,7 +1,7 @@
 """What a `kill -9` may cost: which runs it excuses, and how soon the jobs that the process held ran again."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 
 import redis as redis_py
@@ -111,3 +111,18 @@ def waits(ledger: Ledger, helds: Iterable[Held]) -> list[float]:
 def percentile(ordered: list[float], share: float) -> float:
     """Of an ascending list; 0.0 of an empty one."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def figures(ledger: Ledger, deaths: Sized, helds: Iterable[Held], again: Repeats) -> dict[str, float]:
+    """What `record` is told of the deaths."""
+    delays = waits(ledger, helds)
+    return {
+        "faults": len(deaths),
+        "interrupted": again.interrupted,
+        "unacknowledged": again.unacknowledged,
+        "oldest_unacknowledged_ms": again.oldest_ms,
+        "recovered": len(delays),
+        "p50_s": percentile(delays, 0.5),
+        "p99_s": percentile(delays, 0.99),
+        "most_s": percentile(delays, 1),
+    }
