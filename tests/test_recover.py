@@ -14,7 +14,7 @@ from children import fastkiq as command
 from fastkiq import _core
 from fastkiq.client import Client
 from fastkiq.errors import ArgumentError
-from fastkiq.flights import look, scan
+from fastkiq.flights import look, scan, scores
 from fastkiq.recovery import Recovery
 from faults.kit import APP, flights, short_lease
 from servers import Server, wait_until
@@ -117,7 +117,8 @@ def test_a_living_process_is_left_alone_and_can_be_forced(
     assert redis.llen("queue:a:1:b") == 0
     answer = ask("--force", "nobody")
     assert answer.returncode == 2
-    assert "no process is called 'nobody'" in answer.stderr
+    assert "no process is called 'nobody' (" in answer.stderr
+    assert f"did you mean {identity}?" in ask("--force", identity[:-3]).stderr
     answer = ask("--force", identity)
     assert answer.returncode == 0, answer
     assert "runs a second time" in answer.stderr
@@ -203,6 +204,7 @@ def test_a_killer_goes_to_the_dead_set(redis: redis_py.Redis, ask: Ask) -> None:
     answer = ask()
     assert answer.returncode == 0
     assert f"X {'a' * 24} went to the dead set" in answer.stderr
+    assert "1 put back, 1 to the dead set" in answer.stdout
     assert names(redis) == "b"
     assert b"PoisonPill" in redis.zrange("dead", 0, -1)[0]
 
@@ -223,7 +225,7 @@ def test_purge_removes_what_is_fastkiqs_and_nothing_else(
     assert done["purge"]["refused"] is None
     assert done["purge"]["keys"] > 0
     assert contents(redis) == others
-    assert document(ask("--json", "--purge"), 0)["purge"] == {"keys": 0, "refused": None}
+    assert document(ask("--json", "--purge"), 0)["purge"] == {"keys": 0, "refused": None, "left": []}
 
 
 class Time:
@@ -251,7 +253,7 @@ def test_purge_waits_for_what_may_still_land(redis: redis_py.Redis, core: _core.
         ghost(redis, number=0)
 
     said: list[str] = []
-    assert Recovery(core, BOUNDS, said.append, time, land).purge() == (3, None)  # tombs, record, marks
+    assert Recovery(core, BOUNDS, said.append, time, land).purge() == (3, None, [])  # tombs, record, marks
     assert 4 < time.waits[0] <= 6
     assert "a moment ago" in said[0]
     assert names(redis) == "ba"
@@ -266,21 +268,74 @@ def test_who_joins_while_it_purges_loses_nothing(
     theirs: dict[bytes, bytes] = {}
 
     def join_first(core: _core.Client, pattern: str) -> Iterator[list[bytes]]:
+        if pattern != "fastkiq:*":
+            return scan(core, pattern)
         redis.zadd("fastkiq:alive", {NEWCOMER: 5})
         redis.hset(f"fastkiq:process:{NEWCOMER}", "queues", "default")
         redis.hset("fastkiq:machine:n", NEWCOMER, "2 2")
         redis.sadd(f"fastkiq:flights:{NEWCOMER}", "default:1")
         ghost(redis, NEWCOMER)
-        theirs.update({key: value for key, value in contents(redis).items() if b"machine:m" not in key})
-        del theirs[b"fastkiq:tombs"]
+        theirs.update(contents(redis))
         return scan(core, pattern)
 
     monkeypatch.setattr("fastkiq.recovery.scan", join_first)
-    removed, refusal = Recovery(core, BOUNDS, lambda text: None).purge()
-    assert removed == 2
+    removed, refusal, _ = Recovery(core, BOUNDS, lambda text: None).purge()
+    assert removed == 0
     assert refusal is not None
     assert "started meanwhile" in refusal
     assert contents(redis) == theirs
+
+
+def test_who_joins_after_the_last_look_loses_nothing(redis: redis_py.Redis, core: _core.Client) -> None:
+    redis.zadd("fastkiq:tombs", {GHOST: 5})
+    redis.hset("fastkiq:suspects", "a" * 24, "1:0:5")
+    theirs: dict[bytes, bytes] = {}
+
+    class Joined:
+        """A core before whose removal a process joins."""
+
+        def command(self, *words: Any) -> Any:
+            if words[0] == "EVAL":
+                redis.zadd("fastkiq:alive", {NEWCOMER: 5})
+                redis.hset("fastkiq:machine:m", NEWCOMER, "2 2")
+                theirs.update(contents(redis))
+            return core.command(*words)
+
+    removed, refusal, _ = Recovery(Joined(), BOUNDS, lambda text: None).purge()  # type: ignore[arg-type]
+    assert (removed, refusal) == (0, "a process has started meanwhile: run it again when none runs")
+    assert contents(redis) == theirs
+
+
+def test_purge_leaves_what_it_does_not_know_and_names_it(redis: redis_py.Redis, ask: Ask) -> None:
+    redis.set("fastkiq:new\x1b", "x")
+    redis.hset("fastkiq:suspects", "a" * 24, "1:0:5")
+    assert "--purge would put back all of that first" in ask("--purge", "--dry-run").stderr
+    answer = ask("--purge")
+    assert answer.returncode == 0
+    assert "1 key of fastkiq's own removed" in answer.stderr
+    assert "fastkiq:new\\x1b is no key that this version knows: it stays" in answer.stderr
+    assert [*redis.scan_iter("fastkiq:*")] == [b"fastkiq:new\x1b"]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_purge_is_not_for_what_a_newer_version_keeps(redis: redis_py.Redis, ask: Ask, alive: bool) -> None:
+    redis.hset(f"fastkiq:process:{GHOST}", "schema", "99")
+    if alive:
+        redis.zadd("fastkiq:alive", {GHOST: redis.time()[0]})
+    before = contents(redis)
+    refused = document(ask("--json", "--purge", "--dry-run"), 1)["purge"]["refused"]
+    assert refused == (f"{GHOST} lives" if alive else f"{GHOST} is of a newer version of fastkiq: purge with that")
+    assert document(ask("--json", "--purge"), 1)["purge"]["keys"] == 0
+    assert contents(redis) == before
+
+
+def test_the_registry_is_asked_in_pages(redis: redis_py.Redis, core: _core.Client) -> None:
+    everybody = {f"h:{number}:0123456789ab": number + 0.1 for number in range(2_500)}
+    redis.zadd("fastkiq:alive", everybody)
+    found = scores(core, [*everybody, GHOST + "x"])
+    assert found.pop(GHOST + "x") is None
+    assert {name: float(score or 0) for name, score in found.items()} == everybody
+    assert sum(holder.score is not None for holder in look(core).holders.values()) == 2_500
 
 
 def test_an_outage_is_nobodys_death(redis: redis_py.Redis, core: _core.Client) -> None:

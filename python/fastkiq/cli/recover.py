@@ -13,7 +13,7 @@ from fastkiq.cli.table import COLOURS, Column, Style, lines
 from fastkiq.flights import Holder, Survey, look, scan
 from fastkiq.logging import colourful
 from fastkiq.printable import counted, printable
-from fastkiq.recovery import Account, Recovery
+from fastkiq.recovery import Account, Recovery, is_ours, newcomer
 
 _EXAMPLES = """\b
 Examples:
@@ -52,8 +52,11 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     registry, has ended on this machine, or shows no heartbeat for its whole lease (30 s), for which this command then
     waits. A living one keeps its jobs: stop it, or --force it; it then runs its jobs, and so does whoever gets them.
 
-    --purge removes the keys that start with `fastkiq:`; queues, schedule, retries and dead jobs are Sidekiq's format
-    and stay.
+    A job that runs at the third death of its process goes to the dead set instead; death handlers are not called by
+    this command.
+
+    --purge removes fastkiq's own keys, whose names start with `fastkiq:`; queues, schedule, retries and dead jobs are
+    Sidekiq's format and stay.
     """
     config = configured(**given)
     core = client.Client(config=config).core
@@ -61,7 +64,9 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     survey = look(core)
     for identity in forced:
         if identity not in survey.holders:
-            raise click.BadParameter(f"no process is called {identity!r}", param_hint="--force")
+            like = [name for name in survey.holders if name.startswith(identity)]
+            hint = f"; did you mean {like[0]}?" if len(like) == 1 else ""
+            raise click.BadParameter(f"no process is called {identity!r}{hint}", param_hint="--force")
     document = _plan(recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
     if not dry_run:
         survey = look(core)
@@ -70,11 +75,12 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     document["dry_run"] = dry_run
     refusal = None
     if purge and dry_run:
-        refusal = _living(recovery, survey, forced)
-        document["purge"] = {"keys": sum(map(len, scan(core, "fastkiq:*"))), "refused": refusal}
+        refusal = _living(recovery, survey, forced) or newcomer(core)
+        keys = {key for page in scan(core, "fastkiq:*") for key in page if is_ours(key)}
+        document["purge"] = {"keys": len(keys), "refused": refusal}
     elif purge:
-        removed, refusal = recovery.purge()
-        document["purge"] = {"keys": removed, "refused": refusal}
+        removed, refusal, left = recovery.purge()
+        document["purge"] = {"keys": removed, "refused": refusal, "left": list(left)}
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
@@ -101,7 +107,9 @@ def _plan(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[s
 def _living(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> str | None:
     """What would speak against a purge."""
     for holder in survey.holders.values():
-        if holder.identity not in forced and recovery.judge(holder) == "alive":
+        if holder.score is None or holder.identity in forced:
+            continue
+        if recovery.judge(holder) in ("alive", "newer"):
             return f"{holder.identity} lives"
     return None
 
@@ -112,12 +120,20 @@ def _account(accounts: list[Account]) -> dict[str, Any]:
     for account in accounts:
         if not account.queues and not account.moved and not account.poison and account.refusal is None:
             continue  # it held nothing: only --purge has looked at it
-        done = _STAYS.get(account.state, "stays") if account.stays else "put back"
+        done = _STAYS.get(account.state, "stays") if account.stays else _done(account)
         row = _row(account.identity, account.state, account.queues, done, None)
         poison = [{"class": job_class, "jid": jid} for job_class, jid in account.poison]
         row |= {"put_back": account.moved, "dead": poison, "stays": account.stays, "refusal": account.refusal}
         rows.append(row)
     return {"processes": rows, "put_back": sum(account.moved for account in accounts)}
+
+
+def _done(account: Account) -> str:
+    if not account.poison:
+        return "put back"
+    return (
+        f"{account.moved:,} put back, {len(account.poison):,} to the dead set" if account.moved else "to the dead set"
+    )
 
 
 def _row(identity: str, state: str, queues: dict[str, int], what: str, holder: Holder | None) -> dict[str, Any]:
@@ -166,6 +182,8 @@ def _show_purge(purge: dict[str, Any], dry_run: bool) -> None:
     if purge["refused"] is not None:
         _say(f"fastkiq's keys stay: {printable(purge['refused'], 500)}")
     elif dry_run:
-        _say(f"{keys} of fastkiq's own would be removed afterwards, but for what goes back")
+        _say(f"--purge would put back all of that first, and then remove fastkiq's own keys: {purge['keys']:,} now")
     else:
         _say(f"{keys} of fastkiq's own removed")
+    for key in purge.get("left", ()):
+        _say(f"{printable(key, 200)} is no key that this version knows: it stays")
