@@ -287,7 +287,7 @@ def test_queues_that_nobody_serves(redis: redis_py.Redis, redis_url: str) -> Non
     redis.lpush("queue:low", "x", "y")
     process(redis, NEIGHBOUR, ["mail"])
     lonely = found(redis_url)["queues"]
-    assert (lonely.level, lonely.do) == ("critical", "start a process for them: fastkiq process -q low")
+    assert (lonely.level, lonely.do) == ("critical", "start a process for them: fastkiq process MODULE -q low")
     assert "low (2)" in lonely.found
     assert "mail" not in lonely.found
     process(redis, GHOST, ["low"], ours=False, version="8.1.7")  # a Sidekiq
