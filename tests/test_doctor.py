@@ -225,6 +225,8 @@ def test_who_may_ask_nothing_is_told_so(redis: redis_py.Redis, server: Server, a
         document = json.loads(answer.stdout)
         assert (document["level"], document["findings"]) == ("unreachable", [])
         assert "user:password" in document["do"]
+        answer = ask(f"redis://:unasked@127.0.0.1:{server.port}", "--json")
+        assert json.loads(answer.stdout)["do"] == "this Redis has no password: leave it out of the URL"
     finally:
         redis.acl_deluser("blind")
 

@@ -189,6 +189,11 @@ def test_a_queue_of_a_wrong_type_does_not_keep_the_others(redis: redis_py.Redis,
     redis.set("dead", "no set")
     redis.set("queue:broken", "no list")
     ghost(redis, number=9, queue="broken")
+    redis.set("fastkiq:suspects", "no hash")
+    planned = ask("--dry-run")
+    assert "would go back at once" in planned.stdout
+    assert "cannot be told: WRONGTYPE" in planned.stderr
+    redis.delete("fastkiq:suspects")
     ghost(redis, number=1)
     done = document(ask("--json"), 1)
     (row,) = done["processes"]
@@ -200,7 +205,13 @@ def test_a_queue_of_a_wrong_type_does_not_keep_the_others(redis: redis_py.Redis,
 def test_a_killer_goes_to_the_dead_set(redis: redis_py.Redis, ask: Ask) -> None:
     now = redis.time()[0]
     redis.hset("fastkiq:suspects", "a" * 24, f"2:1:{now - 60}")
+    redis.hset("fastkiq:suspects", "b" * 24, f"2:0:{now - 60}")
     ghost(redis)
+    before = contents(redis)
+    (row,) = document(ask("--dry-run", "--json"), 1)["processes"]
+    assert row["what"] == "would go back at once; 1 to the dead set"
+    assert row["dead"] == [{"class": "X", "jid": "a" * 24}]
+    assert contents(redis) == before
     answer = ask()
     assert answer.returncode == 0
     assert f"X {'a' * 24} went to the dead set" in answer.stderr
@@ -309,7 +320,7 @@ def test_who_joins_after_the_last_look_loses_nothing(redis: redis_py.Redis, core
 def test_purge_leaves_what_it_does_not_know_and_names_it(redis: redis_py.Redis, ask: Ask) -> None:
     redis.set("fastkiq:new\x1b", "x")
     redis.hset("fastkiq:suspects", "a" * 24, "1:0:5")
-    assert "--purge would put back all of that first" in ask("--purge", "--dry-run").stderr
+    assert "after that --purge would remove fastkiq's own keys, 1 now" in ask("--purge", "--dry-run").stderr
     answer = ask("--purge")
     assert answer.returncode == 0
     assert "1 key of fastkiq's own removed" in answer.stderr

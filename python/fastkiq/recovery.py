@@ -1,13 +1,15 @@
 """Recovery by hand: judges processes, waits where only waiting can tell, and puts back what the dead ones hold."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from fastkiq import _core
 from fastkiq.errors import RedisAuthError, RedisBusyError, RedisConnectionError, RedisError, RedisReplyError
 from fastkiq.flights import ALIVE, Holder, Survey, knows, look, scan, scores
+from fastkiq.job import Job
 from fastkiq.printable import counted, printable
 
 _POLL: Final = 0.25
@@ -283,6 +285,31 @@ def newcomer(core: _core.Client) -> str | None:
                 name = printable(key[len(_RECORD) :].decode("utf-8", "replace"), 200)
                 return f"{name} is of a newer version of fastkiq: purge with that"
     return None
+
+
+def condemned(core: _core.Client, survey: Survey) -> dict[str, list[tuple[str, str]]]:
+    """Process -> (class, jid) of its jobs whose third death it is, which a recovery would move to the dead set. A job
+    without a proper jid is not foreseen."""
+    doomed: set[str] = set()
+    cursor: Any = 0
+    while cursor != b"0":
+        cursor, flat = core.command("HSCAN", "fastkiq:suspects", cursor, "COUNT", 1_000)
+        marks = zip(flat[::2], flat[1::2], strict=True)
+        doomed.update(jid.decode("utf-8", "replace") for jid, mark in marks if _is_last(mark, survey.now))
+    found: dict[str, list[tuple[str, str]]] = {}
+    for holder in survey.holding if doomed else ():
+        for member in holder.flights:
+            for raw in core.command("LRANGE", f"fastkiq:flight:{holder.identity}:{member}", 0, -1):
+                job = Job.from_bytes(raw)
+                if job.jid in doomed:
+                    found.setdefault(holder.identity, []).append((job.class_name, job.jid))
+    return found
+
+
+def _is_last(mark: bytes, now: float) -> bool:
+    """`<deaths>:<started>:<since>`, as `poison.rs` counts: a third death of a job that had begun, within 72 hours."""
+    parts = re.fullmatch(rb"([0-9]{1,9}):([01]):([0-9]{1,12})", mark)
+    return parts is not None and int(parts[1]) + int(parts[2]) >= 3 and now - int(parts[3]) <= 72 * 3600
 
 
 def obstacle(survey: Survey) -> str | None:

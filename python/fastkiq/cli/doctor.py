@@ -77,6 +77,8 @@ def doctor(as_json: bool, quiet: bool, **given: Any) -> int:
 def _way_out(error: RedisError, url: str) -> str:
     """What to do about a Redis that cannot be asked, where that can be told."""
     text = str(error)
+    if "without any password configured" in text:
+        return "this Redis has no password: leave it out of the URL"
     if isinstance(error, RedisAuthError) or "NOAUTH" in text or "WRONGPASS" in text:
         return "the URL needs the right user and password: redis://user:password@host, or redis://:password@host"
     if not isinstance(error, RedisConnectionError):

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import click
 
-from fastkiq import client
+from fastkiq import _core, client
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.table import COLOURS, Column, Style, lines
+from fastkiq.errors import RedisReplyError
 from fastkiq.flights import Holder, Survey, look, scan
 from fastkiq.logging import colourful
 from fastkiq.printable import counted, printable
-from fastkiq.recovery import Account, Recovery, is_ours, newcomer
+from fastkiq.recovery import Account, Recovery, condemned, is_ours, newcomer
 
 _EXAMPLES = """\b
 Examples:
@@ -67,7 +68,7 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
             like = [name for name in survey.holders if name.startswith(identity)]
             hint = f"; did you mean {like[0]}?" if len(like) == 1 else ""
             raise click.BadParameter(f"no process is called {identity!r}{hint}", param_hint="--force")
-    document = _plan(recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
+    document = _plan(core, recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
     if not dry_run:
         survey = look(core)
     document["unreadable"] = survey.unreadable
@@ -92,15 +93,24 @@ def _say(text: str) -> None:
     click.echo(f"fastkiq: {text}", err=True)
 
 
-def _plan(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[str, Any]:
+def _plan(core: _core.Client, recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[str, Any]:
     """What would happen to each process that holds jobs."""
     rows = []
+    try:
+        third = condemned(core, survey)
+    except RedisReplyError as error:
+        third = {}
+        _say(f"which jobs would go to the dead set cannot be told: {printable(error, 500)}")
     for holder in survey.holding:
         state = recovery.judge(holder)
         would = _WOULD.get(state, f"would be watched for {holder.lease:g} s, then go back")
         if holder.identity in forced and state in ("alive", "stale"):
             state, would = "forced", "would go back at once, and run a second time where it runs now"
-        rows.append(_row(holder.identity, state, holder.queues, would, holder))
+        jobs = third.get(holder.identity, []) if state not in ("alive", "newer") else []
+        if jobs:
+            would += f"; {len(jobs):,} to the dead set"
+        row = _row(holder.identity, state, holder.queues, would, holder)
+        rows.append(row | {"dead": [{"class": job_class, "jid": jid} for job_class, jid in jobs]})
     return {"processes": rows}
 
 
@@ -164,7 +174,8 @@ def _show(document: dict[str, Any]) -> None:
     for row in document["processes"]:
         for job in row.get("dead", ()):
             name, jid = printable(job["class"], 100), printable(job["jid"], 100)
-            _say(f"{name} {jid} went to the dead set: its process died three times while it ran")
+            went = "would go" if document["dry_run"] else "went"
+            _say(f"{name} {jid} {went} to the dead set: its process died three times while it ran")
     if not document["dry_run"]:
         _say(f"{counted(document['put_back'], 'job')} put back, {document['stays']:,} in flight")
     elif not rows:
@@ -182,7 +193,7 @@ def _show_purge(purge: dict[str, Any], dry_run: bool) -> None:
     if purge["refused"] is not None:
         _say(f"fastkiq's keys stay: {printable(purge['refused'], 500)}")
     elif dry_run:
-        _say(f"--purge would put back all of that first, and then remove fastkiq's own keys: {purge['keys']:,} now")
+        _say(f"after that --purge would remove fastkiq's own keys, {purge['keys']:,} now")
     else:
         _say(f"{keys} of fastkiq's own removed")
     for key in purge.get("left", ()):
