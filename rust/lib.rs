@@ -111,6 +111,7 @@ mod core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("debug_build", cfg!(debug_assertions))?;
+        module.add("schema", crate::keys::SCHEMA)?;
         let sequence = module.py().import("collections.abc")?.getattr("Sequence")?;
         sequence.call_method1("register", (module.getattr("Jids")?,))?;
         Ok(())

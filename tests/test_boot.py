@@ -33,7 +33,9 @@ def test_what_can_lose_jobs_is_said() -> None:
     assert warnings({"maxmemory_policy": "noeviction", "aof_enabled": "1", "rdb_saves": ""}) == []
     assert "noeviction" in warnings({"maxmemory_policy": "allkeys-lru"})[0]
     assert "loses every job" in warnings({"aof_enabled": "0", "rdb_saves": ""})[0]
-    assert "snapshots" in warnings({"aof_enabled": "0", "rdb_saves": "3600 1"})[0]
+    (snapshots,) = warnings({"aof_enabled": "0", "rdb_saves": "3600 1"})
+    assert "snapshots" in snapshots
+    assert "CONFIG SET appendonly yes on the running server" in snapshots
     assert "keys that expire" in warnings({"maxmemory_policy": "volatile-ttl"})[0]
 
 

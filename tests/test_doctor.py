@@ -3,28 +3,24 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from children import Child, clean_environment
+from children import clean_environment
 from children import fastkiq as command
+from examined import GHOST, NEIGHBOUR, found, process
 from fastkiq import _core
-from fastkiq.client import Client
-from fastkiq.doctor import examine, network, queues, server, workers
+from fastkiq.doctor import network, queues, server, workers
 from fastkiq.doctor.facts import Facts
 from fastkiq.doctor.finding import Finding, worst
 from fastkiq.errors import RedisReplyError
-from faults.kit import APP, short_lease
 from servers import Server, wait_until
 
-Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
-GHOST = "h:1:0123456789ab"
-NEIGHBOUR = "h:2:0123456789ab"
 
 
 @pytest.fixture
@@ -41,28 +37,6 @@ def ask(tmp_path: Path) -> Ask:
         )
 
     return run
-
-
-def found(url: str) -> dict[str, Finding]:
-    """What a whole examination finds, by check; no check is there twice."""
-    _, findings = examine(Client(url).core, url)
-    by_check = {finding.check: finding for finding in findings}
-    assert len(by_check) == len(findings)
-    return by_check
-
-
-def process(
-    redis: redis_py.Redis, identity: str, queues: Iterable[str] = ("default",), *, ours: bool = True, **fields: Any
-) -> None:
-    """A process as its heartbeat shows it; `ours` with the registries of a fastkiq."""
-    now = redis.time()[0]
-    info = {"queues": list(queues), "version": fields.pop("version", f"fastkiq {_core.__version__}")}
-    redis.sadd("processes", identity)
-    redis.hset(identity, mapping={"info": json.dumps(info), "beat": now, "quiet": "false", **fields})
-    redis.expire(identity, 60)
-    if ours:
-        redis.zadd("fastkiq:alive", {identity: now})
-        redis.hset(f"fastkiq:process:{identity}", mapping={"schema": "1", "lease": "30000000"})
 
 
 class Told:
@@ -160,6 +134,22 @@ def test_what_is_hidden_or_odd_is_no_failure(info: dict[str, str]) -> None:
         assert all(finding.do for finding in findings.values())
 
 
+def test_replicas_that_pushes_wait_for() -> None:
+    def asked(count: int, connected: int) -> Finding:
+        info = {**FINE, "connected_slaves": str(connected), "slave0": f"{SLAVE}0"}
+        facts = Facts(Told(info, SET), count, 2.5)  # type: ignore[arg-type]
+        return server.replicas(facts)
+
+    missing = asked(1, 0)
+    assert missing.level == "critical"
+    assert missing.found == (
+        "wait_replicas is 1 and 0 replicas are connected: each enqueue call waits 2.5 s and raises PushUncertain"
+    )
+    assert asked(2, 1).level == "critical"
+    assert asked(1, 1).level == "ok", "no advice as if nothing were set"
+    assert asked(0, 1).level == "info"
+
+
 def test_the_way_to_redis() -> None:
     assert network.round_trip(0.0002).level == "ok"
     assert network.round_trip(0.08).level == "warning"
@@ -184,6 +174,9 @@ def test_a_server_of_its_own_fine_and_not(start_server: Callable[..., Server], a
     answer = ask(fine.url)
     assert answer.returncode == 0, answer
     assert not re.search("warning|critical|unknown", answer.stdout)
+    ok = answer.stdout.splitlines()[-2]
+    assert re.match(r"ok +\d\d checks ok +version, cluster, role", ok)
+    assert len(answer.stdout.splitlines()) <= 5, "head, that line, the sum, and what is only worth knowing"
     assert ask(fine.url, "--quiet").stdout == ""
     with fine.client() as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -229,7 +222,11 @@ def test_who_may_ask_nothing_is_told_so(redis: redis_py.Redis, server: Server, a
         assert {"scheduled-queues", "suspects"} <= hidden
         answer = ask(f"redis://blind:wrong@127.0.0.1:{server.port}", "--json")
         assert answer.returncode == 4
-        assert json.loads(answer.stdout)["level"] == "unreachable"
+        document = json.loads(answer.stdout)
+        assert (document["level"], document["findings"]) == ("unreachable", [])
+        assert "user:password" in document["do"]
+        answer = ask(f"redis://:unasked@127.0.0.1:{server.port}", "--json")
+        assert json.loads(answer.stdout)["do"] == "this Redis has no password: leave it out of the URL"
     finally:
         redis.acl_deluser("blind")
 
@@ -239,46 +236,9 @@ def test_a_server_that_is_not_there(ask: Ask) -> None:
     assert answer.returncode == 4
     assert answer.stdout == ""
     assert "hunter2" not in answer.stderr
+    assert "is Redis running?" in answer.stderr
+    assert "speak TLS?" in ask("rediss://127.0.0.1:1/0").stderr
     assert ask("gopher://x").returncode == 2
-
-
-@pytest.mark.both_servers
-def test_a_real_worker_is_recognised_and_missed(
-    worker_process: Start, redis_url: str, redis: redis_py.Redis, tmp_path: Path
-) -> None:
-    Client(redis_url).push("app.Work", 60)
-    Client(redis_url).push("app.Work", 60, in_=600)
-    alone = found(redis_url)
-    assert (alone["processes"].level, alone["queues"].level) == ("info", "critical")
-    assert alone["scheduled-queues"].level == "warning"
-    child = worker_process(APP, *short_lease(tmp_path))
-    wait_until(lambda: redis.llen("ledger:begun") == 1, 10, "the job")
-    served = found(redis_url)
-    about_work = ["processes", "versions", "leases", "worker-clocks", "stale", "orphans", "queues", "scheduled-queues"]
-    assert {check: served[check].level for check in about_work} == dict.fromkeys(about_work, "ok")
-    assert "lease of 2 s" in served["leases"].found
-    child.kill()
-    missed = found(redis_url)
-    assert (missed["stale"].level, missed["orphans"].level) == ("warning", "critical")
-    assert missed["orphans"].do == "fastkiq recover"
-
-
-def test_orphans_are_graver_when_nobody_will_find_them(redis: redis_py.Redis, redis_url: str) -> None:
-    process(redis, NEIGHBOUR)
-    redis.rpush(f"fastkiq:flight:{GHOST}:default:1", "a", "b")
-    redis.zadd("fastkiq:tombs", {GHOST: redis.time()[0]})
-    buried = found(redis_url)
-    assert (buried["orphans"].level, buried["stale"].level) == ("warning", "ok")
-    assert "2 jobs in flight of 1 dead process" in buried["orphans"].found
-    redis.delete("fastkiq:tombs")
-    assert found(redis_url)["orphans"].level == "critical"
-    assert "registry is lost" in found(redis_url)["orphans"].found
-    redis.delete(f"fastkiq:flight:{GHOST}:default:1")
-    redis.set("fastkiq:flight:x", "y")
-    odd = found(redis_url)
-    assert (odd["orphans"].level, odd["flights"].level) == ("ok", "warning")
-    redis.zadd("fastkiq:alive", {NEIGHBOUR: redis.time()[0] - 40})
-    assert found(redis_url)["stale"].level == "warning"
 
 
 def test_queues_that_nobody_serves(redis: redis_py.Redis, redis_url: str) -> None:
@@ -287,7 +247,7 @@ def test_queues_that_nobody_serves(redis: redis_py.Redis, redis_url: str) -> Non
     redis.lpush("queue:low", "x", "y")
     process(redis, NEIGHBOUR, ["mail"])
     lonely = found(redis_url)["queues"]
-    assert (lonely.level, lonely.do) == ("critical", "start a process for them: fastkiq process -q low")
+    assert (lonely.level, lonely.do) == ("critical", "start a process for them: fastkiq process MODULE -q low")
     assert "low (2)" in lonely.found
     assert "mail" not in lonely.found
     process(redis, GHOST, ["low"], ours=False, version="8.1.7")  # a Sidekiq
@@ -310,25 +270,12 @@ def test_jobs_past_their_time_and_for_nobody(redis: redis_py.Redis, redis_url: s
     late = found(redis_url)
     assert late["overdue"].level == "critical"
     assert re.search(r"2 jobs in retry past their time, by up to 10\d s", late["overdue"].found)
+    redis.zadd("schedule", {"{}": now - 300_000})
+    assert "by up to 3 days: nobody" in found(redis_url)["overdue"].found
+    redis.zadd("schedule", {"{}": 0})
+    assert re.search(r"by up to \d\d years: nobody", found(redis_url)["overdue"].found)
     assert late["scheduled-queues"].level == "warning"
     assert "low (1)" in late["scheduled-queues"].found
-
-
-def test_processes_that_differ(redis: redis_py.Redis, redis_url: str) -> None:
-    process(redis, NEIGHBOUR)
-    assert {found(redis_url)[check].level for check in ("versions", "leases", "worker-clocks")} == {"ok"}
-    process(redis, GHOST, version="fastkiq 0.0.9", beat=redis.time()[0] + 30)
-    redis.hset(f"fastkiq:process:{GHOST}", "lease", "5000000")
-    differ = found(redis_url)
-    assert (differ["versions"].level, differ["leases"].level) == ("info", "info")
-    assert "from 5 to 30 s" in differ["leases"].found
-    assert differ["worker-clocks"].level == "warning"
-    assert re.search(rf"{GHOST} is (29|30)\.\d s ahead", differ["worker-clocks"].found)
-    redis.hset(f"fastkiq:process:{GHOST}", "schema", "2")
-    assert found(redis_url)["versions"].level == "warning"
-    redis.srem("processes", NEIGHBOUR)
-    redis.hset(f"fastkiq:process:{GHOST}", "schema", "1")
-    assert "this is fastkiq" in found(redis_url)["versions"].found
 
 
 def test_suspects(redis: redis_py.Redis, redis_url: str) -> None:
@@ -419,6 +366,16 @@ def test_on_a_terminal_it_is_painted(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "[red]" in text
     assert "mend \\x1b it" in text
     assert max(len(re.sub("\x1b\\[[0-9;]*m", "", line)) for line in text.splitlines()) <= 70
+
+
+def test_the_gravest_stands_first(capsys: pytest.CaptureFixture[str]) -> None:
+    from fastkiq.cli import doctor
+
+    findings = [Finding("a", "ok", ""), Finding("b", "info", ""), Finding("c", "ok", ""), Finding("d", "critical", "")]
+    doctor._show({"server": "redis 7", "redis": "redis://x"}, findings, findings, False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[1:-1]] == [["critical", "d"], ["info", "b"], ["ok", "2"]]
+    assert lines[-2].endswith("a, c")
 
 
 def test_the_worst_counts() -> None:

@@ -1,10 +1,8 @@
 """`fastkiq recover`: what dead processes hold goes back by hand, in its order; what lives is left alone."""
 
-import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis as redis_py
@@ -14,16 +12,14 @@ from children import fastkiq as command
 from fastkiq import _core
 from fastkiq.client import Client
 from fastkiq.errors import ArgumentError
-from fastkiq.flights import look, scan
+from fastkiq.flights import look, scores
 from fastkiq.recovery import Recovery
-from faults.kit import APP, flights, short_lease
-from servers import Server, wait_until
+from faults.kit import flights, short_lease
+from recovering import BOUNDS, GHOST, Time, busy, contents, document, ghost, names, payload
+from servers import Server
 
 Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
-BOUNDS = (10_000, 15_552_000.0)
-GHOST = "h:1:0123456789ab"
-NEWCOMER = "h:2:0123456789ab"
 
 
 @pytest.fixture
@@ -45,41 +41,6 @@ def ask(tmp_path: Path, redis_url: str) -> Ask:
 @pytest.fixture
 def core(redis_url: str) -> _core.Client:
     return Client(redis_url).core
-
-
-def contents(redis: redis_py.Redis) -> dict[bytes, bytes]:
-    return {key: redis.dump(key) for key in redis.scan_iter()}
-
-
-def document(answer: subprocess.CompletedProcess[str], code: int) -> dict[str, Any]:
-    assert answer.returncode == code, answer
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
-
-
-def ghost(
-    redis: redis_py.Redis, identity: str = GHOST, queue: str = "default", number: int = 1, jobs: str = "ab"
-) -> None:
-    """A dead process of which nothing but a flight is left; the last of `jobs` is the oldest."""
-    redis.rpush(f"fastkiq:flight:{identity}:{queue}:{number}", *[payload(job) for job in jobs])
-
-
-def payload(name: str) -> bytes:
-    return json.dumps({"class": "X", "jid": name * 24, "args": [], "queue": "default"}).encode()
-
-
-def names(redis: redis_py.Redis, queue: str = "default") -> str:
-    """The queue's jobs, the next first."""
-    return "".join(json.loads(raw)["jid"][0] for raw in reversed(redis.lrange(f"queue:{queue}", 0, -1)))
-
-
-def busy(worker_process: Start, redis_url: str, redis: redis_py.Redis, *arguments: str, name: str = "app") -> Child:
-    """A worker with three jobs of a minute, on a queue with colons."""
-    Client(redis_url).push_bulk("app.Work", [(60,)] * 3, queue="a:1:b")
-    before = redis.llen("ledger:begun")
-    child = worker_process(APP, "-c", "3", "-q", "a:1:b", "-q", "default", *arguments)
-    wait_until(lambda: redis.llen("ledger:begun") == before + 3, 10, "three begun")
-    return child
 
 
 @pytest.mark.both_servers
@@ -117,7 +78,8 @@ def test_a_living_process_is_left_alone_and_can_be_forced(
     assert redis.llen("queue:a:1:b") == 0
     answer = ask("--force", "nobody")
     assert answer.returncode == 2
-    assert "no process is called 'nobody'" in answer.stderr
+    assert "no process is called 'nobody' (" in answer.stderr
+    assert f"did you mean {identity}?" in ask("--force", identity[:-3]).stderr
     answer = ask("--force", identity)
     assert answer.returncode == 0, answer
     assert "runs a second time" in answer.stderr
@@ -188,6 +150,11 @@ def test_a_queue_of_a_wrong_type_does_not_keep_the_others(redis: redis_py.Redis,
     redis.set("dead", "no set")
     redis.set("queue:broken", "no list")
     ghost(redis, number=9, queue="broken")
+    redis.set("fastkiq:suspects", "no hash")
+    planned = ask("--dry-run")
+    assert "would go back at once" in planned.stdout
+    assert "cannot be told: WRONGTYPE" in planned.stderr
+    redis.delete("fastkiq:suspects")
     ghost(redis, number=1)
     done = document(ask("--json"), 1)
     (row,) = done["processes"]
@@ -199,88 +166,28 @@ def test_a_queue_of_a_wrong_type_does_not_keep_the_others(redis: redis_py.Redis,
 def test_a_killer_goes_to_the_dead_set(redis: redis_py.Redis, ask: Ask) -> None:
     now = redis.time()[0]
     redis.hset("fastkiq:suspects", "a" * 24, f"2:1:{now - 60}")
+    redis.hset("fastkiq:suspects", "b" * 24, f"2:0:{now - 60}")
     ghost(redis)
+    before = contents(redis)
+    (row,) = document(ask("--dry-run", "--json"), 1)["processes"]
+    assert row["what"] == "would go back at once; 1 to the dead set"
+    assert row["dead"] == [{"class": "X", "jid": "a" * 24}]
+    assert contents(redis) == before
     answer = ask()
     assert answer.returncode == 0
     assert f"X {'a' * 24} went to the dead set" in answer.stderr
+    assert "1 put back, 1 to the dead set" in answer.stdout
     assert names(redis) == "b"
     assert b"PoisonPill" in redis.zrange("dead", 0, -1)[0]
 
 
-@pytest.mark.both_servers
-def test_purge_removes_what_is_fastkiqs_and_nothing_else(
-    worker_process: Start, redis_url: str, redis: redis_py.Redis, ask: Ask
-) -> None:
-    busy(worker_process, redis_url, redis).kill()
-    redis.set("fastkiqs", "another's")
-    planned = document(ask("--json", "--dry-run", "--purge"), 1)
-    assert planned["purge"]["refused"] is None, "it is gone"
-    assert document(ask("--json"), 0)["put_back"] == 3
-    (identity,) = redis.zrange("fastkiq:tombs", 0, -1)
-    redis.zadd("fastkiq:tombs", {identity: redis.time()[0] - 10})
-    others = {key: value for key, value in contents(redis).items() if not key.startswith(b"fastkiq:")}
-    done = document(ask("--json", "--purge"), 0)
-    assert done["purge"]["refused"] is None
-    assert done["purge"]["keys"] > 0
-    assert contents(redis) == others
-    assert document(ask("--json", "--purge"), 0)["purge"] == {"keys": 0, "refused": None}
-
-
-class Time:
-    """A clock that only the waits move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.waits: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-def test_purge_waits_for_what_may_still_land(redis: redis_py.Redis, core: _core.Client) -> None:
-    redis.zadd("fastkiq:tombs", {GHOST: redis.time()[0]})
-    redis.hset(f"fastkiq:process:{GHOST}", "queues", "default")
-    time = Time()
-
-    def land(seconds: float) -> None:
-        time.pause(seconds)
-        ghost(redis, number=0)
-
-    said: list[str] = []
-    assert Recovery(core, BOUNDS, said.append, time, land).purge() == (3, None)  # tombs, record, marks
-    assert 4 < time.waits[0] <= 6
-    assert "a moment ago" in said[0]
-    assert names(redis) == "ba"
-    assert [*redis.scan_iter("fastkiq:*")] == []
-
-
-def test_who_joins_while_it_purges_loses_nothing(
-    redis: redis_py.Redis, core: _core.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    redis.zadd("fastkiq:tombs", {GHOST: 5})
-    redis.hset("fastkiq:machine:m", GHOST, "1 1")
-    theirs: dict[bytes, bytes] = {}
-
-    def join_first(core: _core.Client, pattern: str) -> Iterator[list[bytes]]:
-        redis.zadd("fastkiq:alive", {NEWCOMER: 5})
-        redis.hset(f"fastkiq:process:{NEWCOMER}", "queues", "default")
-        redis.hset("fastkiq:machine:n", NEWCOMER, "2 2")
-        redis.sadd(f"fastkiq:flights:{NEWCOMER}", "default:1")
-        ghost(redis, NEWCOMER)
-        theirs.update({key: value for key, value in contents(redis).items() if b"machine:m" not in key})
-        del theirs[b"fastkiq:tombs"]
-        return scan(core, pattern)
-
-    monkeypatch.setattr("fastkiq.recovery.scan", join_first)
-    removed, refusal = Recovery(core, BOUNDS, lambda text: None).purge()
-    assert removed == 2
-    assert refusal is not None
-    assert "started meanwhile" in refusal
-    assert contents(redis) == theirs
+def test_the_registry_is_asked_in_pages(redis: redis_py.Redis, core: _core.Client) -> None:
+    everybody = {f"h:{number}:0123456789ab": number + 0.1 for number in range(2_500)}
+    redis.zadd("fastkiq:alive", everybody)
+    found = scores(core, [*everybody, GHOST + "x"])
+    assert found.pop(GHOST + "x") is None
+    assert {name: float(score or 0) for name, score in found.items()} == everybody
+    assert sum(holder.score is not None for holder in look(core).holders.values()) == 2_500
 
 
 def test_an_outage_is_nobodys_death(redis: redis_py.Redis, core: _core.Client) -> None:

@@ -20,11 +20,14 @@ __all__ = [
     "encode",
     "parse_url",
     "raise_in_thread",
+    "schema",
     "splice",
 ]
 
 __version__: Final[str]
 debug_build: Final[bool]
+schema: Final[str]
+"""Version of the layout of fastkiq's own keys that this one writes; it reads those before it too."""
 
 @final
 class Template:

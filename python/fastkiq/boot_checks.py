@@ -48,7 +48,11 @@ def persistence(info: Mapping[str, str]) -> Remark | None:
     """What is wrong with what Redis keeps on disk. Nothing is, as far as it hides that."""
     if info.get("aof_enabled") != "0" or "rdb_saves" not in info:
         return None
-    do = "set appendonly yes"
+    # Redis loads only the append-only file when it is told to keep one, and after such a restart there is none.
+    do = (
+        "CONFIG SET appendonly yes on the running server, then write it into redis.conf: "
+        "a restart with it set first starts empty"
+    )
     if not info["rdb_saves"].strip('" '):
         return Remark("critical", "Redis keeps nothing on disk: a restart loses every job", do)
     return Remark("warning", "Redis saves snapshots only: a crash loses the jobs since the last one", do)

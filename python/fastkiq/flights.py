@@ -30,7 +30,7 @@ class Holder:
 
     identity: str
     score: str | None = None
-    """Its entry in the registry, as Redis writes it; None: it is not there."""
+    """Its entry in the registry; None: it is not there."""
     age: float = 0.0
     """Seconds since its last beat, by Redis's clock."""
     lease: float = LEASE
@@ -141,13 +141,13 @@ def scan(core: _core.Client, pattern: str) -> Iterator[list[bytes]]:
 
 
 def _members(core: _core.Client, survey: Survey, key: str, until: float | None) -> Iterator[tuple[bytes, str]]:
-    start = 0
+    # By ZSCAN, never by ranks: these move with every heartbeat, and a page of them would pass over who lives.
+    cursor: Any = 0
     while True:
-        flat = core.command("ZRANGE", key, start, start + _PAGE - 1, "WITHSCORES")
+        cursor, flat = core.command("ZSCAN", key, cursor, "COUNT", _PAGE)
         yield from ((raw, score.decode()) for raw, score in zip(flat[::2], flat[1::2], strict=True))
-        if len(flat) < 2 * _PAGE or _is_late(survey, until):
+        if cursor == b"0" or _is_late(survey, until):
             return
-        start += _PAGE
 
 
 def _holder(survey: Survey, raw: bytes) -> Holder | None:
@@ -237,6 +237,16 @@ def _number(text: str, otherwise: float) -> float:
 
 
 def scores(core: _core.Client, identities: Iterable[str]) -> dict[str, str | None]:
-    """What the registry holds for each of them now."""
-    found = ((identity, core.command("ZSCORE", ALIVE, identity)) for identity in identities)
-    return {identity: None if score is None else score.decode() for identity, score in found}
+    """What the registry holds for each of them now, a thousand at a round trip: a watch of many must not outlast a
+    heartbeat with each of its looks."""
+    names, found = list(identities), dict[str, str | None]()
+    for start in range(0, len(names), _PAGE):
+        page = names[start : start + _PAGE]
+        answer = core.command("ZMSCORE", ALIVE, *page)
+        found.update((name, score and score.decode()) for name, score in zip(page, answer, strict=True))
+    return found
+
+
+def knows(schema: str) -> bool:
+    """Whether this version can read keys of that layout: its own and those before it (as `schema.rs`)."""
+    return schema.isascii() and schema.isdigit() and len(schema) < 10 and int(schema) <= int(_core.schema)

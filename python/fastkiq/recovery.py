@@ -1,13 +1,15 @@
 """Recovery by hand: judges processes, waits where only waiting can tell, and puts back what the dead ones hold."""
 
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from fastkiq import _core
-from fastkiq.errors import RedisAuthError, RedisBusyError, RedisConnectionError, RedisError
-from fastkiq.flights import ALIVE, Holder, Survey, look, scan, scores
+from fastkiq.errors import RedisAuthError, RedisBusyError, RedisConnectionError, RedisError, RedisReplyError
+from fastkiq.flights import ALIVE, Holder, Survey, knows, look, scan, scores
+from fastkiq.job import Job
 from fastkiq.printable import counted, printable
 
 _POLL: Final = 0.25
@@ -17,6 +19,33 @@ _UNMARKED: Final = 86_100.0
 """A process that took leave with nothing left has a tomb that is so much older than its death (see leave.lua)."""
 _OUTAGE: Final = 60.0
 _ROUNDS: Final = 3
+_RECORD: Final = b"fastkiq:process:"
+_OURS: Final = (b"fastkiq:tombs", b"fastkiq:suspects")
+_OURS_BY_PREFIX: Final = (b"fastkiq:flights:", b"fastkiq:machine:", _RECORD)
+_KEPT: Final = (ALIVE.encode(), b"fastkiq:flight:")
+"""The registry, and the start of a flight's name: both are gone when they are empty, and are never removed."""
+_BATCH: Final = 500
+_UNLINK: Final = """
+-- KEYS[1] fastkiq:alive   KEYS[2..] what nobody needs when nobody lives   ARGV[1] the schema we know
+-- Answers keys removed; -1 when a process lives, -2 when a record is of a newer schema: then nothing was removed.
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return -1
+end
+for i = 2, #KEYS do
+  if string.sub(KEYS[i], 1, 16) == 'fastkiq:process:' then
+    local schema = redis.pcall('HGET', KEYS[i], 'schema')
+    if type(schema) == 'string' and not (string.find(schema, '^%d+$') and tonumber(schema) <= tonumber(ARGV[1])) then
+      return -2
+    end
+  end
+end
+local removed = 0
+for i = 2, #KEYS do
+  removed = removed + redis.call('UNLINK', KEYS[i])
+end
+return removed
+"""
+_MEANWHILE: Final = "a process has started meanwhile: run it again when none runs"
 Say = Callable[[str], None]
 How = Literal["rescue", "force"]
 
@@ -184,33 +213,39 @@ class Recovery:
         except (RedisConnectionError, RedisBusyError):
             return object()  # like no other
 
-    def purge(self) -> tuple[int, str | None]:
-        """Removes fastkiq's own keys when nothing lives and nothing is in flight: (keys removed, why not).
+    def purge(self) -> "Purge":
+        """Removes fastkiq's own keys when nothing lives and nothing is in flight.
 
         Flights and the registry are never removed by this: both are gone when they are empty, and who joins meanwhile
         loses neither a job nor its entry.
         """
         survey = look(self._core)
-        reason = obstacle(survey)
+        reason = obstacle(survey) or newcomer(self._core)
         if reason is not None:
-            return 0, reason
+            return Purge(0, reason)
         self._settle(survey)
         survey = look(self._core)
         for holder in survey.holding:
             if holder.score is None:  # a move that has landed late
                 self._core.recover(holder.identity, "rescue", None, list(holder.flights), self._bounds)
         survey = look(self._core)
-        reason = obstacle(survey)
+        reason = obstacle(survey) or newcomer(self._core)
         if reason is not None:
-            return 0, reason
+            return Purge(0, reason)
         removed = 0
+        strange: set[bytes] = set()
         for page in scan(self._core, "fastkiq:*"):
-            for key in page:
-                if self._is_left(key):
-                    removed += self._core.command("UNLINK", key)
-        if self._core.command("EXISTS", ALIVE):
-            return removed, "a process has started meanwhile: run it again when none runs"
-        return removed, None
+            ours = [key for key in page if is_ours(key)]
+            strange.update(key for key in page if not is_ours(key) and not key.startswith(_KEPT))
+            for start in range(0, len(ours), _BATCH):
+                keys = ours[start : start + _BATCH]
+                # Looked at and removed at once: of two steps, one that joins in between would lose its entries.
+                answer = self._core.command("EVAL", _UNLINK, len(keys) + 1, ALIVE, *keys, _core.schema)
+                if answer < 0:
+                    return Purge(removed, (answer == -2 and newcomer(self._core)) or _MEANWHILE)
+                removed += answer
+        refused = _MEANWHILE if self._core.command("EXISTS", ALIVE) else None
+        return Purge(removed, refused, sorted(key.decode("utf-8", "replace") for key in strange))
 
     def _settle(self, survey: Survey) -> None:
         """Waits while a blocking move of one that died a moment ago may still land in its flight."""
@@ -222,15 +257,59 @@ class Recovery:
             self._say(f"a process ended a moment ago: waiting {wait:.0f} s for what may still be on its way")
             self._pause(wait)
 
-    def _is_left(self, key: bytes) -> bool:
-        """Whether it belongs to nobody. What one who has joined meanwhile has entered is his."""
-        if key == ALIVE.encode() or key.startswith(b"fastkiq:flight:"):
-            return False
-        prefixes = (b"fastkiq:flights:", b"fastkiq:process:")
-        owners: list[bytes] = [key[len(prefix) :] for prefix in prefixes if key.startswith(prefix)]
-        if key.startswith(b"fastkiq:machine:"):
-            owners += self._core.command("HKEYS", key)
-        return all(self._core.command("ZSCORE", ALIVE, owner) is None for owner in owners)
+
+class Purge(NamedTuple):
+    """What became of fastkiq's own keys."""
+
+    removed: int
+    refused: str | None
+    """Why not, or why not all."""
+    left: Sequence[str] = ()
+    """Keys whose names begin like ours, of which this version knows nothing."""
+
+
+def is_ours(key: bytes) -> bool:
+    """Whether a purge removes it."""
+    return key in _OURS or key.startswith(_OURS_BY_PREFIX)
+
+
+def newcomer(core: _core.Client) -> str | None:
+    """Why nothing can be removed by this version: a newer one keeps its flights wherever it likes."""
+    for page in scan(core, "fastkiq:process:*"):
+        for key in page:
+            try:
+                schema = core.command("HGET", key, "schema")
+            except RedisReplyError:
+                continue  # no record
+            if schema is not None and not knows(schema.decode("utf-8", "replace")):
+                name = printable(key[len(_RECORD) :].decode("utf-8", "replace"), 200)
+                return f"{name} is of a newer version of fastkiq: purge with that"
+    return None
+
+
+def condemned(core: _core.Client, survey: Survey) -> dict[str, list[tuple[str, str]]]:
+    """Process -> (class, jid) of its jobs whose third death it is, which a recovery would move to the dead set. A job
+    without a proper jid is not foreseen."""
+    doomed: set[str] = set()
+    cursor: Any = 0
+    while cursor != b"0":
+        cursor, flat = core.command("HSCAN", "fastkiq:suspects", cursor, "COUNT", 1_000)
+        marks = zip(flat[::2], flat[1::2], strict=True)
+        doomed.update(jid.decode("utf-8", "replace") for jid, mark in marks if _is_last(mark, survey.now))
+    found: dict[str, list[tuple[str, str]]] = {}
+    for holder in survey.holding if doomed else ():
+        for member in holder.flights:
+            for raw in core.command("LRANGE", f"fastkiq:flight:{holder.identity}:{member}", 0, -1):
+                job = Job.from_bytes(raw)
+                if job.jid in doomed:
+                    found.setdefault(holder.identity, []).append((job.class_name, job.jid))
+    return found
+
+
+def _is_last(mark: bytes, now: float) -> bool:
+    """`<deaths>:<started>:<since>`, as `poison.rs` counts: a third death of a job that had begun, within 72 hours."""
+    parts = re.fullmatch(rb"([0-9]{1,9}):([01]):([0-9]{1,12})", mark)
+    return parts is not None and int(parts[1]) + int(parts[2]) >= 3 and now - int(parts[3]) <= 72 * 3600
 
 
 def obstacle(survey: Survey) -> str | None:

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import click
 
-from fastkiq import client
+from fastkiq import _core, client
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.table import COLOURS, Column, Style, lines
+from fastkiq.errors import RedisReplyError
 from fastkiq.flights import Holder, Survey, look, scan
 from fastkiq.logging import colourful
 from fastkiq.printable import counted, printable
-from fastkiq.recovery import Account, Recovery
+from fastkiq.recovery import Account, Recovery, condemned, is_ours, newcomer
 
 _EXAMPLES = """\b
 Examples:
@@ -52,8 +53,11 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     registry, has ended on this machine, or shows no heartbeat for its whole lease (30 s), for which this command then
     waits. A living one keeps its jobs: stop it, or --force it; it then runs its jobs, and so does whoever gets them.
 
-    --purge removes the keys that start with `fastkiq:`; queues, schedule, retries and dead jobs are Sidekiq's format
-    and stay.
+    A job that runs at the third death of its process goes to the dead set instead; death handlers are not called by
+    this command.
+
+    --purge removes fastkiq's own keys, whose names start with `fastkiq:`; queues, schedule, retries and dead jobs are
+    Sidekiq's format and stay.
     """
     config = configured(**given)
     core = client.Client(config=config).core
@@ -61,8 +65,10 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     survey = look(core)
     for identity in forced:
         if identity not in survey.holders:
-            raise click.BadParameter(f"no process is called {identity!r}", param_hint="--force")
-    document = _plan(recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
+            like = [name for name in survey.holders if name.startswith(identity)]
+            hint = f"; did you mean {like[0]}?" if len(like) == 1 else ""
+            raise click.BadParameter(f"no process is called {identity!r}{hint}", param_hint="--force")
+    document = _plan(core, recovery, survey, forced) if dry_run else _account(recovery.run(survey, forced, purge))
     if not dry_run:
         survey = look(core)
     document["unreadable"] = survey.unreadable
@@ -70,11 +76,12 @@ def recover(dry_run: bool, forced: tuple[str, ...], purge: bool, as_json: bool, 
     document["dry_run"] = dry_run
     refusal = None
     if purge and dry_run:
-        refusal = _living(recovery, survey, forced)
-        document["purge"] = {"keys": sum(map(len, scan(core, "fastkiq:*"))), "refused": refusal}
+        refusal = _living(recovery, survey, forced) or newcomer(core)
+        keys = {key for page in scan(core, "fastkiq:*") for key in page if is_ours(key)}
+        document["purge"] = {"keys": len(keys), "refused": refusal}
     elif purge:
-        removed, refusal = recovery.purge()
-        document["purge"] = {"keys": removed, "refused": refusal}
+        removed, refusal, left = recovery.purge()
+        document["purge"] = {"keys": removed, "refused": refusal, "left": list(left)}
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
@@ -86,22 +93,33 @@ def _say(text: str) -> None:
     click.echo(f"fastkiq: {text}", err=True)
 
 
-def _plan(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[str, Any]:
+def _plan(core: _core.Client, recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> dict[str, Any]:
     """What would happen to each process that holds jobs."""
     rows = []
+    try:
+        third = condemned(core, survey)
+    except RedisReplyError as error:
+        third = {}
+        _say(f"which jobs would go to the dead set cannot be told: {printable(error, 500)}")
     for holder in survey.holding:
         state = recovery.judge(holder)
         would = _WOULD.get(state, f"would be watched for {holder.lease:g} s, then go back")
         if holder.identity in forced and state in ("alive", "stale"):
             state, would = "forced", "would go back at once, and run a second time where it runs now"
-        rows.append(_row(holder.identity, state, holder.queues, would, holder))
+        jobs = third.get(holder.identity, []) if state not in ("alive", "newer") else []
+        if jobs:
+            would += f"; {len(jobs):,} to the dead set"
+        row = _row(holder.identity, state, holder.queues, would, holder)
+        rows.append(row | {"dead": [{"class": job_class, "jid": jid} for job_class, jid in jobs]})
     return {"processes": rows}
 
 
 def _living(recovery: Recovery, survey: Survey, forced: tuple[str, ...]) -> str | None:
     """What would speak against a purge."""
     for holder in survey.holders.values():
-        if holder.identity not in forced and recovery.judge(holder) == "alive":
+        if holder.score is None or holder.identity in forced:
+            continue
+        if recovery.judge(holder) in ("alive", "newer"):
             return f"{holder.identity} lives"
     return None
 
@@ -112,12 +130,20 @@ def _account(accounts: list[Account]) -> dict[str, Any]:
     for account in accounts:
         if not account.queues and not account.moved and not account.poison and account.refusal is None:
             continue  # it held nothing: only --purge has looked at it
-        done = _STAYS.get(account.state, "stays") if account.stays else "put back"
+        done = _STAYS.get(account.state, "stays") if account.stays else _done(account)
         row = _row(account.identity, account.state, account.queues, done, None)
         poison = [{"class": job_class, "jid": jid} for job_class, jid in account.poison]
         row |= {"put_back": account.moved, "dead": poison, "stays": account.stays, "refusal": account.refusal}
         rows.append(row)
     return {"processes": rows, "put_back": sum(account.moved for account in accounts)}
+
+
+def _done(account: Account) -> str:
+    if not account.poison:
+        return "put back"
+    return (
+        f"{account.moved:,} put back, {len(account.poison):,} to the dead set" if account.moved else "to the dead set"
+    )
 
 
 def _row(identity: str, state: str, queues: dict[str, int], what: str, holder: Holder | None) -> dict[str, Any]:
@@ -148,7 +174,8 @@ def _show(document: dict[str, Any]) -> None:
     for row in document["processes"]:
         for job in row.get("dead", ()):
             name, jid = printable(job["class"], 100), printable(job["jid"], 100)
-            _say(f"{name} {jid} went to the dead set: its process died three times while it ran")
+            went = "would go" if document["dry_run"] else "went"
+            _say(f"{name} {jid} {went} to the dead set: its process died three times while it ran")
     if not document["dry_run"]:
         _say(f"{counted(document['put_back'], 'job')} put back, {document['stays']:,} in flight")
     elif not rows:
@@ -166,6 +193,8 @@ def _show_purge(purge: dict[str, Any], dry_run: bool) -> None:
     if purge["refused"] is not None:
         _say(f"fastkiq's keys stay: {printable(purge['refused'], 500)}")
     elif dry_run:
-        _say(f"{keys} of fastkiq's own would be removed afterwards, but for what goes back")
+        _say(f"after that --purge would remove fastkiq's own keys, {purge['keys']:,} now")
     else:
         _say(f"{keys} of fastkiq's own removed")
+    for key in purge.get("left", ()):
+        _say(f"{printable(key, 200)} is no key that this version knows: it stays")

@@ -8,10 +8,12 @@ from fastkiq.doctor.facts import Facts
 from fastkiq.doctor.finding import Finding
 
 
-def examine(core: _core.Client, url: str) -> tuple[str, list[Finding]]:
-    """The server's name and version, and all findings. `url` is the one that `core` connects to. Raises RedisError when
-    Redis does not answer."""
-    facts = Facts(core)
+def examine(
+    core: _core.Client, url: str, wait_replicas: int = 0, wait_seconds: float = 2.5
+) -> tuple[str, list[Finding]]:
+    """The server's name and version, and all findings. `url` is the one that `core` connects to; `wait_replicas` is the
+    setting, and an enqueue call waits so many seconds for them. Raises RedisError when Redis does not answer."""
+    facts = Facts(core, wait_replicas, wait_seconds)
     return facts.server, list(_checks(facts, url))
 
 

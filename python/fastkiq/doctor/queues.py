@@ -102,7 +102,7 @@ def _unserved(waiting: Waiting, workers: Workers) -> Finding:
         found = f"{jobs} in queues whose processes take no more: {listed}{more}{waiting.part}"
         return Finding("queues", "warning", found, "start the processes that follow the ones that stop")
     found = f"{jobs} in queues that nobody serves: {listed}{more}{waiting.part}"
-    return Finding("queues", "critical", found, f"start a process for them: fastkiq process -q {largest[0]}")
+    return Finding("queues", "critical", found, f"start a process for them: fastkiq process MODULE -q {largest[0]}")
 
 
 def _paused(facts: Facts, waiting: Waiting) -> Finding:
@@ -140,7 +140,7 @@ def _later(facts: Facts, workers: Workers) -> Finding:
     found = (
         f"{part} {sum(lonely.values()):,} {'is' if sum(lonely.values()) == 1 else 'are'} for queues that nobody serves"
     )
-    do = f"start a process for them before they fall due: fastkiq process -q {next(iter(lonely))}"
+    do = f"start a process for them before they fall due: fastkiq process MODULE -q {next(iter(lonely))}"
     return Finding("scheduled-queues", "warning" if workers.complete else "unknown", f"{found}: {listed}", do)
 
 
@@ -170,8 +170,8 @@ def _overdue(facts: Facts) -> Finding:
             late.append((_age(facts, key, now), f"{counted(answer, 'job')} in {key}"))
     if not late:
         return Finding("overdue", "ok", "no job waits in schedule or retry past its time")
-    found = f"{' and '.join(text for _, text in late)} past their time, by up to {max(late)[0]:,.0f} s"
-    do = "start a process, whatever queue it serves: each moves what is due"
+    found = f"{' and '.join(text for _, text in late)} past their time, by up to {_span(max(late)[0])}"
+    do = "start a process, whatever queue it serves: each moves what is due (fastkiq process MODULE)"
     return Finding("overdue", "critical", f"{found}: nobody moves them", do)
 
 
@@ -181,6 +181,13 @@ def _age(facts: Facts, key: str, now: float) -> float:
         return now - float(first[1])
     except (TypeError, ValueError, IndexError):
         return _LATE
+
+
+def _span(seconds: float) -> str:
+    for size, noun in ((365 * 86_400, "years"), (86_400, "days")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {noun}"
+    return f"{seconds:,.0f} s"
 
 
 def _suspects(facts: Facts) -> Finding:

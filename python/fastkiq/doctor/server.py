@@ -117,6 +117,13 @@ def replicas(facts: Facts) -> Finding:
     if count is None:
         return _hidden("replicas", "the server does not tell its replicas")
     good = facts.number("min_slaves_good_slaves")
+    asked = facts.wait_replicas
+    if asked > count:
+        found = (
+            f"wait_replicas is {asked} and {counted(count, 'replica')} {'is' if count == 1 else 'are'} connected: "
+            f"each enqueue call waits {facts.wait_seconds:g} s and raises PushUncertain"
+        )
+        return Finding("replicas", "critical", found, "connect its replicas, or set wait_replicas lower")
     if wanted and (count if good is None else good) < wanted:
         found = f"it wants {counted(wanted, 'replica')} that keep up and has {count if good is None else good}"
         return Finding("replicas", "critical", f"{found}: it refuses jobs", "bring its replicas back")
@@ -130,6 +137,8 @@ def replicas(facts: Facts) -> Finding:
     if behind:
         found = f"{counted(len(behind), 'replica')} not up to date: {', '.join(behind[:5])}"
         return Finding("replicas", "warning", found, "a failover to such a one loses jobs: look at its log")
+    if count and asked:
+        return Finding("replicas", "ok", f"{counted(count, 'replica')} up to date, and wait_replicas is {asked}")
     if count and not wanted:
         found = f"{counted(count, 'replica')} up to date; a master cut off from them takes jobs that a failover loses"
         return Finding("replicas", "info", found, "set min-replicas-to-write 1 where it fails over by itself")

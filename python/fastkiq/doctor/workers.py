@@ -3,27 +3,27 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from fastkiq import _core
 from fastkiq.doctor.facts import Facts, whole
 from fastkiq.doctor.finding import Finding
 from fastkiq.errors import RedisBusyError, RedisConnectionError, RedisError
-from fastkiq.flights import Survey, look
+from fastkiq.flights import Survey, knows, look, scores
 from fastkiq.printable import counted
 
 MOST: Final = 1_000
 """Processes that are looked at,"""
 _BUDGET: Final = 4.0
 """and seconds for that, and once more for the search of flights."""
-_SCHEMA: Final = "1"
 _TTL: Final = 60.0
 """Seconds after its last beat at which a process's hash expires, Sidekiq's and ours."""
 _SKEW: Final = 2.0
 _LARGE: Final = 1_000_000
 """Bytes of an entry that is passed over rather than read."""
 _NAMED: Final = 5
+_SEE_ALL: Final = "fastkiq recover --dry-run takes the time to look at all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,14 @@ def read(facts: Facts) -> Workers:
     """Those whose heartbeat is younger than a minute, as far as time allows."""
     names, complete = members(facts, "processes", MOST)
     found: list[Worker] = []
-    until = time.monotonic() + _BUDGET
     now = facts.time()
+    began = time.monotonic()
     for name in names or ():
-        if time.monotonic() > until:
+        elapsed = time.monotonic() - began
+        if elapsed > _BUDGET:
             complete = False
             break
-        worker = _worker(facts, name, now)
+        worker = _worker(facts, name, None if now is None else now + elapsed)
         if worker is not None:
             found.append(worker)
     return Workers(found, complete, names is None)
@@ -150,13 +151,14 @@ def check(facts: Facts, workers: Workers) -> Iterator[Finding]:
     yield _clocks(workers.found)
     try:
         survey = look(facts.core, _BUDGET)
+        _ask_again(facts.core, survey)
     except (RedisConnectionError, RedisBusyError):
         raise
     except RedisError as error:
         yield Finding("orphans", "unknown", f"flights cannot be read: {error}", "see the other findings")
         return
     dead = {each.identity for each in survey.holders.values() if each.score is None or each.overdue}
-    dead |= {each for each in islice(sorted(set(survey.holders) - dead), MOST) if _has_gone(facts, each)}
+    dead |= _gone(facts, sorted(set(survey.holders) - dead))
     yield _stale(survey, dead)
     yield _orphans(survey, dead)
     if survey.unreadable:
@@ -166,10 +168,24 @@ def check(facts: Facts, workers: Workers) -> Iterator[Finding]:
         yield Finding("flights", "warning", found, "look at it: fastkiq has not written it, and leaves it alone")
 
 
+def _ask_again(core: _core.Client, survey: Survey) -> None:
+    """One that has joined after the registry was read, or that a cut-short reading has missed, is not dead."""
+    missing = [each.identity for each in survey.holders.values() if each.score is None]
+    for identity, score in scores(core, missing).items():
+        survey.holders[identity].score = score
+
+
+def _gone(facts: Facts, identities: list[str]) -> set[str]:
+    """Those that are known to have ended, as far as time allows: the others may live."""
+    until = time.monotonic() + _BUDGET
+    looked = takewhile(lambda _: time.monotonic() <= until, islice(identities, MOST))
+    return {each for each in looked if _has_gone(facts, each)}
+
+
 def _has_gone(facts: Facts, identity: str) -> bool:
     """Whether it ran on this machine and has ended."""
     try:
-        return facts.core.recover(identity, "look", None, [], (0, 0.0))[0] != "alive"
+        return facts.core.recover(identity, "look", None, [], (0, 0.0))[0] == "gone"
     except (RedisConnectionError, RedisBusyError):
         raise
     except RedisError:
@@ -181,7 +197,7 @@ def _present(workers: Workers) -> Finding:
     if workers.hidden:
         return Finding("processes", "unknown", "the set of processes cannot be read", "allow SSCAN, and see `types`")
     if not found:
-        return Finding("processes", "info", "no process runs jobs now", "start one: fastkiq process")
+        return Finding("processes", "info", "no process runs jobs now", "start one: fastkiq process MODULE")
     ours = sum(worker.is_ours for worker in found)
     what = counted(len(found), "process", "processes") + ("" if workers.complete else " (the first looked at)")
     others = "" if ours == len(found) else f", {len(found) - ours:,} of them no fastkiq"
@@ -193,8 +209,8 @@ def _present(workers: Workers) -> Finding:
 def _versions(workers: list[Worker]) -> Finding:
     ours = [worker for worker in workers if worker.is_ours]
     schemas = sorted({worker.schema or "" for worker in ours})
-    if any(schema != _SCHEMA for schema in schemas):
-        found = f"workers keep their keys in the schemas {', '.join(schemas)}, this command knows {_SCHEMA}"
+    if not all(map(knows, schemas)):
+        found = f"workers keep their keys in the schemas {', '.join(schemas)}, this command knows {_core.schema}"
         return Finding("versions", "warning", found, "bring all to one version of fastkiq, two at most side by side")
     versions = sorted({worker.version for worker in ours})
     if len(versions) > 1:
@@ -241,9 +257,13 @@ def _orphans(survey: Survey, dead: set[str]) -> Finding:
     part = "" if survey.complete else f" (looked for {_BUDGET:g} s, not at all keys)"
     holding = [each for each in survey.holding if each.identity in dead]
     if not holding:
-        return Finding("orphans", "ok", f"no dead process holds jobs{part}")
+        if not survey.complete:
+            return Finding("orphans", "unknown", f"no dead process was seen to hold jobs{part}", _SEE_ALL)
+        return Finding("orphans", "ok", "no dead process holds jobs")
     jobs = counted(sum(each.jobs for each in holding), "job")
     found = f"{jobs} in flight of {counted(len(holding), 'dead process', 'dead processes')}{part}"
+    if not survey.complete:
+        return Finding("orphans", "unknown", found, _SEE_ALL)
     living = any(each.score is not None and each.identity not in dead for each in survey.holders.values())
     lost = any(each.score is None and each.buried is None for each in holding)
     if living and not lost:
