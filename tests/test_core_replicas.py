@@ -9,7 +9,7 @@ import redis as redis_py
 
 from conftest import SERVICE
 from fastkiq import _core
-from fastkiq.errors import PushUncertain, RedisConnectionError
+from fastkiq.errors import PushUncertain, RedisConnectionError, RedisNoReplicasError
 from servers import Server, wait_until
 
 HARD = _core.Template("HardWorker", {"retry": 5, "queue": "critical"})
@@ -42,13 +42,48 @@ def test_a_push_waits_until_a_replica_has_it(redis_url: str, replica: Server) ->
 
 def test_too_few_replicas_leave_a_push_uncertain(redis_url: str, redis: redis_py.Redis) -> None:
     client = _core.Client(redis_url, wait_replicas=1, timeout=0.2)
-    with pytest.raises(PushUncertain, match=r"only 0 of 1 replicas within 0.1 s; job [0-9a-f]{24} may be") as raised:
+    said = r"^the primary has the job, but only 0 of 1 replicas confirmed it within 0.1 s; job [0-9a-f]{24} may be"
+    with pytest.raises(PushUncertain, match=said) as raised:
         client.push(HARD, [1])
     assert redis.llen("queue:critical") == 1
     assert len(raised.value.jid) == 24  # type: ignore[attr-defined]
     with pytest.raises(PushUncertain) as raised:
         client.push_bulk(HARD, [[2], [3]], None, 1)
     assert (len(raised.value.uncertain), list(raised.value.rest)) == (1, [[3]])  # type: ignore[attr-defined]
+    assert len({line["id"] for line in redis.client_list() if line["name"] == "fastkiq"}) == 1, "the connection is kept"
+
+
+def test_the_shortest_patience_with_replicas_ends(redis_url: str, redis: redis_py.Redis) -> None:
+    client = _core.Client(redis_url, wait_replicas=1, timeout=0.0015)  # half of it is no whole millisecond
+    since = time.monotonic()
+    with pytest.raises((PushUncertain, RedisConnectionError)):
+        client.push(HARD, [1])
+    assert time.monotonic() - since < 1
+    assert not [line for line in redis.client_list() if line["cmd"] == "wait" and "b" in line["flags"]]
+
+
+def test_a_slow_confirmation_is_no_step_of_the_clock(redis_url: str, redis: redis_py.Redis) -> None:
+    client = _core.Client(redis_url, wait_replicas=1, timeout=1.6)
+    for number in range(2):
+        with pytest.raises(PushUncertain):
+            client.push(HARD, [number], 60.0)
+        time.sleep(5.1 if not number else 0)  # Redis's clock is asked again after 5 s
+    calls = redis.info("commandstats")["cmdstat_zadd"]["calls"]
+    with pytest.raises(PushUncertain):
+        client.push(HARD, [2], 60.0)
+    assert redis.info("commandstats")["cmdstat_zadd"]["calls"] == calls + 1
+
+
+def test_without_sentinels_no_other_connection_is_tried_for_want_of_replicas(
+    start_server: Callable[..., Server],
+) -> None:
+    alone = start_server("min-replicas-to-write 1")
+    client = _core.Client(alone.url)
+    with alone.client() as redis:
+        for number in range(3):
+            with pytest.raises(RedisNoReplicasError):
+                client.push(HARD, [number])
+        assert redis.info("stats")["total_connections_received"] <= 3  # the client's, this one, the start's
 
 
 def test_a_refusal_is_no_doubt_though_replicas_are_wanted(redis_url: str, redis: redis_py.Redis) -> None:
