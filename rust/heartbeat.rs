@@ -134,7 +134,7 @@ impl Heartbeat {
             self.watch.elsewhere(&core.url, current.name(), options.connect_timeout, options.timeout)
         {
             core.events.log(WARNING, format!("the sentinels name another master: {}", elsewhere.name()));
-            core.shut_down(|_| true);
+            core.move_on();
             self.connection = None;
             self.beat_us = 0;
         }
