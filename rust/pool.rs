@@ -136,7 +136,7 @@ impl Pool {
             lease.connection = None;
             lease.adopt(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
         }
-        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.connect_timeout, self.timeout) {
+        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.timeout) {
             lease.adopt(elsewhere);
         }
         lease.hurry(alone);

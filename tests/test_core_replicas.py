@@ -126,9 +126,11 @@ def test_a_primary_that_was_replaced_is_left_though_it_answers(
         for thread in threads:
             thread.start()
         try:
-            wait_until(lambda: redis.llen("queue:critical") > 0, 10, "a push")
-            sentinel.execute_command("SENTINEL", "REMOVE", "own")
-            sentinel.execute_command("SENTINEL", "MONITOR", "own", "127.0.0.1", other.port, 1)
+            wait_until(lambda: redis.llen("queue:critical") > 6 * 2000, 10, "pushes")
+            at_once = sentinel.pipeline(transaction=False)  # a thread that connects in between would find no master
+            at_once.execute_command("SENTINEL", "REMOVE", "own")
+            at_once.execute_command("SENTINEL", "MONITOR", "own", "127.0.0.1", other.port, 1)
+            at_once.execute()
             since = time.monotonic()
             wait_until(lambda: now.llen("queue:critical") > 0, 10, "a push to the other one")
             assert time.monotonic() - since < 7
@@ -153,3 +155,61 @@ def test_a_sentinel_that_lags_behind_is_not_believed(
     alone = f"redis+sentinel://127.0.0.1:{lagging.port}/{SERVICE}"
     with pytest.raises(RedisConnectionError, match=rf"127\.0\.0\.1:{replica.port} of {SERVICE} is no master"):
         _core.Client(alone).push(HARD, [2])
+
+
+def restart_with(sentinel: Server, *options: str) -> None:
+    sentinel.stop()
+    sentinel.options = options
+    (sentinel.folder / "server.conf").unlink()
+    sentinel.start()
+
+
+def test_a_sentinel_that_is_cut_off_with_the_old_primary_is_not_believed(start_server: Callable[..., Server]) -> None:
+    """It is the first in the URL, and what it names answers as a primary; the other one tells of a later election."""
+    old, new = start_server(), start_server()
+    stale = start_server(f"sentinel monitor own 127.0.0.1 {old.port} 9", sentinel=True)
+    other = start_server(f"sentinel monitor own 127.0.0.1 {old.port} 9", sentinel=True)
+    url = f"redis+sentinel://127.0.0.1:{stale.port},127.0.0.1:{other.port}/own"
+    client = _core.Client(url)
+    with old.client() as before, new.client() as now:
+        client.push(HARD, [1])
+        assert before.llen("queue:critical") == 1
+        restart_with(other, f"sentinel monitor own 127.0.0.1 {new.port} 9", "sentinel config-epoch own 3")
+        since = time.monotonic()
+        _core.Client(url).push(HARD, [2])
+        assert now.llen("queue:critical") == 1, "a new connection"
+
+        def arrives() -> bool:
+            client.push(HARD, [3])
+            return bool(now.llen("queue:critical") > 1)
+
+        wait_until(arrives, 8, "the old connection's end")
+        assert time.monotonic() - since < 7
+        left = before.llen("queue:critical")
+        other.freeze()  # what it has said is not forgotten
+        until = time.monotonic() + 5.5
+        while time.monotonic() < until:
+            client.push(HARD, [4])
+            time.sleep(0.005)
+        assert before.llen("queue:critical") == left
+
+
+def test_neither_a_frozen_sentinel_nor_the_frozen_server_it_names_holds_up_a_push(
+    start_server: Callable[..., Server], server: Server, redis: redis_py.Redis
+) -> None:
+    frozen = start_server()
+    frozen.freeze()
+    sentinels = [start_server(f"sentinel monitor own 127.0.0.1 {server.port} 9", sentinel=True) for _ in range(2)]
+    client = _core.Client(f"redis+sentinel://127.0.0.1:{sentinels[0].port},127.0.0.1:{sentinels[1].port}/own")
+    client.push(HARD, [0])
+    sentinels[0].freeze()
+    restart_with(sentinels[1], f"sentinel monitor own 127.0.0.1 {frozen.port} 9", "sentinel config-epoch own 3")
+    taken = []
+    until = time.monotonic() + 11  # two looks
+    while time.monotonic() < until:
+        since = time.monotonic()
+        client.push(HARD, [1])
+        taken.append(time.monotonic() - since)
+        time.sleep(0.01)
+    assert max(taken) < 1, sorted(taken)[-5:]
+    assert redis.llen("queue:critical") == len(taken) + 1
