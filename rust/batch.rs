@@ -93,11 +93,11 @@ impl Batch {
         let Err(first) = self.send(&mut lease, pool) else {
             return Ok(());
         };
-        if first.is_curable() || first.error.wants_reconnect() {
+        if first.is_curable(&pool.url) || first.error.wants_reconnect(&pool.url) {
             lease.discard();
             pool.close_idle();
         }
-        if !first.is_curable() {
+        if !first.is_curable(&pool.url) {
             return Err(first);
         }
         let mut lease = pool.lend().map_err(|error| self.unsent(error))?;
@@ -162,16 +162,16 @@ impl Batch {
         if announced.is_some() {
             let _ = connection.receive();
         }
-        let mut expected = None;
+        // Looked at before `WAIT` is answered, which may take longer than any step of a clock.
+        let mut stepped = false;
         if asks_time && let Ok(reply) = connection.receive() {
             let doubt = sent.elapsed().as_secs_f64() / 2.0;
             connection.read_clock(&reply, sent);
-            expected = clock.map(|clock| (clock.now(), doubt)).filter(|_| relative && outcome.is_ok());
+            let off = clock.zip(connection.clock()).map_or(0.0, |(before, now)| now.now() - before.now());
+            stepped = relative && outcome.is_ok() && off.abs() > CLOCK_STEP + doubt;
         }
         let outcome = if pool.replicas == 0 { outcome } else { self.confirmed(outcome, connection.receive(), pool) };
-        if let (Some((before, doubt)), Some(clock)) = (expected, connection.clock())
-            && (clock.now() - before).abs() > CLOCK_STEP + doubt
-        {
+        if let Some(clock) = connection.clock().filter(|_| stepped) {
             self.correct(connection, clock);
         }
         outcome
@@ -202,8 +202,11 @@ impl Batch {
                     return outcome;
                 }
                 let (wanted, seconds) = (pool.replicas, pool.patience().as_secs_f64());
-                let message = format!("the primary has it, but only {count} of {wanted} replicas within {seconds} s");
-                Error::Reply { code: "NOREPLICAS".into(), message }
+                let (jobs, it) = if self.len() == 1 { ("job", "it") } else { ("jobs", "them") };
+                // Not `NOREPLICAS`, Redis's word for what it has not taken.
+                Error::Lost(format!(
+                    "the primary has the {jobs}, but only {count} of {wanted} replicas confirmed {it} within {seconds} s"
+                ))
             }
             Err(error) => error,
         };

@@ -169,7 +169,7 @@ impl Client {
         let (dead_max, dead_timeout) = bounds;
         let how = How::parse(how)?;
         let order = Order { id: identity, how, score, members, dead_max, dead_timeout, max_bytes: self.max_bytes };
-        let account = py.detach(|| manual::recover(&mut *self.pool.lend()?, &order))?;
+        let account = py.detach(|| manual::recover(&mut *self.pool.lend()?, &self.pool.url, &order))?;
         let poison = account.poison.into_iter().map(|(class, jid, raw)| (class, jid, Cow::Owned(raw)));
         Ok((account.state, account.moved, poison.collect(), account.refusal.map(|error| error.to_string())))
     }

@@ -241,6 +241,11 @@ impl Connection {
         self.broken
     }
 
+    /// How long each reply is waited for from now on.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// Whether the coming replies are looked for awake for a moment: see `spin`.
     pub fn hurry(&mut self, alone: bool) {
         self.stream.spin.want(alone);

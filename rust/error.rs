@@ -7,12 +7,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::url::RedisUrl;
+
 /// What can go wrong. The messages name addresses and reasons, never a password.
 #[derive(Debug)]
 pub enum Error {
     /// Nothing was sent: what was asked for has definitely not happened.
     Unreachable(String),
-    /// Something was sent and no reply came: it may or may not have happened.
+    /// Something was sent, and no word came back that it is done: it may or may not have happened.
     Lost(String),
     /// Redis answered with an error; `code` is its first word.
     Reply { code: String, message: String },
@@ -41,9 +43,14 @@ impl Error {
         matches!(self, Self::Unreachable(_) | Self::Lost(_) | Self::Protocol(_))
     }
 
-    /// The server answers, but another connection may lead to one that takes writes.
-    pub fn wants_reconnect(&self) -> bool {
-        matches!(self.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED" | "NOREPLICAS"))
+    /// The server answers, but another connection may lead to one that takes writes. A primary without replicas is the only one there is,
+    /// unless Sentinels may have named another since.
+    pub fn wants_reconnect(&self, url: &RedisUrl) -> bool {
+        match self.code() {
+            Some("READONLY" | "MASTERDOWN" | "UNBLOCKED") => true,
+            Some("NOREPLICAS") => url.is_sentinel(),
+            _ => false,
+        }
     }
 
     /// The first word of Redis's error reply.
@@ -151,5 +158,13 @@ mod tests {
         assert_eq!(reply("OOM").code(), Some("OOM"));
         assert!(!reply("OOM").is_connection());
         assert!(Error::Lost(String::new()).is_connection());
+    }
+
+    #[test]
+    fn only_sentinels_may_lead_to_a_primary_with_replicas() {
+        let [alone, watched] = ["redis://h", "redis+sentinel://h/main"].map(|url| RedisUrl::parse(url).unwrap());
+        assert!(reply("READONLY").wants_reconnect(&alone));
+        assert!(reply("NOREPLICAS").wants_reconnect(&watched));
+        assert!(!reply("NOREPLICAS").wants_reconnect(&alone));
     }
 }

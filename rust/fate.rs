@@ -1,6 +1,7 @@
 //! What became of pushes.
 
 use crate::error::Error;
+use crate::url::RedisUrl;
 
 /// What became of one parcel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,13 +31,10 @@ impl Failure {
     }
 
     /// Whether another connection may do better, and nothing has been or may have been enqueued.
-    pub fn is_curable(&self) -> bool {
+    pub fn is_curable(&self, url: &RedisUrl) -> bool {
         let curable = match &self.error {
             Error::Unreachable(_) => true,
-            Error::Reply { code, .. } => {
-                matches!(code.as_str(), "READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "UNBLOCKED")
-            }
-            _ => false,
+            error => error.code() == Some("LOADING") || error.wants_reconnect(url),
         };
         curable && self.fates.iter().all(|fate| *fate == Fate::Refused)
     }

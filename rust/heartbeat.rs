@@ -129,12 +129,9 @@ impl Heartbeat {
     /// All threads go to the master that the sentinels name, though the old one may still answer.
     fn follow_sentinels(&mut self, core: &Core) {
         let Some(current) = self.connection.as_ref() else { return };
-        let options = &core.options;
-        if let Some(elsewhere) =
-            self.watch.elsewhere(&core.url, current.name(), options.connect_timeout, options.timeout)
-        {
+        if let Some(elsewhere) = self.watch.elsewhere(&core.url, current.name(), core.options.timeout) {
             core.events.log(WARNING, format!("the sentinels name another master: {}", elsewhere.name()));
-            core.shut_down(|_| true);
+            core.move_on();
             self.connection = None;
             self.beat_us = 0;
         }

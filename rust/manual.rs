@@ -12,6 +12,7 @@ use crate::recovery::record_of;
 use crate::rescue::{Rescuer, fence, sweep_all};
 use crate::resp::Reply;
 use crate::schema::newer;
+use crate::url::RedisUrl;
 
 /// What may be done to a process.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub struct Account {
     pub refusal: Option<Error>,
 }
 
-pub fn recover(connection: &mut Connection, order: &Order) -> Result<Account> {
+pub fn recover(connection: &mut Connection, url: &RedisUrl, order: &Order) -> Result<Account> {
     let id = &order.id;
     let score = connection.command(&[b"ZSCORE", keys::ALIVE, id.as_bytes()])?;
     let (place, _) = record_of(connection, id)?;
@@ -85,6 +86,7 @@ pub fn recover(connection: &mut Connection, order: &Order) -> Result<Account> {
     clock.observe(seconds * 1_000_000 + micros);
     let poison = RefCell::new(Vec::new());
     let rescuer = Rescuer {
+        url,
         clock: &clock,
         max_bytes: order.max_bytes,
         dead_max: order.dead_max,

@@ -1,13 +1,13 @@
 //! What the threads make of an error from Redis: one log line an outage, one a minute for each kind of refusal.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::now_us;
 use crate::error::Error;
 use crate::events::{INFO, WARNING};
 use crate::shared::{Core, Phase};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A failed attempt to connect is no outage yet: the next one, after a pause, may succeed.
 const BLIP_US: u64 = 250_000;
@@ -45,10 +45,11 @@ impl Outage {
         }
     }
 
-    /// How long it lasted, when it was said to have begun.
+    /// How long it lasted, when it was said to have begun. None, too, when a connection was made just while it was being said: nobody
+    /// knows then since when.
     fn over(&self, now: u64) -> Option<u64> {
         let since = self.since_us.swap(0, Ordering::AcqRel);
-        self.said.swap(false, Ordering::AcqRel).then(|| now.saturating_sub(since))
+        (self.said.swap(false, Ordering::AcqRel) && since > 0).then(|| now.saturating_sub(since))
     }
 }
 
@@ -58,7 +59,7 @@ impl Core {
         match error {
             Error::Reply { code, .. } => {
                 self.complain(code, &format!("Redis refuses: {error}. Nothing is lost; trying again."));
-                return error.wants_reconnect();
+                return error.wants_reconnect(&self.url);
             }
             Error::Protocol(_) => {
                 self.complain("", &format!("{error}. Nothing is lost; trying again on a new connection."));
@@ -128,6 +129,16 @@ mod tests {
         outage.connected();
         assert!(!outage.failed(9_000 * MS));
         assert_eq!(outage.over(9_100 * MS), None);
+    }
+
+    #[test]
+    fn an_outage_whose_beginning_is_forgotten_has_no_length() {
+        let outage = Outage::default();
+        outage.failed(1);
+        assert!(outage.failed(300 * MS));
+        outage.since_us.store(0, Ordering::Release); // `connected` on another thread, which had not seen it said
+        assert_eq!(outage.over(9_000 * MS), None);
+        assert!(!outage.failed(9_100 * MS));
     }
 
     #[test]

@@ -91,9 +91,10 @@ impl Pool {
         }
     }
 
-    /// How long replicas get to confirm a push: Redis must have answered before we give the connection up.
+    /// How long replicas get to confirm a push: Redis must have answered before we give the connection up. `WAIT` takes whole
+    /// milliseconds, and 0 of them as for ever.
     pub fn patience(&self) -> Duration {
-        self.timeout / 2
+        (self.timeout / 2).max(Duration::from_millis(1))
     }
 
     /// This process's part of the pool.
@@ -135,7 +136,7 @@ impl Pool {
             lease.connection = None;
             lease.adopt(Connection::open(&self.url, self.connect_timeout, self.timeout)?);
         }
-        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.connect_timeout, self.timeout) {
+        if let Some(elsewhere) = self.watch.elsewhere(&self.url, lease.name(), self.timeout) {
             lease.adopt(elsewhere);
         }
         lease.hurry(alone);

@@ -201,7 +201,7 @@ impl Recovery {
         self.swept.entry(id.to_owned()).or_insert((now, now)).1 = now;
         match sweep(core, connection, id) {
             // One that cannot be swept, since a key is of a wrong type, must not keep us from the others.
-            Err(error) if error.code().is_some() && !error.wants_reconnect() => {
+            Err(error) if error.code().is_some() && !error.wants_reconnect(&core.url) => {
                 core.met(&error);
                 Ok(())
             }

@@ -11,6 +11,7 @@ use crate::payload::{scan, splice};
 use crate::poison::{DEATHS, Mark, after_death, field};
 use crate::resp::Reply;
 use crate::shared::Core;
+use crate::url::RedisUrl;
 
 /// Jobs that one rescue script moves at most.
 const CHUNK: usize = 200;
@@ -19,6 +20,7 @@ const MOVED_CHUNK: usize = 10;
 
 /// What a sweep has to know: a server has it, and so has whoever recovers by hand.
 pub struct Rescuer<'a> {
+    pub url: &'a RedisUrl,
     pub clock: &'a RedisClock,
     pub max_bytes: usize,
     pub dead_max: u64,
@@ -30,6 +32,7 @@ pub struct Rescuer<'a> {
 impl<'a> From<&'a Core> for Rescuer<'a> {
     fn from(core: &'a Core) -> Self {
         Self {
+            url: &core.url,
             clock: &core.clock,
             max_bytes: core.options.max_bytes,
             dead_max: core.options.dead_max,
@@ -84,7 +87,7 @@ pub fn sweep_all(rescuer: &Rescuer, connection: &mut Connection, id: &str, known
     for (number, member) in flights {
         match sweep_flight(rescuer, connection, id, member, number) {
             Ok(moved) => swept.moved += moved,
-            Err(error) if error.code().is_some() && !error.wants_reconnect() => {
+            Err(error) if error.code().is_some() && !error.wants_reconnect(rescuer.url) => {
                 swept.refusal.get_or_insert(error);
             }
             Err(error) => return Err(error),

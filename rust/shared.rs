@@ -114,6 +114,8 @@ pub struct Core {
     pub moved: Mutex<HashMap<(u64, Vec<u8>), u32>>,
     /// Every thread's connection, by purpose: so that a wait for Redis can be ended from outside.
     sockets: Mutex<HashMap<String, ShutdownHandle>>,
+    /// How often all threads had to leave for another master.
+    moves: AtomicU64,
     identity: RwLock<Arc<Identity>>,
     /// Steady microseconds until which a confirmed beat protects what we hold.
     lease_end_us: AtomicU64,
@@ -182,6 +184,7 @@ impl Core {
             claims: AtomicU64::new(0),
             moved: Mutex::default(),
             sockets: Mutex::default(),
+            moves: AtomicU64::new(0),
             identity: RwLock::new(identity),
             lease_end_us: AtomicU64::new(0),
             beats: AtomicU64::new(0),
@@ -194,12 +197,24 @@ impl Core {
 
     /// A new connection, which replaces the one of the same name in the list of those that `shut_down` ends.
     pub fn connect(&self, name: &str) -> Result<Connection> {
-        let connection = Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)?;
-        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        sockets.insert(name.to_owned(), connection.shutdown_handle()?);
-        drop(sockets);
-        self.outage.connected();
-        Ok(connection)
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let connection = Connection::open(&self.url, self.options.connect_timeout, self.options.timeout)?;
+            let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+            sockets.insert(name.to_owned(), connection.shutdown_handle()?);
+            drop(sockets);
+            // One that was still being opened when the others were shut down may lead to the master that they had to leave.
+            if self.moves.load(Ordering::Acquire) == moves {
+                self.outage.connected();
+                return Ok(connection);
+            }
+        }
+    }
+
+    /// Makes all threads open new connections: the old ones lead to a server that is the master no more.
+    pub fn move_on(&self) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
+        self.shut_down(|_| true);
     }
 
     /// Ends the waits for Redis of the connections that `which` names.

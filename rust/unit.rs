@@ -48,7 +48,7 @@ impl Face {
                 break;
             };
             match work(connection) {
-                Err(error) if error.is_connection() || error.wants_reconnect() => {
+                Err(error) if error.is_connection() || error.wants_reconnect(&self.core.url) => {
                     *side = None;
                     if last {
                         return Err(error);

@@ -106,6 +106,11 @@ impl RedisUrl {
         Ok(url)
     }
 
+    /// Whether the server may be another one at the next connection.
+    pub fn is_sentinel(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Sentinel { .. })
+    }
+
     /// The URL without its secrets.
     pub fn safe(&self) -> &str {
         &self.safe

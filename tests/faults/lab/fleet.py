@@ -13,6 +13,8 @@ MAX_LAG = 2
 """Seconds: the least that holds steadily, since a replica confirms once a second."""
 _SYSTEM = ("system", "own-word")
 """What the servers and Sentinels call themselves to each other: so that they can be cut off and nobody else."""
+_BLIND = ("blind", "no-word")
+"""May ask whether a server is there, and hears nothing of replicas and other Sentinels."""
 
 
 class Fleet:
@@ -20,13 +22,22 @@ class Fleet:
 
     `least` is the primary's `min-replicas-to-write`. `distance` is how far, in seconds, the replicas are from the
     first primary. Producers use `url`; `inner_url` is for workers that are cut off together with the replicas.
+    With `stale` one more Sentinel, the first in the URLs, is on the first primary's side of any cut from the beginning.
     """
 
-    def __init__(self, start: Callable[..., Server], least: int, distance: float = 0, down_after: float = 0.5) -> None:
+    def __init__(
+        self,
+        start: Callable[..., Server],
+        least: int,
+        distance: float = 0,
+        down_after: float = 0.5,
+        stale: bool = False,
+    ) -> None:
         user, password = _SYSTEM
         common = (
             f"user {user} on >{password} ~* &* +@all",
             "user default on nopass ~* &* +@all -ping",  # a Sentinel that may not log in must not get by without
+            f"user {_BLIND[0]} on >{_BLIND[1]} -@all +ping",
             f"masteruser {user}",
             f"masterauth {password}",
             f"min-replicas-to-write {least}",
@@ -55,6 +66,15 @@ class Fleet:
             )
             for _ in range(3)
         ]
+        self._stale = [
+            start(
+                f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary.port} 9",
+                f"sentinel auth-user {SERVICE} {_BLIND[0]}",
+                f"sentinel auth-pass {SERVICE} {_BLIND[1]}",
+                sentinel=True,
+            )
+            for _ in range(int(stale))
+        ]
         wait_until(self._know_each_other, 20, "Sentinels that know all")
 
     @property
@@ -66,7 +86,7 @@ class Fleet:
         return self._url(":".join(_SYSTEM) + "@")
 
     def _url(self, login: str) -> str:
-        nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in [*self._stale, *self.sentinels])
         return f"redis+sentinel://{login}{nodes}/{SERVICE}/0"
 
     def _know_each_other(self) -> bool:
