@@ -8,6 +8,7 @@
 pub mod clock;
 mod events;
 mod lapse;
+mod moves;
 mod ready;
 pub mod redis;
 mod settle;
