@@ -181,7 +181,7 @@ def test_a_worker_s_clock_jumps_under_load(
     assert not ledger.repeated()
     assert -0.01 < late[0] <= late[-1] < LATEST
     assert retried[0] > 0.09
-    assert retried[-1] < 0.1 + 1
+    assert retried[-1] < 0.1 + 3  # a poll, and a machine that is busy
     counted = {key.decode().rsplit(":", 1)[1] for key in redis.scan_iter("stat:processed:*")}
     assert counted <= days
 

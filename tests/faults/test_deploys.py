@@ -17,15 +17,16 @@ from servers import wait_until
 
 NewCrew = Callable[..., Crew]
 TIMEOUT = scaled(1, 3)
+THREADS = scaled(8, 25)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_deploys_under_load(crew: NewCrew, redis_url: str, redis: redis_py.Redis, ledger: Ledger) -> None:
     """The process ends within its timeout and 3.5 s; what it interrupted is in front, counted as by Sidekiq."""
     chance = dice("deploys")
-    every, deploys, longest = scaled((1.0, 2, 2.5), (5.0, 25, 40.0))
+    every, deploys, longest = scaled((1.0, 2, 2.5), (5.0, 20, 40.0))
     client = fastkiq.Client(redis_url)
-    workers = crew(redis_url, "-c", "8", "-t", str(TIMEOUT))
+    workers = crew(redis_url, "-c", str(THREADS), "-t", str(TIMEOUT))
     jobs: set[int] = set()
     ends: list[float] = []
     interrupted = 0
@@ -48,9 +49,9 @@ def test_deploys_under_load(crew: NewCrew, redis_url: str, redis: redis_py.Redis
         account(redis, ledger, jobs).assert_sound()
     wait_until(lambda: jobs <= ledger.read().ended, 3 * longest + 30, "all jobs")
     # The last one has nobody to take over: what it gives back can be looked at.
-    last = list(range(len(jobs), len(jobs) + 12))
+    last = list(range(len(jobs), len(jobs) + THREADS + 4))
     client.push_bulk("app.Patient", [(number, 60) for number in last], queue="critical")
-    wait_until(lambda: len(ledger.read().running()) - interrupted == 8, 10, "eight begun")
+    wait_until(lambda: len(ledger.read().running()) - interrupted == THREADS, 10, "all threads busy")
     counts = {name: int(redis.get(f"stat:{name}") or 0) for name in ("failed", "processed")}
     started = time.monotonic()
     assert current.stop() == 0
@@ -58,13 +59,13 @@ def test_deploys_under_load(crew: NewCrew, redis_url: str, redis: redis_py.Redis
     workers.dismiss(current)
     assert not leftovers(redis)
     waiting = list(numbers_of(redis.lrange("queue:critical", 0, -1)))[::-1]
-    assert sorted(waiting[:8]) == last[:8], "back in front"
-    assert waiting[8:] == last[8:]
+    assert sorted(waiting[:THREADS]) == last[:THREADS], "back in front"
+    assert waiting[THREADS:] == last[THREADS:]
     assert {name: int(redis.get(f"stat:{name}") or 0) - count for name, count in counts.items()} == {
-        "failed": 8,
-        "processed": 8,
+        "failed": THREADS,
+        "processed": THREADS,
     }, "as Sidekiq counts what a stop interrupts"
-    interrupted += 8
+    interrupted += THREADS
     record(
         f"TERM every {every:g} s, timeout {TIMEOUT} s",
         faults=deploys + 1,

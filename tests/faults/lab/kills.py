@@ -1,5 +1,7 @@
 """What a `kill -9` may cost: which runs it excuses, and how soon the jobs that the process held ran again."""
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
@@ -108,20 +110,48 @@ def waits(ledger: Ledger, helds: Iterable[Held]) -> list[float]:
     return sorted(found)
 
 
+class Recoveries:
+    """How long after each death the flights of the process were empty again, in seconds.
+
+    That is when its jobs are back in front of their queues; when one begins depends on what else waits.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._threads: list[threading.Thread] = []
+        self.seconds: list[float] = []
+
+    def watch(self, death: Death) -> None:
+        self._threads.append(threading.Thread(target=self._watch, args=(death,)))
+        self._threads[-1].start()
+
+    def wait(self) -> list[float]:
+        """Ascending."""
+        for thread in self._threads:
+            thread.join(60)
+        return sorted(self.seconds)
+
+    def _watch(self, death: Death) -> None:
+        with redis_py.Redis(port=self._port) as redis:
+            while any(redis.scan_iter(f"fastkiq:flight:*:{death.pid}:*", count=1000)):
+                if time.monotonic_ns() > death.gone + 50_000_000_000:
+                    break
+                time.sleep(0.01)
+            self.seconds.append((time.monotonic_ns() - death.gone) / 1e9)
+
+
 def percentile(ordered: list[float], share: float) -> float:
     """Of an ascending list; 0.0 of an empty one."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def figures(ledger: Ledger, deaths: Sized, helds: Iterable[Held], again: Repeats) -> dict[str, float]:
-    """What `record` is told of the deaths."""
-    delays = waits(ledger, helds)
+def figures(deaths: Sized, delays: list[float], again: Repeats) -> dict[str, float]:
+    """What `record` is told of the deaths and of the seconds until all was well again."""
     return {
         "faults": len(deaths),
         "interrupted": again.interrupted,
         "unacknowledged": again.unacknowledged,
         "oldest_unacknowledged_ms": again.oldest_ms,
-        "recovered": len(delays),
         "p50_s": percentile(delays, 0.5),
         "p99_s": percentile(delays, 0.99),
         "most_s": percentile(delays, 1),
