@@ -68,7 +68,7 @@ def test_millions_of_jobs_with_faults_at_random(
     crew: Callable[..., Crew], start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     chance = dice("soak")
-    own = start_server("appendonly yes", "appendfsync everysec", "auto-aof-rewrite-min-size 256mb")
+    own = start_server("appendonly yes", "appendfsync always", "auto-aof-rewrite-min-size 256mb")
     runs = tmp_path / "runs"
     runs.write_bytes(bytes(JOBS))
     with own.client() as redis:
