@@ -24,8 +24,9 @@ CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())
 
 
 def platforms() -> dict[str, list[str]]:
-    """The table of docs/install.md: platform -> [wheel, enqueue, process, embedded]."""
-    rows = re.findall(r"^\| (.+) \|$", (ROOT / "docs" / "install.md").read_text(), re.MULTILINE)
+    """The table of platforms in docs/install.md: platform -> [wheel, enqueue, process, embedded]."""
+    _, section = (ROOT / "docs" / "install.md").read_text().split("## Platforms\n")
+    rows = re.findall(r"^\| (.+) \|$", section.split("\n## ")[0], re.MULTILINE)
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     return {row[0]: row[1:] for row in cells[1:]}
 
