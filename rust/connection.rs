@@ -13,11 +13,15 @@ use crate::url::{Endpoint, Login, RedisUrl, Tls};
 const BUFFER: usize = 16 << 10;
 /// A buffer that a huge reply has blown up goes back to its first size.
 const KEPT_BUFFER: usize = 1 << 20;
+/// A more precise reading of a clock outdoes later ones for so long: clocks drift by a millisecond or two meanwhile.
+const READING_LASTS: Duration = Duration::from_secs(5);
 
 /// Redis's clock at one instant of this machine's clocks.
 #[derive(Clone, Copy)]
 pub struct ClockReading {
     redis: f64,
+    /// By so many seconds it may be off either way: half of the trip that read it.
+    doubt: f64,
     steady: Instant,
     wall: SystemTime,
 }
@@ -30,6 +34,11 @@ impl ClockReading {
 
     pub fn age(&self) -> Duration {
         self.steady.elapsed()
+    }
+
+    /// Whether a later reading shows that Redis's clock still goes as this one says, and says so less precisely: its reply was late.
+    fn outdoes(&self, later: &Self) -> bool {
+        self.is_sound() && self.doubt < later.doubt && (self.now() - later.now()).abs() <= self.doubt + later.doubt
     }
 
     /// False once this machine has slept or its wall clock was set: the two clocks here then disagree.
@@ -166,8 +175,11 @@ impl Connection {
             return;
         };
         // Redis read its clock halfway between question and answer, as far as one can tell.
-        let redis = seconds as f64 + micros as f64 / 1e6 + sent.elapsed().as_secs_f64() / 2.0;
-        self.clock = Some(ClockReading { redis, steady: Instant::now(), wall: SystemTime::now() });
+        let doubt = sent.elapsed().as_secs_f64() / 2.0;
+        let redis = seconds as f64 + micros as f64 / 1e6 + doubt;
+        let read = ClockReading { redis, doubt, steady: Instant::now(), wall: SystemTime::now() };
+        let known = self.clock.filter(|clock| clock.age() < READING_LASTS && clock.outdoes(&read));
+        self.clock = Some(known.unwrap_or(read));
     }
 
     /// Redis's clock as last read on this connection.
@@ -347,5 +359,27 @@ fn reason(error: &io::Error) -> String {
             let text = error.to_string();
             text.split(" (os error").next().unwrap_or_default().to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(redis: f64, doubt: f64) -> ClockReading {
+        ClockReading { redis, doubt, steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    #[test]
+    fn a_late_reply_does_not_replace_a_better_reading() {
+        let good = reading(1000.0, 0.001);
+        assert!(good.outdoes(&reading(1000.04, 0.05)));
+        assert!(!good.outdoes(&reading(1000.0, 0.000_5)));
+    }
+
+    #[test]
+    fn a_reading_that_cannot_be_true_any_more_goes() {
+        assert!(!reading(1000.0, 0.001).outdoes(&reading(1000.4, 0.05)));
+        assert!(!reading(1000.0, 0.001).outdoes(&reading(4600.0, 0.05)));
     }
 }

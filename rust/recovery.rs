@@ -30,6 +30,8 @@ const DAY: i64 = 86_400;
 /// A tomb is swept about once a beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
 const HOUR_US: u64 = 3_600_000_000;
+/// A tomb this young, in seconds, is swept at its first sight by everybody: who dug it may have died before its own sweep.
+const YOUNG: i64 = 10;
 
 /// What is remembered of others between looks.
 pub struct Recovery {
@@ -99,7 +101,11 @@ impl Recovery {
 
     fn look_with(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
         let key = keys::machine(core.machine.as_deref().unwrap_or("unknown"));
-        let mut calls = vec![command(&[b"HGETALL", &key])];
+        let young = core.clock.now_s().saturating_sub(YOUNG).to_string();
+        let mut calls = vec![
+            command(&[b"HGETALL", &key]),
+            command(&[b"ZRANGE", keys::TOMBS, young.as_bytes(), b"+inf", b"BYSCORE"]),
+        ];
         let now = now_us();
         let all = now >= self.all_us;
         if all {
@@ -114,6 +120,7 @@ impl Recovery {
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         self.check_neighbours(core, connection, next())?;
+        self.sweep_young(core, connection, next())?;
         if all { self.check_leases(core, connection, next(), next()) } else { Ok(()) }
     }
 
@@ -169,6 +176,15 @@ impl Recovery {
         self.seen = seen;
         self.sweep_tombs(core, connection, now, tombs)?;
         self.prune_marks(core, connection, now)
+    }
+
+    fn sweep_young(&mut self, core: &Core, connection: &mut Connection, tombs: Vec<Reply>) -> Result<()> {
+        for id in texts(tombs) {
+            if !self.swept.contains_key(&id) && self.strangers.knows(core, connection, &id)? {
+                self.bury(core, connection, &id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Who fenced a process has swept its tomb. The others take turns, so that a deploy of many processes costs Redis one sweep a
@@ -237,9 +253,12 @@ impl Recovery {
     }
 }
 
+fn texts(replies: Vec<Reply>) -> impl Iterator<Item = String> {
+    replies.into_iter().filter_map(Reply::bytes).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn pairs(replies: Vec<Reply>) -> impl Iterator<Item = (String, String)> {
-    let mut texts =
-        replies.into_iter().filter_map(Reply::bytes).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let mut texts = texts(replies);
     std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
 }
 

@@ -31,6 +31,8 @@ NewClock = Callable[..., WallClock]
 HOUR, DAY = 3600.0, 86_400.0
 LATEST = scaled(1.5, 1.0)
 """Seconds that a job may begin after its time; the short form has other tests beside it."""
+EARLIEST = scaled(-0.01, -0.05)
+"""And before it: by half of the trip that told Redis's clock, which is long where the machine is busy."""
 DEATHS = ("is dead", "taken for dead")
 
 
@@ -179,7 +181,7 @@ def test_a_worker_s_clock_jumps_under_load(
         latest_retry_s=retried[-1] - 0.1,
     )
     assert not ledger.repeated()
-    assert -0.01 < late[0] <= late[-1] < LATEST
+    assert EARLIEST < late[0] <= late[-1] < LATEST
     assert retried[0] > 0.09
     assert retried[-1] < 0.1 + 3  # a poll, and a machine that is busy
     counted = {key.decode().rsplit(":", 1)[1] for key in redis.scan_iter("stat:processed:*")}
@@ -222,7 +224,7 @@ def test_a_producer_s_delays_are_right(
         earliest_s=late[0],
         latest_s=late[-1],
     )
-    assert -0.01 < late[0] <= late[-1] < LATEST
+    assert EARLIEST < late[0] <= late[-1] < LATEST
 
 
 @pytest.mark.timeout(60)
@@ -313,7 +315,7 @@ def test_redis_s_own_clock_jumps_under_load(
             jobs = load.stop()
         found = settle(redis, ledger, jobs | set(delayed))
     late = lateness(ledger, producer.pushed)
-    early = sum(seconds < -0.01 for seconds in late)
+    early = sum(seconds < -0.35 for seconds in late)  # at once, instead of after 0.7 s
     producer.close()
     assert_nobody_died(workers)
     workers.stop()
@@ -329,4 +331,5 @@ def test_redis_s_own_clock_jumps_under_load(
     )
     assert not ledger.repeated()
     assert early <= jumps  # two connections, and half of the steps go forward
+    assert not any(-0.35 <= seconds < EARLIEST for seconds in late)
     assert late[-1] < LATEST

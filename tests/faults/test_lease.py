@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
+from time import sleep, time
+
+import redis as redis_py
 
 import fastkiq
 from children import Child
@@ -56,3 +58,25 @@ def test_a_redis_that_comes_back_empty_is_told(
         assert "taken for dead" not in worker.output()
         jid = client.push("app.Work", 0)
         wait_until(lambda: ledger(redis, "done")[jid] == 1, 10, "a job that came after")
+
+
+def test_a_death_whose_witness_died_before_the_sweep(
+    worker_process: Start, server: Server, redis: redis_py.Redis, redis_url: str
+) -> None:
+    """Who fences a process sweeps what it held. Should it die in between, others see that before a beat of 5 s."""
+    env = {"FASTKIQ_REDIS_URL": redis_url}
+    victim = worker_process(APP, "-c", "1", env=env)
+    victim.wait_for("ready")
+    (identity,) = redis.zrange("fastkiq:alive", 0, -1)
+    jid = fastkiq.Client(redis_url).push("app.Work", 60)
+    wait_until(lambda: ledger(redis, "begun")[jid] == 1, 10, "begun")
+    for _ in range(3):
+        worker_process(APP, "-c", "1", env=env).wait_for("ready")
+    sleep(1.2)  # each has looked at the tombs since it began
+    machine = next(redis.scan_iter("fastkiq:machine:*"))
+    with redis.pipeline() as fence:
+        fence.zrem("fastkiq:alive", identity).hdel(machine, identity)
+        fence.zadd("fastkiq:tombs", {identity: int(time())}).execute()
+    victim.kill()
+    wait_until(lambda: ledger(redis, "begun")[jid] == 2, 3, "it began again")
+    wait_until(lambda: not any(identity in key for key in flights(redis)), 3, "nothing is left in its flights")
