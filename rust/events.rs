@@ -18,7 +18,8 @@ pub const WARNING: u8 = 30;
 pub const ERROR: u8 = 40;
 
 pub enum Event {
-    Spawn,
+    /// A capsule, by number, wants another thread.
+    Spawn(usize),
     Signal(String),
     Beat,
     Heartbeat,
@@ -73,7 +74,7 @@ impl Events {
     pub fn push(&self, event: Event) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         // Spawns are as many as there may be threads, and none of them may be lost.
-        if pending.events.len() >= MOST && !matches!(event, Event::Spawn) {
+        if pending.events.len() >= MOST && !matches!(event, Event::Spawn(_)) {
             pending.dropped += 1;
             return;
         }
@@ -109,12 +110,12 @@ mod tests {
     #[test]
     fn events_come_out_in_order() {
         let events = Events::new().unwrap();
-        events.push(Event::Spawn);
+        events.push(Event::Spawn(0));
         events.log(INFO, "a\x1b[31mb");
         let drained = events.drain();
         assert_eq!(drained.len(), 2);
         assert!(matches!(&drained[1], Event::Log(INFO, text) if text == "a\\u{1b}[31mb"));
-        events.push(Event::Spawn);
+        events.push(Event::Spawn(0));
         assert_eq!(events.drain().len(), 1);
     }
 

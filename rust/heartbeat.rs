@@ -6,7 +6,7 @@
 //!
 //! Others' deaths are `recovery.rs`'s matter, on a thread of its own.
 
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::machine;
 use crate::process_hash;
 use crate::rescue::sweep;
 use crate::resp::Reply;
-use crate::scripts::run_pipeline;
+use crate::scripts::{Call, run_pipeline};
 use crate::sentinel::Watch;
 use crate::shared::{Core, Phase, micros, unpark};
 use crate::sync::thread;
@@ -44,13 +44,11 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    pub fn new(core: &Core) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
-        let started_at = wall_us() as f64 / 1e6;
+    pub fn new() -> Self {
         Self {
             connection: None,
             joined: None,
-            info: process_hash::info(core, started_at),
+            info: Vec::new(),
             announced: false,
             beat_us: 0,
             summary: (now_us(), 0, 0),
@@ -61,6 +59,9 @@ impl Heartbeat {
 
     /// The first beat, on the caller's thread: what is wrong with Redis shows at start.
     pub fn begin(&mut self, core: &Core) -> Result<()> {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
+        let started_at = wall_us() as f64 / 1e6;
+        self.info = process_hash::info(core, started_at);
         self.beat(core)
     }
 
@@ -117,11 +118,13 @@ impl Heartbeat {
         self.beat_us = sent + micros(core.options.beat);
         core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
         let known = self.publish(core, &identity)?;
-        if !known || !self.announced {
-            self.announced = true;
-            core.events.push(Event::Heartbeat);
+        if core.speaks() {
+            if !known || !self.announced {
+                self.announced = true;
+                core.events.push(Event::Heartbeat);
+            }
+            core.events.push(Event::Beat);
         }
-        core.events.push(Event::Beat);
         self.follow_sentinels(core);
         Ok(())
     }
@@ -205,24 +208,26 @@ impl Heartbeat {
         Ok(()) // the next beat is due at once
     }
 
-    /// Sidekiq's process hash and work in progress, and in the same trip what a beat wants to know; answers whether the hash was still
-    /// there. A full Redis may refuse these writes: the lease does not hang on them.
+    /// Sidekiq's process hash and work in progress, of all capsules together, and in the same trip what a beat wants to know; answers whether
+    /// the hash was still there. A full Redis may refuse these writes: the lease does not hang on them.
     fn publish(&mut self, core: &Core, identity: &Identity) -> Result<bool> {
-        // First of all whether our hash is still there: writing it makes it so.
-        let mut calls = vec![command(&[b"EXISTS", identity.name.as_bytes()])];
-        calls.extend(process_hash::calls(core, identity, &self.info, &core.running()));
-        let written = calls.len();
-        calls.extend(process_hash::questions(core, identity));
+        let mut calls = Vec::new();
+        if core.speaks() {
+            // First of all whether our hash is still there: writing it makes it so.
+            calls.push(command(&[b"EXISTS", identity.name.as_bytes()]));
+            calls.extend(process_hash::calls(core, identity, &self.info));
+            calls.push(command(&[b"RPOP", &keys::signals(&identity.name)]));
+        }
+        calls.push(paused_queues(core));
         let Some(connection) = self.connection.as_mut() else {
             return Ok(true);
         };
         let mut replies = run_pipeline(connection, &calls)?;
-        let mut answers = replies.split_off(written).into_iter();
+        let paused = replies.pop().and_then(Reply::array).unwrap_or_default();
         let known = replies.first().and_then(Reply::as_int) != Some(0);
-        if let Some(signal) = answers.next().and_then(Reply::bytes) {
+        if let Some(signal) = replies.pop().and_then(Reply::bytes) {
             core.events.push(Event::Signal(String::from_utf8_lossy(&signal).into_owned()));
         }
-        let paused = answers.next().and_then(Reply::array).unwrap_or_default();
         let is_paused = paused.iter().map(|answer| answer.as_int() == Some(1));
         let queues = core.options.queues.iter().map(|queue| &queue.name);
         let paused = queues.zip(is_paused).filter(|(_, paused)| *paused).map(|(name, _)| name.clone()).collect();
@@ -241,13 +246,21 @@ impl Heartbeat {
         if now - since < SUMMARY_US {
             return;
         }
-        let (done, broken) = (core.processed.load(Ordering::Relaxed), core.failed.load(Ordering::Relaxed));
-        if done > processed {
+        let sum = |of: fn(&Core) -> &AtomicU64| core.capsules().map(|each| of(each).load(Ordering::Relaxed)).sum();
+        let (done, broken): (u64, u64) = (sum(|core| &core.processed), sum(|core| &core.failed));
+        if core.speaks() && done > processed {
             let seconds = Duration::from_micros(now - since).as_secs_f64();
             core.events.push(Event::Summary { processed: done - processed, failed: broken - failed, seconds });
         }
         self.summary = (now, done, broken);
     }
+}
+
+/// Asks which of our queues are paused. Not for all that are: they may be a million.
+fn paused_queues(core: &Core) -> Call {
+    let mut words: Vec<&[u8]> = vec![b"SMISMEMBER", keys::PAUSED];
+    words.extend(core.options.queues.iter().map(|queue| queue.name.as_bytes()));
+    command(&words)
 }
 
 /// The last act, when all is written: out of every registry.

@@ -17,12 +17,7 @@ const MOST: u64 = 10_000;
 
 /// Jobs in the served queues and claims of ours that are not acked; due within `horizon` seconds in retry and schedule for them; later ones.
 pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result<(u64, u64, u64)> {
-    let mut queued = {
-        let state = core.ready.lock();
-        (state.waiting(false) + state.waiting(true)) as u64
-    };
-    // What is settled but not written may still become a retry.
-    queued += u64::from(!core.outbox.is_empty() || !core.written.load(Ordering::Acquire));
+    let mut queued = core.capsules().map(held).sum::<u64>();
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let limit = format!("{:.6}", core.clock.now_us() as f64 / 1e6 + horizon);
     let (mut soon, mut later) = (0, 0);
@@ -31,14 +26,25 @@ pub fn pending(core: &Core, connection: &mut Connection, horizon: f64) -> Result
         soon += count(core, connection, set, b"-inf", limit.as_bytes(), MOST)?;
         later += count(core, connection, set, format!("({limit}").as_bytes(), b"+inf", MOST)?;
     }
-    let me = core.identity();
-    let mut lengths = vec![connection.command(&[b"SCARD", &keys::flights(&me.name)])?];
-    for queue in &core.options.queues {
-        lengths.push(connection.command(&[b"LLEN", &keys::flight(&me.name, &queue.name, 0)])?);
-        lengths.push(connection.command(&[b"LLEN", &keys::queue(&queue.name)])?);
+    let mut lengths = Vec::new();
+    for capsule in core.capsules() {
+        let me = capsule.identity();
+        lengths.push(connection.command(&[b"SCARD", &keys::flights(&me.name)])?);
+        for queue in &capsule.options.queues {
+            lengths.push(connection.command(&[b"LLEN", &keys::flight(&me.name, &queue.name, 0)])?);
+            lengths.push(connection.command(&[b"LLEN", &keys::queue(&queue.name)])?);
+        }
     }
     queued += lengths.iter().filter_map(|length| u64::try_from(length.as_int()?).ok()).sum::<u64>();
     Ok((queued, soon, later))
+}
+
+/// Jobs that a capsule holds and has not begun; what is settled but not written may still become a retry.
+fn held(capsule: &Core) -> u64 {
+    let state = capsule.ready.lock();
+    let waiting = (state.waiting(false) + state.waiting(true)) as u64;
+    drop(state);
+    waiting + u64::from(!capsule.outbox.is_empty() || !capsule.written.load(Ordering::Acquire))
 }
 
 fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: &[u8], most: u64) -> Result<u64> {
@@ -50,7 +56,8 @@ fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: 
         let page = byte_strings(connection.command(&words)?.array().unwrap_or_default());
         let served = |job: &&Vec<u8>| {
             let envelope = scan(job, core.options.max_bytes).unwrap_or_default();
-            envelope.queue(job).is_some_and(|queue| core.options.queue_index(&queue).is_some())
+            let served = |queue: &str| core.capsules().any(|capsule| capsule.options.queue_index(queue).is_some());
+            envelope.queue(job).is_some_and(|queue| served(&queue))
         };
         found += page.iter().filter(served).count() as u64;
         if page.len() < PAGE || found >= most || offset as u64 >= most {

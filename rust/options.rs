@@ -13,8 +13,10 @@ pub struct Queue {
     pub weight: u32,
 }
 
+/// The settings of one capsule, and those that all capsules of a process share.
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub capsule: String,
     pub queues: Vec<Queue>,
     pub concurrency: usize,
     pub async_concurrency: usize,
@@ -34,14 +36,14 @@ pub struct Options {
     pub timeout: Duration,
 }
 
+/// Of a capsule: its name, its queues with their weights, the most jobs at once on threads and on the event loop.
+type Given = (String, Vec<(String, u32)>, usize, usize);
+
 impl Options {
     pub fn extract(mapping: &Bound<'_, PyMapping>) -> Result<Self> {
         let options = PyDict::new(mapping.py());
         options.update(mapping)?;
-        let queues: Vec<(String, u32)> = get(&options, "queues")?.ok_or_else(|| missing("queues"))?;
-        if queues.is_empty() {
-            return Err(missing("queues"));
-        }
+        let queues = queues(get(&options, "queues")?)?;
         let lease: f64 = get(&options, "lease")?.unwrap_or(30.0);
         let beat: f64 = get(&options, "beat")?.unwrap_or(lease / 6.0);
         if beat * 2.0 > lease {
@@ -52,7 +54,8 @@ impl Options {
             return Err(Error::Config(format!("fetch must be \"reliable\" or \"basic\", not {fetch:?}")));
         }
         Ok(Self {
-            queues: queues.into_iter().map(|(name, weight)| Queue { name, weight }).collect(),
+            capsule: "default".into(),
+            queues,
             concurrency: get(&options, "concurrency")?.unwrap_or(25),
             async_concurrency: get(&options, "async_concurrency")?.unwrap_or(100),
             reliable: fetch == "reliable",
@@ -73,8 +76,30 @@ impl Options {
         })
     }
 
+    /// Of the capsules beside the default one.
+    pub fn extract_others(&self, mapping: &Bound<'_, PyMapping>) -> Result<Vec<Self>> {
+        let options = PyDict::new(mapping.py());
+        options.update(mapping)?;
+        let capsules: Vec<Given> = get(&options, "capsules")?.unwrap_or_default();
+        let own = |(capsule, names, concurrency, async_concurrency)| {
+            Ok(Self { capsule, queues: queues(Some(names))?, concurrency, async_concurrency, ..self.clone() })
+        };
+        capsules.into_iter().map(own).collect()
+    }
+
     pub fn weighted(&self) -> bool {
         self.queues.iter().any(|queue| queue.weight > 0)
+    }
+
+    /// How a claim orders the queues, in Sidekiq's words.
+    pub fn mode(&self) -> &'static str {
+        if self.queues.iter().all(|queue| queue.weight == 0) {
+            "strict"
+        } else if self.queues.iter().all(|queue| queue.weight == 1) {
+            "random"
+        } else {
+            "weighted"
+        }
     }
 
     pub fn queue_index(&self, name: &str) -> Option<usize> {
@@ -97,6 +122,11 @@ fn get<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
 
 fn extract<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(value: &Bound<'py, PyAny>) -> PyResult<T> {
     value.extract().map_err(Into::into)
+}
+
+fn queues(given: Option<Vec<(String, u32)>>) -> Result<Vec<Queue>> {
+    let queues = given.filter(|queues| !queues.is_empty()).ok_or_else(|| missing("queues"))?;
+    Ok(queues.into_iter().map(|(name, weight)| Queue { name, weight }).collect())
 }
 
 fn missing(name: &str) -> Error {

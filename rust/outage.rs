@@ -1,5 +1,6 @@
 //! What the threads make of an error from Redis: one log line an outage, one a minute for each kind of refusal.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::clock::now_us;
 use crate::error::Error;
 use crate::events::{INFO, WARNING};
 use crate::shared::{Core, Phase};
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A failed attempt to connect is no outage yet: the next one, after a pause, may succeed.
@@ -22,6 +24,8 @@ pub struct Outage {
     since_us: AtomicU64,
     said: AtomicBool,
     said_us: AtomicU64,
+    /// When each kind of refusal was last told of.
+    complaints: Mutex<HashMap<String, u64>>,
 }
 
 impl Outage {
@@ -84,7 +88,7 @@ impl Core {
     /// Said once a minute for each kind: what Redis refuses is tried again, each time with the same answer.
     fn complain(&self, kind: &str, text: &str) {
         let now = now_us();
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut complaints = self.outage.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if complaints.len() >= KINDS {
             complaints.clear();
         }

@@ -7,6 +7,7 @@ use crate::encode::write_string;
 use crate::flight::Identity;
 use crate::keys;
 use crate::lua::command;
+use crate::options::Queue;
 use crate::payload::splice;
 use crate::scripts::Call;
 use crate::shared::{Core, Phase, Running};
@@ -17,15 +18,17 @@ const TTL: &[u8] = b"60";
 const SHOWN: usize = 64 * 1024;
 
 /// The writes of one beat.
-pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running]) -> Vec<Call> {
+pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
+    let running: Vec<(&Core, Running)> =
+        core.capsules().flat_map(|capsule| capsule.running().into_iter().map(move |each| (capsule, each))).collect();
     let name = identity.name.as_bytes();
     let work = keys::work(&identity.name);
     let mut calls = vec![command(&[b"UNLINK", &work])];
     if !running.is_empty() {
         let mut words = vec![b"HSET".to_vec(), work.clone()];
-        for running in running {
+        for (capsule, running) in &running {
             words.push(running.thread_id().into_bytes());
-            words.push(work_entry(core, running));
+            words.push(work_entry(capsule, running));
         }
         calls.push(Call::Command(words));
         calls.push(command(&[b"EXPIRE", &work, TTL]));
@@ -36,7 +39,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
     info.push(b'}');
     #[expect(clippy::cast_precision_loss, reason = "as above")]
     let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
-    let concurrency = core.options.concurrency + if core.has_async { core.options.async_concurrency } else { 0 };
+    let concurrency: usize = core.capsules().flat_map(pools).map(|(_, most)| most).sum();
     let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
     calls.push(command(&[b"SADD", keys::PROCESSES, name]));
     calls.push(command(&[
@@ -61,37 +64,50 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8], running: &[Running])
     calls
 }
 
-/// What a beat asks besides: a signal for us, and which of our queues are paused. Not for all that are: they may be a million.
-pub fn questions(core: &Core, identity: &Identity) -> Vec<Call> {
-    let mut words: Vec<&[u8]> = vec![b"SMISMEMBER", keys::PAUSED];
-    words.extend(core.options.queues.iter().map(|queue| queue.name.as_bytes()));
-    vec![command(&[b"RPOP", &keys::signals(&identity.name)]), command(&words)]
+/// What a capsule runs its jobs on, by the names that readers see, with how many at once: threads and, where there are coroutines, those.
+fn pools(core: &Core) -> Vec<(String, usize)> {
+    let options = &core.options;
+    let mut pools = vec![(options.capsule.clone(), options.concurrency)];
+    if core.has_async {
+        let name = if core.speaks() { "async".to_owned() } else { format!("{}-async", options.capsule) };
+        pools.push((name, options.async_concurrency));
+    }
+    pools
+}
+
+fn weights(core: &Core) -> String {
+    let weight = |queue: &Queue| format!("{}:{}", quoted(&queue.name), queue.weight);
+    format!("{{{}}}", core.options.queues.iter().map(weight).collect::<Vec<_>>().join(","))
 }
 
 /// The static part of Sidekiq's `info`, open at its end for the identity.
 pub fn info(core: &Core, started_at: f64) -> Vec<u8> {
     let options = &core.options;
-    let weights: Vec<String> =
-        options.queues.iter().map(|queue| format!("{}:{}", quoted(&queue.name), queue.weight)).collect();
-    let weights = format!("{{{}}}", weights.join(","));
-    let mode = if options.weighted() { "weighted" } else { "strict" };
-    let capsule = |name: &str, concurrency: usize| {
-        format!("{}:{{\"concurrency\":{concurrency},\"mode\":\"{mode}\",\"weights\":{weights}}}", quoted(name))
-    };
-    let mut capsules = vec![capsule("default", options.concurrency)];
-    if core.has_async {
-        capsules.push(capsule("async", options.async_concurrency));
+    let mut capsules = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for capsule in core.capsules() {
+        let (mode, weights) = (capsule.options.mode(), weights(capsule));
+        for (name, most) in pools(capsule) {
+            capsules.push(format!(
+                "{}:{{\"concurrency\":{most},\"mode\":\"{mode}\",\"weights\":{weights}}}",
+                quoted(&name)
+            ));
+        }
+        let own = capsule.options.queues.iter().map(|queue| quoted(&queue.name));
+        names.extend(own.filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }
-    let names: Vec<String> = options.queues.iter().map(|queue| quoted(&queue.name)).collect();
+    let weights: Vec<String> = core.capsules().map(weights).collect();
+    let threads: usize = core.capsules().map(|capsule| capsule.options.concurrency).sum();
     let labels: Vec<String> = options.labels.iter().map(|label| quoted(label)).collect();
     format!(
-        "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{weights}],\"labels\":[{}],\"version\":{},\"embedded\":false",
+        "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{}],\"labels\":[{}],\"version\":{},\"embedded\":false",
         quoted(&options.hostname),
         core.pid,
         quoted(&options.tag),
-        options.concurrency,
+        threads,
         capsules.join(","),
         names.join(","),
+        weights.join(","),
         labels.join(","),
         quoted(&format!("fastkiq {}", options.version)),
     )

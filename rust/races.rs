@@ -97,6 +97,7 @@ impl Drop for Told {
 /// A server with one queue `q`, a worker class `C` on threads and `A` on the event loop, whose lease holds.
 fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
     let options = Options {
+        capsule: "default".into(),
         queues: vec![Queue { name: "q".into(), weight: 0 }],
         concurrency,
         async_concurrency: 1,
@@ -156,7 +157,7 @@ fn launch(core: &Arc<Core>, run: impl Fn(&Arc<Job>) + Clone + Send + 'static) ->
             core.events.bell().wait();
             for event in core.events.drain() {
                 match event {
-                    Event::Spawn => threads.push(work(&core, run.clone())),
+                    Event::Spawn(_) => threads.push(work(&core, run.clone())),
                     Event::Beat => return threads,
                     Event::Log(_, text) => println!("{text}"),
                     _ => {}

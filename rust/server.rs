@@ -37,49 +37,79 @@ const FLUSH: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_millis(300);
 
 /// Fetcher, scheduler, heartbeat and recovery: Rust threads that never attach to the interpreter.
+///
+/// Each capsule has a fetcher, waiters and a heartbeat of its own; scheduler and recovery serve all.
 #[pyclass(frozen, module = "fastkiq._core")]
 pub struct Server {
+    /// Of the default capsule.
     face: Arc<Face>,
-    heartbeat: Arc<Mutex<Heartbeat>>,
+    others: Vec<Arc<Face>>,
+    heartbeats: Vec<Arc<Mutex<Heartbeat>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
+    /// The default capsule's.
     fn core(&self) -> &Arc<Core> {
         &self.face.core
     }
 
-    fn start_threads(&self) -> Result<()> {
-        let core = self.core();
-        let waiters: Vec<Arc<Waiter>> = if core.options.reliable {
-            (0..core.options.queues.len().min(WAITERS)).map(|queue| Arc::new(Waiter::new(Post::Move(queue)))).collect()
-        } else {
-            vec![Arc::new(Waiter::new(Post::Pop))]
-        };
+    fn faces(&self) -> impl Iterator<Item = &Arc<Face>> {
+        std::iter::once(&self.face).chain(&self.others)
+    }
+
+    fn cores(&self) -> impl Iterator<Item = &Arc<Core>> {
+        self.faces().map(|face| &face.core)
+    }
+
+    fn sum<T: std::iter::Sum>(&self, of: impl Fn(&Core) -> T) -> T {
+        self.core().capsules().map(of).sum()
+    }
+
+    fn begin(&self) -> Result<()> {
+        // The default capsule is announced last, when the others are there.
+        for (core, heartbeat) in self.cores().zip(&self.heartbeats).collect::<Vec<_>>().into_iter().rev() {
+            heartbeat.lock().unwrap_or_else(PoisonError::into_inner).begin(core).inspect_err(|_| self.leave())?;
+        }
         let mut started = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, waiter) in waiters.iter().cloned().enumerate() {
-            started.push(threads::start(core, format!("fastkiq-wait-{number}"), move |core| waiter.run(core))?);
+        for (core, heartbeat) in self.cores().zip(&self.heartbeats) {
+            start_threads(core, heartbeat, &mut started)?;
         }
-        let beat = self.heartbeat.clone();
-        started.push(threads::start(core, "fastkiq-beat".into(), move |core| {
-            let _ = core.threads.heartbeat.set(thread::current());
-            beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
-        })?);
-        if core.options.reliable {
-            let watch = |core: &Arc<Core>| Recovery::new().run(core);
-            started.push(threads::start(core, "fastkiq-recover".into(), watch)?);
-        }
-        started.push(threads::start(core, "fastkiq-wake".into(), |core| {
-            let _ = core.threads.waker.set(thread::current());
-            waker::run(core);
-        })?);
-        started.push(threads::start(core, "fastkiq-sched".into(), scheduler::run)?);
-        started.push(threads::start(core, "fastkiq-fetch".into(), move |core| {
-            let _ = core.threads.fetcher.set(thread::current());
-            Fetcher::new(core, &waiters).run();
-        })?);
         Ok(())
     }
+}
+
+fn start_threads(core: &Arc<Core>, heartbeat: &Arc<Mutex<Heartbeat>>, started: &mut Vec<JoinHandle<()>>) -> Result<()> {
+    let mark = if core.speaks() { String::new() } else { format!("-{}", core.number) };
+    let waiters: Vec<Arc<Waiter>> = if core.options.reliable {
+        (0..core.options.queues.len().min(WAITERS)).map(|queue| Arc::new(Waiter::new(Post::Move(queue)))).collect()
+    } else {
+        vec![Arc::new(Waiter::new(Post::Pop))]
+    };
+    for (number, waiter) in waiters.iter().cloned().enumerate() {
+        started.push(threads::start(core, format!("fastkiq-wait{mark}-{number}"), move |core| waiter.run(core))?);
+    }
+    let beat = heartbeat.clone();
+    started.push(threads::start(core, format!("fastkiq-beat{mark}"), move |core| {
+        let _ = core.threads.heartbeat.set(thread::current());
+        beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
+    })?);
+    if core.options.reliable && core.speaks() {
+        let watch = |core: &Arc<Core>| Recovery::new().run(core);
+        started.push(threads::start(core, "fastkiq-recover".into(), watch)?);
+    }
+    started.push(threads::start(core, format!("fastkiq-wake{mark}"), |core| {
+        let _ = core.threads.waker.set(thread::current());
+        waker::run(core);
+    })?);
+    if core.speaks() {
+        started.push(threads::start(core, "fastkiq-sched".into(), scheduler::run)?);
+    }
+    started.push(threads::start(core, format!("fastkiq-fetch{mark}"), move |core| {
+        let _ = core.threads.fetcher.set(thread::current());
+        Fetcher::new(core, &waiters).run();
+    })?);
+    Ok(())
 }
 
 #[pymethods]
@@ -88,18 +118,27 @@ impl Server {
     #[pyo3(signature = (url, workers, options, /))]
     fn new(url: &str, workers: &Bound<'_, PyMapping>, options: &Bound<'_, PyMapping>) -> Result<Self> {
         let url = RedisUrl::parse(url)?;
-        let options = Options::extract(options)?;
-        let mut objects = Vec::new();
+        let (given, options) = (options, Options::extract(options)?);
+        let mut objects: Vec<Py<PyAny>> = Vec::new();
         let mut table = HashMap::new();
         for item in workers.items()?.iter() {
             let (name, (object, is_async)): (String, (Py<PyAny>, bool)) = item.extract()?;
             table.insert(name, (objects.len(), is_async));
             objects.push(object);
         }
+        let others = options.extract_others(given)?;
         let core = Arc::new(Core::new(url, options, table)?);
-        let heartbeat = Arc::new(Mutex::new(Heartbeat::new(&core)));
-        let face = Face { core, workers: objects, generation: fork::generation(), side: Mutex::new(None) };
-        Ok(Self { face: Arc::new(face), heartbeat, threads: Mutex::default() })
+        let beside = |(number, options)| Ok(Arc::new(core.beside(number + 1, options)?));
+        let others: Vec<Arc<Core>> = others.into_iter().enumerate().map(beside).collect::<Result<_>>()?;
+        let _ = core.others.set(others.clone());
+        let heartbeat = || Arc::new(Mutex::new(Heartbeat::new()));
+        let heartbeats = std::iter::repeat_with(heartbeat).take(1 + others.len()).collect();
+        let face = |core| {
+            let workers = objects.iter().map(|object| object.clone_ref(workers.py())).collect();
+            Arc::new(Face { core, workers, generation: fork::generation(), side: Mutex::new(None) })
+        };
+        let others = others.into_iter().map(face).collect();
+        Ok(Self { face: face(core), others, heartbeats, threads: Mutex::default() })
     }
 
     #[getter]
@@ -130,26 +169,24 @@ impl Server {
         if self.core().phase() != Phase::Running {
             return Err(Error::Config("this server has been stopped: make a new one".into()));
         }
-        py.detach(|| {
-            self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).begin(self.core())?;
-            self.start_threads()
-        })
+        py.detach(|| self.begin())
     }
 
-    #[pyo3(signature = (name, /))]
-    fn processor(&self, name: &str) -> Result<Processor> {
+    #[pyo3(signature = (name, capsule = 0, /))]
+    fn processor(&self, name: &str, capsule: usize) -> Result<Processor> {
         self.face.same_process()?;
-        Ok(Processor::new(&self.face, name))
+        let face = self.faces().nth(capsule).ok_or_else(|| Error::Config(format!("there is no capsule {capsule}")))?;
+        Ok(Processor::new(face, name))
     }
 
     fn next_async(&self, py: Python<'_>) -> Result<Option<Unit>> {
         // Cleared before the look: a push in between rings again.
-        let unit = next_async(&self.face, py)?;
+        let unit = self.look_async(py)?;
         if unit.is_some() {
             return Ok(unit);
         }
         self.core().async_bell.clear();
-        next_async(&self.face, py)
+        self.look_async(py)
     }
 
     fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -162,12 +199,12 @@ impl Server {
 
     fn quiet(&self, py: Python<'_>) -> Result<()> {
         self.face.same_process()?;
-        self.core().advance(Phase::Quiet);
+        self.cores().for_each(|core| core.advance(Phase::Quiet));
         if self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Ok(());
         }
         py.detach(|| {
-            if !self.core().wait_calm(QUIET) {
+            if !self.wait_calm(QUIET) {
                 self.core().events.log(
                     WARNING,
                     "Redis does not take back what has not begun: it will be recovered after this process ends",
@@ -180,14 +217,19 @@ impl Server {
     #[pyo3(signature = (seconds, /))]
     fn wait_idle(&self, py: Python<'_>, seconds: f64) -> bool {
         let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
-        py.detach(|| self.core().ready.wait_idle(limit))
+        // Of a process that claims nothing more: who was idle once stays so.
+        py.detach(|| {
+            let until = Instant::now() + limit;
+            let idle = |core: &Core| core.ready.wait_idle(until.saturating_duration_since(Instant::now()));
+            self.core().capsules().all(idle) && self.sum(|core| core.ready.lock().busy()) == 0
+        })
     }
 
     fn give_back_running(&self, py: Python<'_>) -> Result<usize> {
         self.face.same_process()?;
-        let given = self.core().give_back_running();
+        let given = self.sum(Core::give_back_running);
         // Redis has them before anybody is told to stop: it is worse to lose a job than to run it twice.
-        py.detach(|| self.core().wait_calm(Duration::from_secs(1)));
+        py.detach(|| self.wait_calm(Duration::from_secs(1)));
         Ok(given)
     }
 
@@ -198,22 +240,22 @@ impl Server {
             let job = &running.job;
             (running.thread.to_string(), job.class().into_owned(), job.jid().into_owned(), seconds)
         };
-        self.core().running().into_iter().map(line).collect()
+        self.core().capsules().flat_map(Core::running).map(line).collect()
     }
 
     #[getter]
     fn busy(&self) -> usize {
-        self.core().ready.lock().busy()
+        self.sum(|core| core.ready.lock().busy())
     }
 
     #[getter]
     fn processed(&self) -> u64 {
-        self.core().processed.load(Ordering::Relaxed)
+        self.sum(|core| core.processed.load(Ordering::Relaxed))
     }
 
     #[getter]
     fn failed(&self) -> u64 {
-        self.core().failed.load(Ordering::Relaxed)
+        self.sum(|core| core.failed.load(Ordering::Relaxed))
     }
 
     #[getter]
@@ -239,28 +281,60 @@ impl Server {
 
     fn stop(&self, py: Python<'_>) -> Result<()> {
         self.face.same_process()?;
-        let core = self.core();
-        core.stop_by_us.fetch_min(now_us() + micros(FLUSH), Ordering::AcqRel);
-        core.advance(Phase::Stopped);
+        for core in self.cores() {
+            core.stop_by_us.fetch_min(now_us() + micros(FLUSH), Ordering::AcqRel);
+            core.advance(Phase::Stopped);
+        }
         let started = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         if started.is_empty() {
             return Ok(());
         }
         py.detach(|| {
             if !ended(&started, FLUSH) {
-                core.shut_down(|_| true);
+                self.cores().for_each(|core| core.shut_down(|_| true));
                 ended(&started, LAST);
             }
-            if let Err(error) = leave(core) {
-                let what = "Its lease will run out, and then others take over what is left of it.";
-                core.events.log(WARNING, format!("this process could not take its leave: {error}. {what}"));
-            }
+            self.leave();
         });
         Ok(())
     }
 
     fn __repr__(&self) -> String {
         format!("<fastkiq server {} on {}>", self.core().identity().name, self.core().url.safe())
+    }
+}
+
+impl Server {
+    /// All capsules at once: the waits of a stop together are limited.
+    fn leave(&self) {
+        std::thread::scope(|scope| {
+            for core in self.cores().filter(|core| core.beats() > 0) {
+                scope.spawn(|| take_leave(core));
+            }
+        });
+    }
+
+    fn look_async(&self, py: Python<'_>) -> Result<Option<Unit>> {
+        for face in self.faces() {
+            let unit = next_async(face, py)?;
+            if unit.is_some() {
+                return Ok(unit);
+            }
+        }
+        Ok(None)
+    }
+
+    fn wait_calm(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let calm = |core: &Core| core.wait_calm(until.saturating_duration_since(Instant::now()));
+        self.core().capsules().all(calm)
+    }
+}
+
+fn take_leave(core: &Core) {
+    if let Err(error) = leave(core) {
+        let what = "Its lease will run out, and then others take over what is left of it.";
+        core.events.log(WARNING, format!("this process could not take its leave: {error}. {what}"));
     }
 }
 
@@ -278,7 +352,7 @@ fn ended(threads: &[JoinHandle<()>], limit: Duration) -> bool {
 
 fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     match event {
-        Event::Spawn => ("spawn",).into_pyobject(py),
+        Event::Spawn(capsule) => ("spawn", capsule).into_pyobject(py),
         Event::Signal(name) => ("signal", name).into_pyobject(py),
         Event::Beat => ("beat",).into_pyobject(py),
         Event::Heartbeat => ("heartbeat",).into_pyobject(py),

@@ -61,7 +61,13 @@ pub struct Slot {
     pub current: Mutex<Option<Running>>,
 }
 
+/// One capsule of a process: the default one, which also speaks for the process, or one beside it. Each has an identity, a lease and flights of
+/// its own, as if it were a process: what one of them holds is not in the others' way.
 pub struct Core {
+    /// 0: the default capsule.
+    pub number: usize,
+    /// The default capsule knows the others.
+    pub others: OnceLock<Vec<Arc<Self>>>,
     pub options: Options,
     pub url: RedisUrl,
     pub pid: u32,
@@ -69,10 +75,10 @@ pub struct Core {
     /// Wire name -> (index of the worker, whether it is a coroutine).
     pub workers: HashMap<String, (usize, bool)>,
     pub clock: RedisClock,
-    pub events: Events,
+    pub events: Arc<Events>,
     pub ready: Ready,
     pub outbox: Outbox,
-    pub async_bell: Bell,
+    pub async_bell: Arc<Bell>,
     pub has_async: bool,
     pub slots: Mutex<Vec<Arc<Slot>>>,
     pub coroutines: Mutex<HashMap<u64, Running>>,
@@ -121,8 +127,7 @@ pub struct Core {
     lease_end_us: AtomicU64,
     beats: AtomicU64,
     phase: AtomicU8,
-    pub(crate) outage: Outage,
-    pub(crate) complaints: Mutex<HashMap<String, u64>>,
+    pub(crate) outage: Arc<Outage>,
     pub threads: Parked,
 }
 
@@ -144,11 +149,30 @@ pub fn unpark(thread: &OnceLock<Thread>) {
 
 impl Core {
     pub fn new(url: RedisUrl, options: Options, workers: HashMap<String, (usize, bool)>) -> Result<Self> {
-        let bell =
-            |what: std::io::Result<Bell>| what.map_err(|error| Error::Config(format!("no socket pair: {error}")));
+        let failed = |error| Error::Config(format!("no socket pair: {error}"));
+        let (events, bell) = (Events::new().map_err(failed)?, Bell::new().map_err(failed)?);
+        let mouth = (Arc::new(events), Arc::new(bell), Arc::default());
+        Self::make(0, url, options, workers, mouth)
+    }
+
+    /// Another capsule of the same process.
+    pub fn beside(&self, number: usize, options: Options) -> Result<Self> {
+        let mouth = (self.events.clone(), self.async_bell.clone(), self.outage.clone());
+        Self::make(number, self.url.clone(), options, self.workers.clone(), mouth)
+    }
+
+    fn make(
+        number: usize,
+        url: RedisUrl,
+        options: Options,
+        workers: HashMap<String, (usize, bool)>,
+        (events, async_bell, outage): (Arc<Events>, Arc<Bell>, Arc<Outage>),
+    ) -> Result<Self> {
         let has_async = workers.values().any(|(_, is_async)| *is_async);
         let identity = Arc::new(Identity { name: new_name(&options.hostname)?, epoch: 0 });
         Ok(Self {
+            number,
+            others: OnceLock::new(),
             durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             usual_duration: AtomicU64::new(0),
             sizes: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -159,10 +183,10 @@ impl Core {
             machine: crate::machine::machine(),
             workers,
             clock: RedisClock::default(),
-            events: Events::new().map_err(|error| Error::Config(format!("no socket pair: {error}")))?,
+            events,
             ready: Ready::default(),
             outbox: Outbox::default(),
-            async_bell: bell(Bell::new())?,
+            async_bell,
             has_async,
             slots: Mutex::default(),
             coroutines: Mutex::default(),
@@ -180,7 +204,8 @@ impl Core {
             stop_by_us: AtomicU64::new(u64::MAX),
             confirmed: Condvar::new(),
             confirming: Mutex::new(()),
-            order: AtomicU64::new(1),
+            // Thread ids come from it, and no two of a process may be the same.
+            order: AtomicU64::new((number as u64) << 40 | 1),
             claims: AtomicU64::new(0),
             moved: Mutex::default(),
             sockets: Mutex::default(),
@@ -189,8 +214,7 @@ impl Core {
             lease_end_us: AtomicU64::new(0),
             beats: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
-            outage: Outage::default(),
-            complaints: Mutex::default(),
+            outage,
             threads: Parked::default(),
         })
     }
@@ -221,6 +245,16 @@ impl Core {
     pub fn shut_down(&self, which: impl Fn(&str) -> bool) {
         let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.iter().filter(|(name, _)| which(name)).for_each(|(_, socket)| socket.shutdown());
+    }
+
+    /// Whether this capsule is the one that the process is known by.
+    pub fn speaks(&self) -> bool {
+        self.number == 0
+    }
+
+    /// This capsule and, of the default one, those beside it.
+    pub fn capsules(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.others.get().into_iter().flatten().map(|other| &**other))
     }
 
     pub fn identity(&self) -> Arc<Identity> {
@@ -302,7 +336,7 @@ impl Core {
         };
         let (call, left, any_async) = self.ready.push(jobs.into_iter().filter(ours), long, self.options.concurrency);
         if call == Call::Spawn {
-            self.events.push(Event::Spawn);
+            self.events.push(Event::Spawn(self.number));
         }
         if any_async {
             self.async_bell.ring();
@@ -413,6 +447,7 @@ impl Core {
         }
     }
 
+    /// What this capsule runs.
     pub fn running(&self) -> Vec<Running> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let mut running: Vec<Running> = slots

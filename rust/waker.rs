@@ -30,7 +30,7 @@ pub fn run(core: &Arc<Core>) {
                 break;
             };
             if call == Call::Spawn {
-                core.events.push(Event::Spawn);
+                core.events.push(Event::Spawn(core.number));
             }
             pause = if now == takes { PATIENCE } else { (pause * 2).min(CALM) };
             takes = now;

@@ -93,7 +93,7 @@ class FakeServer:
         self._bell.setblocking(False)
         self.rtt = 0.001
 
-    def processor(self, name: str) -> "FakeServer":
+    def processor(self, name: str, capsule: int = 0) -> "FakeServer":
         return self
 
     def next(self) -> FakeUnit | None:

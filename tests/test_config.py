@@ -10,6 +10,7 @@ import pytest
 import fastkiq
 from fastkiq import Config, ConfigError, events
 from fastkiq import config as configuration
+from fastkiq.capsules import Capsule
 from fastkiq.config import SETTINGS
 from fastkiq.settings import Rank
 
@@ -260,7 +261,9 @@ def test_the_file_may_name_the_environment(write: Write, monkeypatch: pytest.Mon
         ("[production.deeper]\na = 5", r"fastkiq\.toml \[production\]: unknown setting 'deeper'"),
         ("a = ", r"fastkiq\.toml: is no TOML"),
         ("redis_url = 'x://:s3cr3t@h'", r"fastkiq\.toml: redis_url is unusable"),
-        ("capsules = 1", "capsules are not supported"),
+        ("capsules = 1", "capsules must be given by name"),
+        ("[capsules.a]\nconcurrency = 1", r"fastkiq\.toml: capsules must each say what they serve: 'a' has no queues"),
+        ("[production.capsules.a]\nqueues = 1", r"fastkiq\.toml \[production\]: capsules are wrong: in 'a' queues"),
         ("\x00", "is no TOML"),
     ],
 )
@@ -323,6 +326,54 @@ def test_a_sidekiq_yml_works_as_it_is(write: Write) -> None:
     assert (config.concurrency, config.log_level) == (50, "debug")
 
 
+def test_a_sidekiq_yml_may_hold_what_is_meant_for_ruby(write: Write) -> None:
+    path = write(
+        "sidekiq.yml",
+        """
+        :require: ./config/environment.rb
+        :queues: default
+        :labels: [blue]
+        :scheduler:
+          :schedule:
+            nightly: {cron: '0 3 * * *', class: NightlyJob}
+        :limits:
+          low: 2
+        :blocking_pool: 3
+        :capsules:
+          :serial:
+            :concurrency: 1
+            :queues: [reports, ["mails", "2"]]
+        """,
+    )
+    config = Config()
+    config.load(path)
+    assert config.queues == [("default", 0)]
+    assert config.require == []
+    assert config.capsules == (Capsule("serial", [("reports", 1), ("mails", 2)], 1),)
+    assert config.notices == [f"{path}: 'blocking_pool' means nothing to fastkiq"]
+
+
+@pytest.mark.parametrize(("threads", "concurrency"), [("", 5), ("12", 12), ("many", 5)])
+def test_a_sidekiq_yml_has_sidekiq_s_default(
+    threads: str, concurrency: int, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAILS_MAX_THREADS", threads)
+    config = Config()
+    config.load(write("sidekiq.yml", ":queues: [a]"))
+    assert config.concurrency == concurrency
+    config = Config()
+    config.load(write("sidekiq.yml", ":concurrency: 9"))
+    assert config.concurrency == 9
+
+
+@pytest.mark.parametrize("name", ["RAILS_ENV", "RACK_ENV"])
+def test_ruby_s_environment_picks_the_section(name: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "staging")
+    config = Config()
+    config.load(write("sidekiq.yml", ":concurrency: 1\nstaging:\n  :concurrency: 2\n"))
+    assert config.concurrency == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -333,7 +384,9 @@ def test_a_sidekiq_yml_works_as_it_is(write: Write) -> None:
         (":queues: [", "is no YAML"),
         ("!ruby/object:X {}", "is no YAML"),
         (":queues: &a [*a]", "aliases"),
-        (":capsules: {a: {}}", "capsules are not supported"),
+        (":capsules: {a: {}}", "capsules must each say what they serve: 'a' has no queues"),
+        (":capsules: 1", "capsules must be given by name"),
+        ("development: 1", r"\[development\]: must hold settings by name"),
         ("1: 2", "1 is no name"),
     ],
 )

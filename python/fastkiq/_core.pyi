@@ -205,7 +205,9 @@ class Server:
 
         `options` (all optional but `queues`):
         queues: list[tuple[str, int]] (name, weight; all weights 0 = strict order), concurrency: int,
-        async_concurrency: int, fetch: "reliable" | "basic", lease: float (30), beat: float (lease/6), tag: str,
+        async_concurrency: int (these three of the default capsule), capsules: list[tuple[name, queues, concurrency,
+        async_concurrency]] (those beside it, numbered from 1), fetch: "reliable" | "basic", lease: float (30),
+        beat: float (lease/6), tag: str,
         labels: list[str], hostname: str, version: str,
         poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float.
@@ -226,8 +228,8 @@ class Server:
     def start(self) -> None:
         """Connects, registers, starts the threads. Raises RedisError kinds when Redis cannot be used."""
 
-    def processor(self, name: str, /) -> Processor:
-        """For the calling thread; `name` as in threading."""
+    def processor(self, name: str, capsule: int = 0, /) -> Processor:
+        """For the calling thread; `name` as in threading. Raises ConfigError when there is no such capsule."""
 
     def next_async(self) -> Unit | None:
         """The next coroutine job, or None at once."""
@@ -235,7 +237,7 @@ class Server:
     def events(self) -> list[tuple[Any, ...]]:
         """What has happened since the last call, oldest first:
 
-        ("spawn",)                       one more worker thread is wanted (answer: start one that calls `processor`)
+        ("spawn", capsule)               one more worker thread is wanted (answer: start one that calls `processor`)
         ("signal", "TSTP"|"TERM"|"TTIN") from outside, through `<id>-signals`
         ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new
                                          identity

@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from fastkiq import settings
+from fastkiq import capsules, settings
+from fastkiq.capsules import Capsule
 from fastkiq.errors import ConfigError
 from fastkiq.events import EVENTS
 from fastkiq.guard import Guard
@@ -29,7 +30,10 @@ ErrorHandler = Callable[[BaseException, dict[str, Any]], Any]
 DeathHandler = Callable[["Job", BaseException | None], Any]
 
 # The first variable that is set wins.
-VARIABLES = {"redis_url": ("FASTKIQ_REDIS_URL", "REDIS_URL"), "environment": ("FASTKIQ_ENV", "APP_ENV")}
+VARIABLES = {
+    "redis_url": ("FASTKIQ_REDIS_URL", "REDIS_URL"),
+    "environment": ("FASTKIQ_ENV", "APP_ENV", "RAILS_ENV", "RACK_ENV"),
+}
 _versions = count(1)  # shared, so that no two configurations are ever at the same version
 
 
@@ -45,6 +49,9 @@ class Config:
     queues: Setting[Queues] = Setting([("default", 0)], settings.queues, "Queues to serve, with their weights.")
     concurrency = Setting(25, whole(1, 10_000), "Most jobs that run on threads at once.")
     async_concurrency = Setting(100, whole(1, 100_000), "Most jobs that run on the event loop at once.")
+    capsules: Setting[tuple[Capsule, ...]] = Setting(
+        (), capsules.check, "Groups of queues with threads of their own, by name, beside the default one."
+    )
     timeout = Setting(25.0, number(0, 86_400), "Seconds that running jobs get to finish when the process stops.")
     lease = Setting(30.0, number(0.5, 3_600), "Seconds without a heartbeat after which a process counts as dead.")
     fetch = Setting("reliable", choice("reliable", "basic"), "How jobs are taken from Redis.")
@@ -78,6 +85,8 @@ class Config:
         self._loaded = False
         self.sections: list[str] = []
         """The environments for which the file has a section."""
+        self.notices: list[str] = []
+        """What a file holds that means nothing here."""
         self.version = next(_versions)
         self.client_middleware = Chain()
         self.server_middleware = Chain()

@@ -1,13 +1,13 @@
-"""Reading a configuration file: fastkiq.toml, pyproject.toml, or a sidekiq.yml without ERB.
+"""Reading a configuration file: fastkiq.toml, pyproject.toml, or a sidekiq.yml.
 
-A table that is no setting is the section of the environment it is named after.
+In a TOML file a table that is no setting is the section of the environment it is named after.
 """
 
 import tomllib
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastkiq import sidekiq_yml
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
 from fastkiq.printable import shown
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from fastkiq.config import Config
 
 MAX_BYTES = 1_048_576
-MAX_NODES = 10_000
-"""Values that a YAML file may hold once its aliases are followed: ten lines of them can stand for a billion."""
-LONGEST_NUMBER = 1_000
-
-# Keys of a sidekiq.yml that mean nothing here and do no harm.
-_IGNORED = {
-    "average_scheduled_poll_interval",
-    "daemon",
-    "index",
-    "logfile",
-    "max_iteration_runtime",
-    "on_complex_arguments",
-    "pidfile",
-    "redis_idle_timeout",
-    "strict",
-}
 
 
 def find(folder: Path) -> Path | None:
@@ -53,13 +37,31 @@ def find(folder: Path) -> Path | None:
 
 
 def load(config: "Config", path: Path) -> None:
-    """Puts the file's settings into `config`. Every section is checked, also of other environments.
+    """Puts the file's settings into `config`. Of a TOML file every section is checked, also of other environments.
 
     Raises ConfigError that names file and key.
     """
     from fastkiq.config import SETTINGS
 
-    values, sections = _divide(_read(path), str(path), set(SETTINGS))
+    text = _text(path)
+    if path.suffix == ".toml":
+        _load_toml(config, path, _toml(path, text))
+    elif path.suffix in (".yml", ".yaml"):
+        contents = sidekiq_yml.read(path, text, config.environment, list(SETTINGS))
+        config.sections = contents.sections
+        config.notices = contents.notices
+        config.update(contents.section, source=f"{path} [{config.environment}]", rank=Rank.SECTION)
+        config.update(contents.values, source=str(path), rank=Rank.FILE)
+    elif path.suffix == ".erb":
+        raise ConfigError(f"{path}: is an ERB template, which only Ruby can run: write what it makes to a .yml")
+    else:
+        raise ConfigError(f"{path}: a configuration file ends in .toml, .yml or .yaml")
+
+
+def _load_toml(config: "Config", path: Path, table: Any) -> None:
+    from fastkiq.config import SETTINGS
+
+    values, sections = _divide(table, str(path), set(SETTINGS))
     named = values.get("environment")
     environment = named if isinstance(named, str) else config.environment
     if config.source("environment") != "default":
@@ -85,21 +87,16 @@ def _divide(table: Any, source: str, known: set[str]) -> tuple[dict[str, Any], d
     for key, value in table.items():
         if not isinstance(key, str):
             raise ConfigError(f"{source}: {shown(key)} is no name of a setting")
-        if key == "capsules":
-            raise ConfigError(f"{source}: capsules are not supported: start one process for each, with its own queues")
-        if key == "verbose" and isinstance(value, bool):
-            if value:
-                values.setdefault("log_level", "debug")
-        elif key in known:
+        if key in known:
             values[key] = value
         elif isinstance(value, dict):
             sections[key] = value
-        elif key not in _IGNORED:
+        else:
             raise ConfigError(f"{source}: unknown setting {shown(key)}{suggestion(key, list(known))}")
     return values, sections
 
 
-def _read(path: Path) -> Any:
+def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -108,14 +105,9 @@ def _read(path: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
-    if path.suffix == ".toml":
-        return _toml(path, text)
-    if path.suffix in (".yml", ".yaml"):
-        return _yaml(path, text)
-    raise ConfigError(f"{path}: a configuration file ends in .toml, .yml or .yaml")
 
 
 def _toml(path: Path, text: str) -> Any:
@@ -134,62 +126,3 @@ def _toml(path: Path, text: str) -> Any:
 def _tool_table(parsed: dict[str, Any]) -> Any:
     tool = parsed.get("tool")
     return tool.get("fastkiq") if isinstance(tool, dict) else None
-
-
-def _yaml(path: Path, text: str) -> Any:
-    if "<%" in text:
-        line = text[: text.index("<%")].count("\n") + 1
-        raise ConfigError(f"{path}: line {line} contains an ERB tag (<%), which only Ruby can run: write its value")
-    try:
-        yaml: Any = import_module("yaml")  # not imported outright: few need it, and it carries no types
-    except ImportError:
-        raise ConfigError(f"{path}: reading YAML needs PyYAML: pip install pyyaml") from None
-    try:
-        parsed = _safely(yaml, text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        # Not the whole message: it quotes the line, which may hold a password.
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f"line {mark.line + 1}: "
-        # What we say ourselves has no line and quotes nothing.
-        problem = getattr(error, "problem", None) or (str(error) if type(error) is ValueError else type(error).__name__)
-        raise ConfigError(f"{path}: is no YAML: {where}{' '.join(problem.split())}") from None
-    return {} if parsed is None else _without_colons(parsed)
-
-
-def _safely(yaml: Any, text: str) -> Any:
-    """The document, by the loader that makes plain values only; looked at before, since aliases make much of little."""
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _size(node, {}) > MAX_NODES:
-            raise ValueError(
-                f"it holds more than {MAX_NODES:,} values once its aliases are followed, or a very long number"
-            )
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _size(node: Any, known: dict[int, int]) -> int:
-    """How many values a node stands for, each alias counted as what it refers to. A circle counts as too many, and so
-    does a long number: `1:1:1:...`, by base 60, takes time by the square of its length (a megabyte: 46 s)."""
-    if isinstance(node.value, str):
-        return 1 if node.tag.endswith(":str") or len(node.value) <= LONGEST_NUMBER else MAX_NODES + 1
-    if id(node) not in known:
-        known[id(node)] = MAX_NODES + 1  # until it is known: whoever meets it inside of itself
-        inner = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))]
-        known[id(node)] = 1 + sum(_size(each, known) for each in inner)
-    return known[id(node)]
-
-
-def _without_colons(value: Any) -> Any:
-    """Ruby's symbols (`:concurrency:`) as plain names."""
-    if isinstance(value, str):
-        return value.removeprefix(":")
-    if isinstance(value, list):
-        return [_without_colons(each) for each in value]
-    if isinstance(value, dict):
-        return {_without_colons(key): _without_colons(each) for key, each in value.items()}
-    return value

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import config as configuration
+from fastkiq.capsules import served
 from fastkiq.errors import ForkedError
 from fastkiq.launcher import SLICE, Launcher
 from fastkiq.logging import logger
@@ -88,7 +89,7 @@ class InProcess:
         self._at_exit()
 
     def __repr__(self) -> str:
-        queues = ", ".join(name for name, _ in self._config.queues)
+        queues = ", ".join(name for capsule in served(self._config) for name, _ in capsule.queues)
         if os.getpid() != self._pid:  # the core's locks may be held here by threads that do not exist
             return f"<InProcess of the parent process {self._pid} on {queues}>"
         server = self._launcher.server

@@ -4,12 +4,14 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, context, events, registry
 from fastkiq.boot_checks import refuse_old, warnings
+from fastkiq.capsules import served
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import logger, stacks
 from fastkiq.policy import RetryPolicy
@@ -39,6 +41,8 @@ class Launcher:
         self.policy = RetryPolicy(config)
         self.stop_asked = False
         """Somebody outside asked for a stop, through `<identity>-signals`."""
+        self._capsules = served(config)
+        self._numbers = [count(1) for _ in self._capsules]
         self._threads: list[Processor] = []
         self._async: AsyncProcessor | None = None
         self._reporter = Reporter(config, self.server)
@@ -47,7 +51,7 @@ class Launcher:
 
     def start(self) -> None:
         """Startup hooks, connection, checks of the server. Raises what a hook raised, RedisError, BootError."""
-        for warning in unserved(self.config):
+        for warning in (*self.config.notices, *unserved(self.config)):
             logger.warning("%s", warning)
         context.ask_to_stop(False)
         events.fire(self.config, "startup")
@@ -67,8 +71,8 @@ class Launcher:
         """Answers the core's events."""
         for event in self.server.events():
             match event:
-                case ("spawn",):
-                    self._spawn()
+                case ("spawn", capsule):
+                    self._spawn(capsule)
                 case ("signal", name):
                     self.signal(name)
                 case _:
@@ -146,19 +150,20 @@ class Launcher:
         self._reporter.finish(max(0.1, deadline - monotonic()))
         return not hung
 
-    def _spawn(self) -> None:
+    def _spawn(self, capsule: int) -> None:
         thread = Processor(
             self.server,
-            f"fastkiq-default-{len(self._threads) + 1}",
+            f"fastkiq-{self._capsules[capsule].name}-{next(self._numbers[capsule])}",
             self.policy,
             self.config.server_middleware,
+            capsule=capsule,
             verbose=self._verbose,
         )
         try:
             thread.start()
         except RuntimeError as error:  # the system gives us no more threads: those that are there go on
             logger.warning("no more worker threads than %d: %s", len(self._threads), error)
-            self.server.processor(thread.name)  # let go of at once: the core no longer counts on this thread
+            self.server.processor(thread.name, capsule)  # let go of at once: the core no longer counts on this thread
             return
         self._threads.append(thread)
 
@@ -179,10 +184,12 @@ class Launcher:
 
 def server_options(config: "Config") -> dict[str, Any]:
     """The settings in the core's words."""
+    default, *others = served(config)
     return {
-        "queues": config.queues,
-        "concurrency": config.concurrency,
-        "async_concurrency": config.async_concurrency,
+        "queues": default.queues,
+        "concurrency": default.concurrency,
+        "async_concurrency": default.async_concurrency,
+        "capsules": others,
         "fetch": config.fetch,
         "lease": config.lease,
         "tag": config.tag if config.tag is not None else Path.cwd().name,
@@ -200,10 +207,10 @@ def server_options(config: "Config") -> dict[str, Any]:
 
 def unserved(config: "Config") -> list[str]:
     """A warning for each queue that loaded workers use and this process does not serve."""
-    served = {name for name, _ in config.queues}
+    here = {name for capsule in served(config) for name, _ in capsule.queues}
     missing: dict[str, list[str]] = defaultdict(list)
     for entry in registry.entries():
-        for queue in {entry.options["queue"], entry.options.get("retry_queue", entry.options["queue"])} - served:
+        for queue in {entry.options["queue"], entry.options.get("retry_queue", entry.options["queue"])} - here:
             if entry.signature is not None:
                 missing[queue].append(entry.name)
     return [

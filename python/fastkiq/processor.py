@@ -27,10 +27,20 @@ SLOW: Final = 10.0
 class Processor(Thread):
     """Runs jobs on a thread of its own. No job can end it: whatever `perform` raises goes to the retry policy."""
 
-    def __init__(self, server: "Server", name: str, policy: "RetryPolicy", chain: "Chain", *, verbose: bool) -> None:
+    def __init__(
+        self,
+        server: "Server",
+        name: str,
+        policy: "RetryPolicy",
+        chain: "Chain",
+        *,
+        capsule: int = 0,
+        verbose: bool,
+    ) -> None:
         # A daemon: the launcher waits for it as long as the stop allows, and the interpreter must not wait longer.
         super().__init__(name=name, daemon=True)
         self._server = server
+        self._capsule = capsule
         self._policy = policy
         self._run = chain.run
         self._verbose = verbose
@@ -38,7 +48,7 @@ class Processor(Thread):
 
     def run(self) -> None:
         """The thread's body."""
-        take = self._server.processor(self.name).next
+        take = self._server.processor(self.name, self._capsule).next
         perform = self._perform_verbosely if self._verbose else self._perform
         while True:
             try:

@@ -11,7 +11,7 @@ fn every_event_is_heard() {
         let events = Arc::new(Events::new().unwrap());
         let tell = |_| {
             let events = events.clone();
-            thread::spawn(move || (0..2).for_each(|_| events.push(Event::Spawn)))
+            thread::spawn(move || (0..2).for_each(|_| events.push(Event::Spawn(0))))
         };
         let tellers: Vec<_> = (0..2).map(tell).collect();
         let mut heard = 0;

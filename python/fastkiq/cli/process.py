@@ -13,6 +13,7 @@ import click
 from fastkiq import _core, registry
 from fastkiq.backtrace import users_part
 from fastkiq.boot_checks import BootError
+from fastkiq.capsules import served
 from fastkiq.cli.completion import files, words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.config import Config
@@ -22,6 +23,7 @@ from fastkiq.loader import load
 from fastkiq.logging import colourful, logger, setup
 from fastkiq.printable import counted, printable
 from fastkiq.process import Process
+from fastkiq.settings import Queues
 
 _EXAMPLES = """\b
 Examples:
@@ -130,18 +132,24 @@ def _run(config: Config, drain: float | None) -> int:
         raise BootError("a startup hook failed, so nothing was started") from None
 
 
+def _queues(queues: Queues) -> str:
+    weighted = any(weight for _, weight in queues)
+    return ", ".join(f"{name} x{weight}" if weighted else name for name, weight in queues)
+
+
 def _banner(launcher: Launcher) -> None:
     config = launcher.config
-    weighted = any(weight for _, weight in config.queues)
-    queues = ", ".join(f"{name} x{weight}" if weighted else name for name, weight in config.queues)
-    order = "" if weighted or len(config.queues) == 1 else "  (in this order)"
+    default, *others = served(config)
+    queues = _queues(default.queues)
+    order = "" if any(weight for _, weight in default.queues) or len(default.queues) == 1 else "  (in this order)"
+    beside = [f"{each.name}: {_queues(each.queues)}, up to {counted(each.concurrency, 'thread')}" for each in others]
     url = printable(launcher.server.url)
     workers = counted(len(registry.entries()), "worker")
-    threads = counted(config.concurrency, "thread")
+    threads = counted(default.concurrency, "thread")
     if not sys.stderr.isatty():
         logger.info(
-            "ready: fastkiq %s | pid %d | %s | %s | queues: %s | %s",
-            *(_core.__version__, os.getpid(), threads, workers, queues, url),
+            "ready: fastkiq %s | pid %d | %s | %s | queues: %s | %s%s",
+            *(_core.__version__, os.getpid(), threads, workers, queues, url, "".join(f" | {each}" for each in beside)),
         )
         return
     colours = colourful(sys.stderr)
@@ -151,6 +159,7 @@ def _banner(launcher: Launcher) -> None:
         f"{bolt} /_ {off}   {dim}redis{off}    {url}",
         f"{bolt}  / {off}   {dim}queues{off}   {queues}{order}",
         f"{bolt} /  {off}   {dim}runs{off}     {workers}, up to {threads}",
+        *(f"        {dim}capsule{off}  {each}" for each in beside),
         f"        {dim}pid{off}      {os.getpid()}; Ctrl-C stops, twice at once",
     ]
     click.echo("\n" + "\n".join(rows) + "\n", err=True)
