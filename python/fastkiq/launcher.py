@@ -95,8 +95,8 @@ class Launcher:
         if self._quiet:
             return
         self._quiet = True
-        logger.info("quiet: no more jobs are taken")
         self.server.quiet()
+        logger.info("quiet: no more jobs are taken")
         context.ask_to_stop()
         events.fire(self.config, "quiet")
 

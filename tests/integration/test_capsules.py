@@ -175,9 +175,11 @@ def test_after_a_kill_all_that_each_had_runs_again(
     child = worker_process(APP)
     child.wait_for("ready")
     client = fastkiq.Client(redis_url)
-    for queue in ("default", "serial", "other"):
+    client.push_bulk("app.Wait", [(f"other-{number}",) for number in range(3)], queue="other")
+    wait_until(lambda: begun(redis) == 2, 10, "two of the shared capsule")
+    for queue in ("default", "serial"):
         client.push_bulk("app.Wait", [(f"{queue}-{number}",) for number in range(3)], queue=queue)
-    wait_until(lambda: begun(redis) == 6, 10, "three, one and two")
+    wait_until(lambda: begun(redis) == 6, 10, "three and one more")
     child.kill()
     redis.set("go", 1)
     successor = worker_process(APP)
