@@ -207,9 +207,10 @@ impl Metrics {
     }
 }
 
-/// Sidekiq's page takes a field apart at its `|`.
+/// Sidekiq's page takes a field apart at its `|`, and puts names into its HTML as they are.
 fn is_shown(name: &str) -> bool {
-    !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(|char: char| char == '|' || char.is_control())
+    let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | ':' | '-');
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(is_plain)
 }
 
 fn bucket(micros: u64) -> usize {

@@ -85,7 +85,7 @@ fn what_was_refused_comes_with_the_next() {
 fn the_wrapped_class_counts_unless_its_name_breaks_the_page() {
     let metrics = metrics();
     let long = "x".repeat(LONGEST_NAME + 1);
-    for name in ["Inner", "a|b", "", "Inner", "Ok", &long] {
+    for name in ["Größe::Inner", "a|b", "", "a<script>", "Größe::Inner", "Ok", "a\\nb", &long] {
         ran(&metrics, &job(Some(1), name), 0);
     }
     ran(&metrics, &job(None, "Nobody"), 0);
@@ -93,7 +93,7 @@ fn the_wrapped_class_counts_unless_its_name_breaks_the_page() {
         metrics.take().into_iter().map(|(name, counts)| (name, counts.timed())).collect();
     taken.sort();
     // An empty name is none: then it is the class.
-    assert_eq!(taken, [("Inner".to_owned(), 2), ("Ok".to_owned(), 1), ("Wrapper".to_owned(), 1)]);
+    assert_eq!(taken, [("Größe::Inner".to_owned(), 2), ("Ok".to_owned(), 1), ("Wrapper".to_owned(), 1)]);
 }
 
 #[test]

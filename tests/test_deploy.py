@@ -72,6 +72,11 @@ def test_the_first_label_of_a_minute_stays(client: fastkiq.Client, redis: redis_
     assert set(redis.hvals("20261122-marks")) == {b"v1", b"v3"}
 
 
+def test_no_label_is_a_tag(client: fastkiq.Client, redis: redis_py.Redis) -> None:
+    assert deploy.mark("a < b </canvas><script>", THEN, client=client)
+    assert redis.hvals("20261122-marks") == ["a ‹ b ‹/canvas›‹script›".encode()]
+
+
 @pytest.mark.parametrize(
     ("label", "at", "says"),
     [

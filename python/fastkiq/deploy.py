@@ -13,12 +13,14 @@ KEPT: Final = 90 * 86_400
 LOCKED: Final = 60
 """Seconds in which the same label makes no second mark: all hosts of a deploy may call."""
 LONGEST: Final = 255  # characters of a label
+_NO_TAGS: Final = str.maketrans("<>", "‹›")
 
 
 def mark(label: str | None = None, at: When | None = None, *, client: Client | None = None) -> bool:
     """Marks a deploy and answers True; False when there is a mark already, with this label or in this minute.
 
-    `label` is shown as it is, at most 255 characters; without one it is the current commit, as `commit()` tells it.
+    `label` has at most 255 characters; without one it is the current commit, as `commit()` tells it. `<` and `>` become
+    `‹` and `›`, since Sidekiq's page puts labels into its HTML as they are.
     `at` (aware datetime or epoch seconds) is now by Redis's clock unless it is given; the minute counts. Goes to
     `client`'s Redis, else to the configured one. Raises ArgumentError, RedisError.
     """
@@ -60,4 +62,4 @@ def _sound(label: object) -> str:
         label.encode()
     except UnicodeEncodeError:
         raise ArgumentError("the label of a deploy mark is no valid text") from None
-    return label
+    return label.translate(_NO_TAGS)

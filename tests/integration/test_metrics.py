@@ -198,11 +198,11 @@ def test_names_that_would_break_the_page_are_not_written(
     with redis.pipeline() as pipe:
         for number in range(1_100):
             pipe.lpush("queue:default", payload(wrapped=f"Inner{number}", jid=f"{number:024}"))
-        for wrapped in ("a|b", "a\nb", "x" * 10_000):
+        for wrapped in ("a|b", "a\nb", "<script>", "x" * 10_000):
             pipe.lpush("queue:default", payload(wrapped=wrapped))
         pipe.execute()
     child = worker_process(APP.replace("lease=2", "lease=30"))
-    wait_until(lambda: int(redis.get("stat:processed") or 0) == 1_103, 15, "all")
+    wait_until(lambda: int(redis.get("stat:processed") or 0) == 1_104, 15, "all")
     assert child.stop() == 0
     names = totals(redis)
     assert len(names) == 1_000
