@@ -119,7 +119,8 @@ class Stuck(fastkiq.Worker, name="Stuck"):
     )
     client = fastkiq.Client(redis_url)
     client.push("Stuck")
-    for side, start in enumerate((lambda: worker_process(app, "-t", "0.2"), lambda: ruby.serve("-t", "1")), 1):
+    # Ruby's idle threads wait 2 s in a `BRPOP`: one that is ended in it loses the job that the stop has just put back.
+    for side, start in enumerate((lambda: worker_process(app, "-t", "0.2"), lambda: ruby.serve("-t", "4")), 1):
         client.push("LastBoom", retry=0)
         client.push("Echo")
         running = start()
