@@ -5,9 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::keys;
+use crate::metrics::Run;
 use crate::payload::Envelope;
 use crate::poison::Mark;
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Who we are in Redis: `host:pid:nonce`. A process that lapsed takes a new one, so that late acks hit dead keys.
 #[derive(Debug)]
@@ -70,6 +71,14 @@ pub const UNCONFIRMED: u8 = 0;
 pub const CONFIRMED: u8 = 1;
 pub const REFUSED: u8 = 2;
 
+/// Nobody has decided about the job yet.
+const OPEN: u8 = 0;
+/// Acked before it runs: what its run comes to is only counted.
+const BEGUN: u8 = 1;
+const SETTLED: u8 = 2;
+/// Settled, and the time of its run counts.
+const TIMED: u8 = 3;
+
 pub struct Job {
     pub bytes: Vec<u8>,
     pub envelope: Envelope,
@@ -85,7 +94,7 @@ pub struct Job {
     pub order: u64,
     /// Some: the job was in flight when a process died.
     pub mark: Option<Mark>,
-    settled: AtomicBool,
+    state: AtomicU8,
     confirmed: AtomicU8,
 }
 
@@ -111,18 +120,41 @@ impl Job {
             claimed_us,
             order,
             mark,
-            settled: AtomicBool::new(false),
+            state: AtomicU8::new(OPEN),
             confirmed: AtomicU8::new(UNCONFIRMED),
         }
     }
 
     /// True for the first caller only: whoever gets it decides what becomes of the job.
     pub fn settle(&self) -> bool {
-        !self.settled.swap(true, Ordering::AcqRel)
+        self.settle_as(Run::None)
+    }
+
+    /// As `settle`, and says what the run is to the metrics.
+    pub fn settle_as(&self, run: Run) -> bool {
+        self.step(OPEN, run)
+    }
+
+    /// The run of a job that was acked before it began has ended; true for the first who says so.
+    pub fn end_as(&self, run: Run) -> bool {
+        self.step(BEGUN, run)
+    }
+
+    fn step(&self, from: u8, run: Run) -> bool {
+        let to = match run {
+            Run::Begun => BEGUN,
+            Run::Timed => TIMED,
+            Run::Failed | Run::None => SETTLED,
+        };
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     pub fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) != OPEN
+    }
+
+    pub fn is_timed(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == TIMED
     }
 
     pub fn confirm(&self, answer: u8) {

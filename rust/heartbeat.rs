@@ -3,6 +3,7 @@
 //! 1. Enters the registry under our id and renews its entry; takes a new id when somebody has declared the old one dead.
 //! 2. Writes the process hash and the work in progress as Sidekiq's readers expect them.
 //! 3. Obeys signals from outside, and follows the `paused` set.
+//! 4. Writes the metrics.
 //!
 //! Others' deaths are `recovery.rs`'s matter, on a thread of its own.
 
@@ -18,6 +19,7 @@ use crate::flight::Identity;
 use crate::keys;
 use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
 use crate::machine;
+use crate::metrics;
 use crate::process_hash;
 use crate::rescue::sweep;
 use crate::resp::Reply;
@@ -27,7 +29,7 @@ use crate::shared::{Core, Phase, micros, unpark};
 use crate::sync::thread;
 use crate::threads::Backoff;
 
-/// The longest that taking leave waits for Redis, twice.
+/// The longest that taking leave waits for Redis, each time.
 const LEAVE_WAIT: Duration = Duration::from_millis(500);
 const SUMMARY_US: u64 = 60_000_000;
 
@@ -118,6 +120,9 @@ impl Heartbeat {
         self.beat_us = sent + micros(core.options.beat);
         core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
         let known = self.publish(core, &identity)?;
+        if let Some(connection) = self.connection.as_mut() {
+            metrics::flush(core, connection)?;
+        }
         if core.speaks() {
             if !known || !self.announced {
                 self.announced = true;
@@ -286,7 +291,7 @@ pub fn leave(core: &Core) -> Result<()> {
             core.events.log(INFO, "what was left in this process's flights went back to its queues");
         }
     }
-    Ok(())
+    metrics::flush(core, connection)
 }
 
 fn observe_time(core: &Core, reply: &Reply) {

@@ -74,7 +74,7 @@ fn join(parts: &[&str]) -> Vec<u8> {
 }
 
 /// Days since 1970-01-01 to a date of the Gregorian calendar (the usual era arithmetic with years that begin in March).
-fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

@@ -36,6 +36,7 @@ mod lists;
 mod lua;
 mod machine;
 mod manual;
+mod metrics;
 mod options;
 mod outage;
 mod outbox;

@@ -13,6 +13,12 @@ pub struct Queue {
     pub weight: u32,
 }
 
+/// An older Sidekiq whose readers are to understand what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compat {
+    Sidekiq7,
+}
+
 /// The settings of one capsule, and those that all capsules of a process share.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -34,6 +40,7 @@ pub struct Options {
     pub max_bytes: usize,
     pub connect_timeout: Duration,
     pub timeout: Duration,
+    pub compat: Option<Compat>,
 }
 
 /// Of a capsule: its name, its queues with their weights, the most jobs at once on threads and on the event loop.
@@ -53,6 +60,11 @@ impl Options {
         if fetch != "reliable" && fetch != "basic" {
             return Err(Error::Config(format!("fetch must be \"reliable\" or \"basic\", not {fetch:?}")));
         }
+        let compat = match get::<String>(&options, "compat")?.as_deref() {
+            None => None,
+            Some("sidekiq7") => Some(Compat::Sidekiq7),
+            Some(other) => return Err(Error::Config(format!("compat must be \"sidekiq7\" or None, not {other:?}"))),
+        };
         Ok(Self {
             capsule: "default".into(),
             queues,
@@ -73,6 +85,7 @@ impl Options {
             max_bytes: get(&options, "max_bytes")?.unwrap_or(8 * 1024 * 1024),
             connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
             timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
+            compat,
         })
     }
 

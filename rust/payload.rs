@@ -13,6 +13,7 @@ pub struct Envelope {
     class: Range<usize>,
     jid: Range<usize>,
     queue: Option<Range<usize>>,
+    wrapped: Option<Range<usize>>,
     /// The array.
     pub args: Range<usize>,
     /// It has failed before: `failed_at` is a number.
@@ -31,6 +32,11 @@ impl Envelope {
 
     pub fn queue<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         self.queue.as_ref().map(|queue| text(bytes, queue))
+    }
+
+    /// The class that runs inside a wrapper such as Active Job's.
+    pub fn wrapped<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        self.wrapped.as_ref().map(|wrapped| text(bytes, wrapped))
     }
 }
 
@@ -78,6 +84,7 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             b"class" => class = (first == b'"' && value.len() > 2).then_some(value),
             b"jid" if first == b'"' => envelope.jid = value,
             b"queue" if first == b'"' => envelope.queue = Some(value),
+            b"wrapped" if first == b'"' && value.len() > 2 => envelope.wrapped = Some(value),
             b"args" => args = (first == b'[').then_some(value),
             b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
             _ => {}

@@ -114,6 +114,7 @@ fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
         max_bytes: 1 << 20,
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        compat: None,
     };
     let workers = HashMap::from([("C".to_owned(), (0, false)), ("A".to_owned(), (1, true))]);
     let core = Arc::new(Core::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), options, workers).unwrap());

@@ -155,14 +155,18 @@ pub fn queued(job: &[u8], max_bytes: usize, enqueued_at: &[u8]) -> std::result::
     Ok((payload, name.into_owned()))
 }
 
-/// Sidekiq's pace: the average, or 5 s (as configured) for each process, spread by half; by all from ten processes on.
+/// How long until the next look at Sidekiq's pace.
 fn polled(average: Duration, connection: &mut Connection, dice: &mut Dice) -> Result<Duration> {
     let replies = run_pipeline(connection, &[command(&[b"SCARD", keys::PROCESSES])])?;
     let processes = replies.first().and_then(Reply::as_int).unwrap_or(1).max(1);
     #[expect(clippy::cast_precision_loss, reason = "a draw of a million steps")]
     let draw = dice.below(1_000_000) as f64 / 1e6;
-    let spread = if processes < 10 { 0.5 + draw } else { 2.0 * draw };
-    Ok(average.mul_f64(spread))
+    Ok(pace(average, processes, draw))
+}
+
+/// The configured average, whatever the number of processes, spread by half; by all from ten processes on. `draw` is below 1.
+fn pace(average: Duration, processes: i64, draw: f64) -> Duration {
+    average.mul_f64(if processes < 10 { 0.5 + draw } else { 2.0 * draw })
 }
 
 /// Waits for an announcement, `limit` at most. Without a channel it just sleeps: an announced job is then up to a second late.
@@ -206,5 +210,21 @@ fn sleep(core: &Core, limit: Duration) {
             return;
         }
         thread::park_timeout(Duration::from_micros(left.min(1_000_000)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configured_pace_keeps_its_average() {
+        let average = Duration::from_secs(4);
+        for (processes, least, most) in [(1, 2.0, 6.0), (9, 2.0, 6.0), (10, 0.0, 8.0), (1_000, 0.0, 8.0)] {
+            let draws: Vec<f64> =
+                (0..1_000).map(|step| pace(average, processes, (f64::from(step) + 0.5) / 1e3).as_secs_f64()).collect();
+            assert!((draws.iter().sum::<f64>() / 1e3 - 4.0).abs() < 1e-6, "{processes}");
+            assert!(draws.iter().all(|draw| (least..most).contains(draw)), "{processes}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
+use crate::metrics::{Metrics, Run};
 use crate::options::Options;
 use crate::outage::Outage;
 use crate::outbox::{Outbox, Outcome};
@@ -95,6 +96,7 @@ pub struct Core {
     pub rtt_us: AtomicU64,
     pub processed: AtomicU64,
     pub failed: AtomicU64,
+    pub metrics: Metrics,
     pub waker_armed: AtomicBool,
     /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
     pub wants_room: Wish,
@@ -177,6 +179,7 @@ impl Core {
             usual_duration: AtomicU64::new(0),
             sizes: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
             came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
+            metrics: Metrics::new(&workers),
             options,
             url,
             pid: std::process::id(),
@@ -317,8 +320,8 @@ impl Core {
         unpark(&self.threads.scheduler);
         unpark(&self.threads.recovery);
         if phase == Phase::Stopped {
-            // The fetcher still writes; what these wait for no longer matters.
-            self.shut_down(|name| ["beat", "due", "channel", "recover"].contains(&name));
+            // The fetcher still writes, and the heartbeat too, whose metrics would be lost; what these wait for no longer matters.
+            self.shut_down(|name| ["due", "channel", "recover"].contains(&name));
         }
     }
 
@@ -354,7 +357,12 @@ impl Core {
 
     /// What became of a job, decided once; false when it was decided before.
     pub fn settle(&self, job: &Arc<Job>, outcome: Outcome) -> bool {
-        if !job.settle() {
+        let run = Run::from(&outcome);
+        let decided = job.settle_as(run);
+        if run == Run::Failed && (decided || job.end_as(run)) {
+            self.metrics.failed(job);
+        }
+        if !decided {
             return false;
         }
         match &outcome {
@@ -370,7 +378,8 @@ impl Core {
     }
 
     pub fn ack(&self, job: &Arc<Job>) -> bool {
-        if !job.settle() {
+        if !job.settle_as(Run::Timed) {
+            job.end_as(Run::Timed);
             return false;
         }
         self.count(false);
@@ -393,7 +402,7 @@ impl Core {
     /// A thread between two jobs: the last one has ended, and the next one is taken, when there is one and it may begin.
     pub fn turn(&self, ended: Option<&Running>, now: u64) -> Option<Arc<Job>> {
         if let Some(running) = ended {
-            self.observe_duration(running.job.queue, now.saturating_sub(running.started_us));
+            self.observe_end(running, now);
         }
         let may = self.phase() != Phase::Stopped && now < self.lease_end_us.load(Ordering::Acquire);
         let job = self.ready.turn(ended.map(|running| running.job.as_ref()), may);
@@ -406,7 +415,7 @@ impl Core {
 
     /// A coroutine's job has ended: its place is free.
     pub fn finish(&self, running: &Running) {
-        self.observe_duration(running.job.queue, now_us().saturating_sub(running.started_us));
+        self.observe_end(running, now_us());
         if self.ready.finish(&running.job) {
             self.call_coroutines();
         }
@@ -457,6 +466,13 @@ impl Core {
         drop(slots);
         running.extend(self.coroutines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
         running
+    }
+
+    /// What an ended job tells of those to come, and to the metrics.
+    fn observe_end(&self, ended: &Running, now: u64) {
+        let elapsed_us = now.saturating_sub(ended.started_us);
+        self.observe_duration(ended.job.queue, elapsed_us);
+        self.metrics.ended(&ended.job, elapsed_us);
     }
 
     pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {

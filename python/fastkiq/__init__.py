@@ -98,7 +98,7 @@ def __getattr__(name: str) -> Any:
         from fastkiq.in_process import run_in_process
 
         return run_in_process
-    if name in ("api", "embedded", "testing"):
+    if name in ("api", "deploy", "embedded", "testing"):
         from importlib import import_module
 
         try:

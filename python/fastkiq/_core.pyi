@@ -210,7 +210,8 @@ class Server:
         beat: float (lease/6), tag: str,
         labels: list[str], hostname: str, version: str,
         poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
-        dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float.
+        dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float,
+        compat: "sidekiq7" | None (whose readers are to understand the metrics).
         """
 
     @property

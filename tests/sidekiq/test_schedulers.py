@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import redis as redis_py
 
@@ -13,8 +14,8 @@ from sidekiq.judge import APP, Ruby, ledger
 
 Start = Callable[..., Child]
 
-JOBS = 2_000
-WAVE = 250
+JOBS = 10_000
+WAVE = 1_000
 LATER = 4_000_000_000.0
 
 
@@ -42,3 +43,45 @@ def test_each_due_job_runs_once(ruby: Ruby, worker_process: Start, redis: redis_
     assert {json.loads(entry)[1] for entry in redis.lrange("moved", 0, -1)} == {"é"}, "unknown fields survive both"
     assert redis.zcard("schedule") == 2 * JOBS - due
     assert redis.llen("queue:default") == 0
+
+
+RUBY_ALONE = 2.5 + 5 / 24
+"""Seconds until Ruby's next look on average, at any moment: it looks each 2.5 to 7.5 s when it is the only process."""
+
+
+def looks(redis: redis_py.Redis, seconds: float) -> tuple[list[float], set[str]]:
+    """When somebody looked for due retries in so many seconds, between their beginning and their end, and who did."""
+    times = [time.time()]
+    sides = set()
+    until = time.monotonic() + seconds
+    with redis.monitor() as monitor:
+        while time.monotonic() < until:
+            told = monitor.next_command()
+            match told["command"].split()[:2]:
+                case ["ZRANGEBYSCORE", "retry"]:
+                    sides.add("python")
+                case ["zrange", "retry"]:
+                    sides.add("ruby")
+                case _:
+                    continue
+            times.append(told["time"])
+    return [*times, time.time()], sides
+
+
+def test_due_jobs_wait_no_longer_with_fastkiq_beside_ruby(
+    ruby: Ruby, worker_process: Start, redis: redis_py.Redis
+) -> None:
+    """Each process that Ruby knows of slows its own looks down; fastkiq's make up for it, at either pace of its own."""
+    ruby.serve()  # looks for the first time after 10 to 15 s
+    seen = set()
+    for settings, most, seconds in (("", 1.0, 6), ("poll_interval_average=2", 3.0, 10)):
+        child = worker_process(f"import fastkiq\nfastkiq.configure({settings})\n")
+        wait_until(lambda: redis.scard("processes") == 2, 15, "both to be known")
+        times, sides = looks(redis, seconds)
+        seen |= sides
+        assert child.stop() == 0
+        gaps = [after - before for before, after in pairwise(times)]
+        assert max(gaps) < most + 0.5, "half a second for a busy machine"
+        wait = sum(gap**2 for gap in gaps) / 2 / sum(gaps)
+        assert wait < RUBY_ALONE, "the time until the next look, at any moment"
+    assert seen == {"ruby", "python"}

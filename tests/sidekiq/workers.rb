@@ -19,3 +19,21 @@ class LastBoom
 
   def perform(*) = raise(ArgumentError, "the last one")
 end
+
+class Pause
+  include Sidekiq::Job
+
+  def perform(seconds)
+    sleep(seconds)
+    note("ledger", "ruby", jid, seconds)
+  end
+end
+
+class Stuck
+  include Sidekiq::Job
+
+  def perform
+    note("stuck", "ruby")
+    loop { sleep(0.01) }
+  end
+end

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "dead": ("show", "Jobs that failed for the last time"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
+    "mark": ("mark", "Mark a deploy in the graphs of metrics"),
     "bench": ("bench", "Measure fastkiq on this machine"),
     "completion": ("completion", "Completion for your shell"),
 }

@@ -1,6 +1,5 @@
 """`fastkiq push`: jobs from a shell."""
 
-from datetime import datetime
 from typing import IO, Any
 
 import click
@@ -9,6 +8,7 @@ from fastkiq import _core, client, config, loader, registry
 from fastkiq.cli.bulk import push_lines
 from fastkiq.cli.completion import files
 from fastkiq.cli.redis_option import configured, redis_options
+from fastkiq.cli.time_option import time_of
 from fastkiq.options import suggestion
 from fastkiq.printable import counted, printable
 
@@ -62,7 +62,7 @@ def push(
         raise click.UsageError(_not_defined(name, modules))
     options = {} if queue is None else {"queue": queue}
     pusher = client.Client(config=config.default())
-    when = None if at is None else _time(at)
+    when = None if at is None else time_of(at)
     if bulk is None:
         values = [_json(text, position) for position, text in enumerate(args, 1)]
         jid = pusher.push(name, *values, in_=in_, at=when, **options)
@@ -91,17 +91,3 @@ def _json(text: str, position: int) -> Any:
         shown = printable(text, 60)
         hint = f"; a text is written '\"{shown}\"'" if shown.isalnum() else ""
         raise click.UsageError(f"argument {position} is no JSON: {shown} ({error}){hint}") from None
-
-
-def _time(text: str) -> datetime | float:
-    try:
-        return float(text)
-    except ValueError:
-        pass  # then it is a date
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither ISO 8601 nor epoch seconds", param_hint="--at") from None
-    if when.utcoffset() is None:
-        raise click.BadParameter(f"{text!r} has no time zone: write {when.isoformat()}Z for UTC", param_hint="--at")
-    return when

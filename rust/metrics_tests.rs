@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::payload::scan;
+
+/// 2026-11-22 00:06:09 UTC.
+const THEN: i64 = 1_795_305_969;
+
+fn metrics() -> Metrics {
+    Metrics::new(&HashMap::from([("Ok".to_owned(), (0, false)), ("Wrapper".to_owned(), (1, false))]))
+}
+
+fn job(worker: Option<usize>, wrapped: &str) -> Arc<Job> {
+    let bytes = format!(r#"{{"class":"Any","args":[],"wrapped":"{wrapped}"}}"#).into_bytes();
+    let envelope = scan(&bytes, 10_000).unwrap();
+    Arc::new(Job::new(bytes, envelope, 0, None, (worker, false), 0, 0, None))
+}
+
+fn ran(metrics: &Metrics, job: &Job, micros: u64) {
+    job.settle_as(Run::Timed);
+    metrics.ended(job, micros);
+}
+
+fn names(taken: &[(String, Counts)]) -> Vec<&str> {
+    taken.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn a_run_falls_into_the_bucket_below_whose_bound_it_is() {
+    let placed = [0, 19_999, 20_000, 29_999, 44_999, 45_000, 279_000, 334_999_999, 335_000_000, u64::MAX].map(bucket);
+    assert_eq!(placed, [0, 0, 1, 1, 2, 3, 7, 24, 25, 25]);
+}
+
+#[test]
+fn keys_are_those_of_sidekiq_8() {
+    let moment = Moment::new(THEN);
+    let [minute, ten] = ["j|261122|0:06", "j|261122|0:0"].map(str::to_owned);
+    assert_eq!(moment.totals(None), [(minute, "28800"), (ten, "259200")]);
+    assert_eq!(moment.histogram(None, "OkJob"), "h|OkJob-22-0:6");
+    let late = Moment::new(THEN + 13 * 86_400 + 23 * 3_600 + 47 * 60);
+    assert_eq!(late.totals(None)[0].0, "j|261205|23:53");
+    assert_eq!(late.totals(None)[1].0, "j|261205|23:5");
+    assert_eq!(late.histogram(None, "a.b"), "h|a.b-5-23:53");
+}
+
+#[test]
+fn keys_are_those_of_sidekiq_7_when_asked_for() {
+    let moment = Moment::new(THEN);
+    assert_eq!(moment.totals(Some(Compat::Sidekiq7)), [("j|20261122|0:6".to_owned(), "28800")]);
+    assert_eq!(moment.histogram(Some(Compat::Sidekiq7), "OkJob"), "OkJob-22-00:6");
+}
+
+#[test]
+fn parts_of_milliseconds_add_up_over_flushes() {
+    let metrics = metrics();
+    let mut millis = 0;
+    for _ in 0..4 {
+        (0..3).for_each(|_| ran(&metrics, &job(Some(0), ""), 700));
+        let taken = metrics.take();
+        assert_eq!((names(&taken), taken[0].1.timed()), (vec!["Ok"], 3));
+        millis += taken[0].1.millis;
+    }
+    assert_eq!(millis, 8);
+    assert!(metrics.take().is_empty(), "nothing new");
+}
+
+#[test]
+fn what_was_refused_comes_with_the_next() {
+    let metrics = metrics();
+    ran(&metrics, &job(Some(0), ""), 25_500);
+    metrics.failed(&job(Some(1), "Inner"));
+    let taken = metrics.take();
+    assert_eq!(names(&taken), ["Ok", "Inner"]);
+    for (name, counts) in &taken {
+        metrics.put_back(name, counts);
+    }
+    ran(&metrics, &job(Some(0), ""), 600);
+    let again = metrics.take();
+    assert_eq!(names(&again), ["Ok", "Inner"]);
+    assert_eq!((again[0].1.millis, again[0].1.buckets[0], again[0].1.buckets[1]), (26, 1, 1));
+    assert_eq!(again[1].1, taken[1].1);
+}
+
+#[test]
+fn the_wrapped_class_counts_unless_its_name_breaks_the_page() {
+    let metrics = metrics();
+    let long = "x".repeat(LONGEST_NAME + 1);
+    for name in ["Größe::Inner", "a|b", "", "a<script>", "Größe::Inner", "Ok", "a\\nb", &long] {
+        ran(&metrics, &job(Some(1), name), 0);
+    }
+    ran(&metrics, &job(None, "Nobody"), 0);
+    let mut taken: Vec<(String, u64)> =
+        metrics.take().into_iter().map(|(name, counts)| (name, counts.timed())).collect();
+    taken.sort();
+    // An empty name is none: then it is the class.
+    assert_eq!(taken, [("Größe::Inner".to_owned(), 2), ("Ok".to_owned(), 1), ("Wrapper".to_owned(), 1)]);
+}
+
+#[test]
+fn names_from_outside_are_bounded() {
+    let metrics = metrics();
+    (0..MOST_NAMES + 5).for_each(|number| ran(&metrics, &job(Some(1), &format!("Inner{number}")), 0));
+    assert_eq!(metrics.take().len(), MOST_NAMES);
+    ran(&metrics, &job(Some(1), "Later"), 0);
+    assert_eq!(names(&metrics.take()), ["Later"], "there is room again");
+}
+
+#[test]
+fn each_end_counts_as_what_it_is() {
+    let payload = Vec::new;
+    let when = crate::outbox::When::In(1.0);
+    let runs = [
+        (Outcome::Retry { payload: payload(), when, failed: true }, Run::Failed),
+        (Outcome::Retry { payload: payload(), when, failed: false }, Run::None),
+        (Outcome::Schedule { payload: payload(), when }, Run::Timed),
+        (Outcome::Dead { payload: payload() }, Run::Failed),
+        (Outcome::Drop { failed: true }, Run::Failed),
+        (Outcome::Drop { failed: false }, Run::Begun),
+        (Outcome::GiveBack { counted: true }, Run::Failed),
+        (Outcome::GiveBack { counted: false }, Run::None),
+        (Outcome::Bad { flaw: String::new() }, Run::None),
+    ];
+    for (outcome, run) in runs {
+        assert_eq!(Run::from(&outcome), run, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_job_acked_before_it_ran_counts_by_its_run() {
+    let begun = job(Some(0), "");
+    assert!(begun.settle_as(Run::Begun) && !begun.is_timed());
+    assert!(!begun.settle_as(Run::Timed) && !begun.is_timed(), "it was decided before");
+    assert!(begun.end_as(Run::Timed) && begun.is_timed());
+    assert!(!begun.end_as(Run::Failed), "once");
+    let settled = job(Some(0), "");
+    assert!(settled.settle_as(Run::Failed) && !settled.end_as(Run::Timed));
+}
+
+#[test]
+fn the_writes_of_one_class() {
+    let mut counts = Counts { failed: 1, millis: 70, ..Counts::default() };
+    counts.buckets[0] = 70_000;
+    counts.buckets[25] = 1;
+    let mut calls = Vec::new();
+    write(&mut calls, None, &Moment::new(THEN), "Ok", &counts);
+    let text = |call: &Call| match call {
+        Call::Command(words) => words.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" "),
+        Call::Script { .. } => panic!("a script"),
+    };
+    let lines: Vec<String> = calls.iter().map(text).collect();
+    assert_eq!(
+        lines,
+        [
+            "MULTI",
+            "HINCRBY j|261122|0:06 Ok|p 70002",
+            "HINCRBY j|261122|0:06 Ok|f 1",
+            "HINCRBY j|261122|0:06 Ok|ms 70",
+            "EXPIRE j|261122|0:06 28800",
+            "HINCRBY j|261122|0:0 Ok|p 70002",
+            "HINCRBY j|261122|0:0 Ok|f 1",
+            "HINCRBY j|261122|0:0 Ok|ms 70",
+            "EXPIRE j|261122|0:0 259200",
+            "BITFIELD h|Ok-22-0:6 OVERFLOW SAT INCRBY u16 #0 70000 INCRBY u16 #25 1",
+            "EXPIRE h|Ok-22-0:6 28800",
+            "EXEC",
+        ]
+    );
+}
