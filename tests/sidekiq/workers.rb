@@ -19,3 +19,11 @@ class LastBoom
 
   def perform(*) = raise(ArgumentError, "the last one")
 end
+
+class Wait
+  include Sidekiq::Job
+
+  def perform(*)
+    sleep(0.01) until interrupted?
+  end
+end
