@@ -74,7 +74,7 @@ def test_a_class_that_ruby_does_not_know_waits_for_python(
     if way == "falls due":
         redis.zadd("retry", dict.fromkeys(redis.zrange("retry", 0, -1), time.time() - 1))
     else:
-        ruby("act", set="retry", jid=jid, action=way)
+        ruby("act", acts=[{"set": "retry", "jid": jid, "action": way}])
     worker_process(APP + "\nclass Hard(Echo, name='myapp.jobs.Hard'):\n    pass\n")
     wait_until(lambda: ledger(redis) == [["python", jid, ["é"]]], 15, "Python to run it")
     assert redis.zcard("retry") == 0
