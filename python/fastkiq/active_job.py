@@ -6,7 +6,7 @@ only say how a value is to be read: nothing is imported, evaluated or looked up 
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ _GLOBAL_ID: Final = "_aj_globalid"
 _OBJECT: Final = "_aj_serialized"
 _KEYWORDS: Final = "_aj_ruby2_keywords"
 _MARKERS: Final = frozenset({_KEYWORDS, "_aj_symbol_keys", "_aj_hash_with_indifferent_access"})
+_MAILERS: Final = ("ActionMailer::DeliveryJob", "ActionMailer::MailDeliveryJob")
 _RAILS_OWN: Final = "ActiveJob::Serializers::"
 
 
@@ -50,6 +51,37 @@ def arguments(entry: "Entry", args: list[Any]) -> Sequence[Any]:
 def shown(args: Any) -> list[Any]:
     """The arguments as plain JSON for people: without markers, objects by what they hold. Empty when there are none."""
     return [_shown(each) for each in _stored(args) or ()]
+
+
+def repair(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What must change of a wrapper that cannot be unwrapped, or Sidekiq's pages, which do it, would trip over it.
+
+    The class is kept as what is shown. No Rails enqueues such a job, and none could run it.
+    """
+    if payload.get("class") not in WRAPPERS:
+        return {}
+    args, wrapped = payload.get("args"), payload.get("wrapped")
+    first = args[0] if isinstance(args, list) and args else None
+    if _unwraps(wrapped, first):
+        return {}
+    shown = wrapped if isinstance(wrapped, str) and wrapped else payload["class"]
+    # A text in the place of the hash would be taken for the class if there were no `wrapped`.
+    return {"display_class": shown, "wrapped": "" if isinstance(first, str) else None}
+
+
+def _unwraps(wrapped: Any, first: Any) -> bool:
+    """A mailer's arguments are looked into: the class and the method come first, those of the method fourth."""
+    is_named = wrapped is not None and wrapped is not False
+    if isinstance(first, str):
+        return (wrapped if is_named else first) not in _MAILERS
+    if not isinstance(first, dict):
+        return not is_named
+    if wrapped not in _MAILERS:
+        return True
+    stored = first.get("arguments")
+    if not isinstance(stored, list):
+        return False
+    return wrapped == _MAILERS[0] or (len(stored) > 3 and isinstance(stored[3], dict))
 
 
 def _stored(args: Any) -> list[Any] | None:

@@ -1,11 +1,13 @@
 """Jobs that Rails' Active Job enqueues and Python runs, and those that go back to Rails when Python fails."""
 
 import datetime as datetime_module
+import json
 import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
@@ -161,3 +163,42 @@ def test_rails_retries_what_python_does_not_know(ruby: Ruby, worker_process: Sta
     wait_until(lambda: len(ledger(redis)) == 6, 20, "Rails to run all but one")
     assert {side for side, _, _ in ledger(redis)} == {"ruby"}
     assert {jid: told for _, jid, told in ledger(redis)}[sent["keywords"]].startswith('["bob", 5, {')
+
+
+FIRST: list[Any] = [None, 5, 1.5, True, "x", [1], {}, "ActionMailer::DeliveryJob", "ActionMailer::MailDeliveryJob"]
+STORED: list[Any] = [None, "x", 5, {}, {"a": 1}, [], [1], ["A", "b", "deliver_now", 5], [{"_aj_globalid": None}]]
+MAIL = ["UserMailer", "welcome", "deliver_now", {"args": [1], "_aj_ruby2_keywords": ["args"]}]
+
+
+def test_whatever_a_wrapper_holds_the_pages_answer(ruby: Ruby, worker_process: Start, redis: redis_py.Redis) -> None:
+    """Sidekiq unwraps what it shows, and a page that trips over one entry shows none. Fastkiq writes no such entry."""
+    names: list[Any] = [
+        "Mail",
+        "ActionMailer::DeliveryJob",
+        "ActionMailer::MailDeliveryJob",
+        None,
+        False,
+        7,
+        "",
+        [],
+        {"a": 1},
+    ]
+    args = [[], *([first] for first in FIRST), *([{"arguments": stored}] for stored in [*STORED, MAIL])]
+    jobs = [
+        {"class": wrapper, "args": each, "jid": f"{number:024x}", "retry": 2}
+        | ({} if name is None else {"wrapped": name})
+        for number, (wrapper, name, each) in enumerate(product(ADAPTERS.values(), names, args))
+    ]
+    redis.lpush("queue:default", *map(json.dumps, jobs))
+    child = worker_process(APP + "\nclass Mail(Echo, name='Mail'):\n    pass\n")
+    wait_until(lambda: redis.zcard("retry") + redis.llen("ledger") == len(jobs), 30, "all to be looked at")
+    assert child.stop() == 0
+    waiting = entries(redis, "retry")
+    details = [["GET", f"/retries/{score!r}-{payload['jid']}"] for payload, score in waiting]
+    pages = [["GET", f"/retries?count=100&page={page}"] for page in range(1, len(waiting) // 100 + 2)]
+    assert {status for status, _ in ruby("web", requests=pages + details)} == {200}
+    shown = {entry["jid"]: entry["class"] for entry in ruby("sets")["retry"]}
+    sound = [job for job in jobs if job["args"] == [{"arguments": MAIL}] and isinstance(job.get("wrapped"), str)]
+    mailers = [job["jid"] for job in sound if job["wrapped"].startswith("ActionMailer")]
+    assert {shown[jid] for jid in mailers} == {"UserMailer#welcome"}
+    assert all(payload["wrapped"].startswith("Act") for payload, _ in waiting if payload["jid"] in mailers)
