@@ -200,25 +200,26 @@ MAILER = "ActionMailer::MailDeliveryJob"
         ({"args": []}, {}),
         ({"wrapped": None, "args": [5]}, {}),
         ({"wrapped": "LetterJob", "args": []}, {"display_class": "LetterJob", "wrapped": None}),
-        ({"wrapped": ["x"], "args": [[1]]}, {"display_class": min(WRAPPERS), "wrapped": None}),
+        ({"wrapped": ["x"], "args": [[1]]}, {"display_class": WRAPPERS[1], "wrapped": None}),
         ({"wrapped": "LetterJob", "args": ["x"]}, {}),
         ({"wrapped": MAILER, "args": ["x"]}, {"display_class": MAILER, "wrapped": ""}),
-        ({"args": [MAILER]}, {"display_class": min(WRAPPERS), "wrapped": ""}),
+        ({"args": [MAILER]}, {"display_class": WRAPPERS[1], "wrapped": ""}),
         ({"wrapped": MAILER, "args": data("A", "b", "deliver_now", {"args": []})}, {}),
         ({"wrapped": MAILER, "args": data("A", "b")}, {"display_class": MAILER, "wrapped": None}),
         ({"wrapped": "ActionMailer::DeliveryJob", "args": data()}, {}),
         ({"class": "Other", "wrapped": MAILER, "args": []}, {}),
+        ({"class": [], "wrapped": {}, "args": {}}, {}),
     ],
 )
 def test_what_cannot_be_unwrapped_says_so_no_more(fields: dict[str, Any], changes: dict[str, Any]) -> None:
     """Which of these Sidekiq's pages take is proved by `tests/sidekiq`."""
-    payload = {"class": min(WRAPPERS), **fields}
+    payload = {"class": WRAPPERS[1], **fields}
     assert repair(payload) == changes
     mended = {key: value for key, value in (payload | changes).items() if value is not None}
     assert repair(mended) == {}
 
 
-@pytest.mark.parametrize("wrapper", sorted(WRAPPERS))
+@pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_the_record_of_such_a_job(wrapper: str) -> None:
     stored = {"class": wrapper, "wrapped": "LetterJob", "args": data({"a": 1, "_aj_symbol_keys": ["a"]}), "jid": "1"}
     raw = json.dumps(stored).encode()
@@ -232,6 +233,6 @@ def test_the_record_of_such_a_job(wrapper: str) -> None:
     [{"class": "Other"}, {"wrapped": ""}, {"wrapped": 7}, {"wrapped": None}, {"class": None}],
 )
 def test_others_are_taken_at_their_word(fields: dict[str, Any]) -> None:
-    stored = {"class": min(WRAPPERS), "wrapped": "LetterJob", "args": data(1), **fields}
+    stored = {"class": WRAPPERS[1], "wrapped": "LetterJob", "args": data(1), **fields}
     job = Job.from_bytes(json.dumps(stored).encode())
     assert (job.class_name, job.args) == (stored["class"] or "", data(1))

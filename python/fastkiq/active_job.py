@@ -15,7 +15,7 @@ from fastkiq.errors import ArgumentError
 if TYPE_CHECKING:
     from fastkiq.registry import Entry
 
-WRAPPERS: Final = frozenset({"Sidekiq::ActiveJob::Wrapper", "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper"})
+WRAPPERS: Final = ("Sidekiq::ActiveJob::Wrapper", "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper")
 """As which class the adapter enqueues: since Sidekiq 8, and before."""
 
 _GLOBAL_ID: Final = "_aj_globalid"
