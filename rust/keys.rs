@@ -11,6 +11,8 @@ pub const SCHEDULED_CHANNEL: &[u8] = b"fastkiq:scheduled";
 pub const QUEUES: &[u8] = b"queues";
 pub const PAUSED: &[u8] = b"paused";
 pub const PROCESSES: &[u8] = b"processes";
+/// Sidekiq's lock on cleaning the set of processes.
+pub const CLEANUP: &[u8] = b"process_cleanup";
 pub const SCHEDULE: &[u8] = b"schedule";
 pub const RETRY: &[u8] = b"retry";
 pub const DEAD: &[u8] = b"dead";

@@ -18,7 +18,13 @@ pub struct Envelope {
     pub args: Range<usize>,
     /// It has failed before: `failed_at` is a number.
     pub has_failed: bool,
+    /// Active Job's: `class` is then that of the job, which the payload has as `wrapped`, and the arguments lie deeper.
+    pub is_wrapped: bool,
 }
+
+/// As which class Active Job's adapter for Sidekiq enqueues: since Sidekiq 8, and before.
+const WRAPPERS: [&[u8]; 2] =
+    [b"\"Sidekiq::ActiveJob::Wrapper\"", b"\"ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper\""];
 
 impl Envelope {
     pub fn class<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
@@ -75,13 +81,14 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
     if bytes.len() > max_bytes {
         return Err(Flaw::TooLarge(bytes.len()));
     }
-    let (mut class, mut args) = (None, None);
+    let (mut class, mut wrapped, mut args) = (None, None, None);
     let mut envelope = Envelope::default();
     walk(bytes, |member| {
         let value = member.value.clone();
         let first = bytes[value.start];
         match member.key.as_ref() {
             b"class" => class = (first == b'"' && value.len() > 2).then_some(value),
+            b"wrapped" => wrapped = (first == b'"' && value.len() > 2).then_some(value),
             b"jid" if first == b'"' => envelope.jid = value,
             b"queue" if first == b'"' => envelope.queue = Some(value),
             b"wrapped" if first == b'"' && value.len() > 2 => envelope.wrapped = Some(value),
@@ -90,7 +97,10 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             _ => {}
         }
     })?;
-    envelope.class = class.ok_or(Flaw::NoClass)?;
+    let class = class.ok_or(Flaw::NoClass)?;
+    let wrapped = wrapped.filter(|_| WRAPPERS.contains(&&bytes[class.clone()]));
+    envelope.is_wrapped = wrapped.is_some();
+    envelope.class = wrapped.unwrap_or(class);
     envelope.args = args.ok_or(Flaw::BadArgs)?;
     Ok(envelope)
 }

@@ -19,6 +19,28 @@ fn a_real_payload() {
 }
 
 #[test]
+fn a_job_of_active_job_goes_by_its_own_class() {
+    for wrapper in ["Sidekiq::ActiveJob::Wrapper", "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper"] {
+        let text = format!(r#"{{"wrapped":"Mail","class":"{wrapper}","args":[{{"arguments":[]}}]}}"#);
+        let envelope = scan(text.as_bytes(), 1000).unwrap();
+        assert_eq!((envelope.class(text.as_bytes()).as_ref(), envelope.is_wrapped), ("Mail", true));
+        for nothing in ["\"\"", "7", "null", "[]"] {
+            let text = text.replace("\"Mail\"", nothing);
+            let envelope = scan(text.as_bytes(), 1000).unwrap();
+            assert_eq!((envelope.class(text.as_bytes()).as_ref(), envelope.is_wrapped), (wrapper, false), "{nothing}");
+        }
+    }
+    let other = br#"{"class":"Other","wrapped":"Mail","args":[]}"#;
+    let envelope = scan(other, 1000).unwrap();
+    assert_eq!(
+        (envelope.class(other).as_ref(), envelope.is_wrapped),
+        ("Other", false),
+        "anybody may have such a field"
+    );
+    assert_eq!(scan(br#"{"wrapped":"Mail","args":[]}"#, 1000), Err(Flaw::NoClass));
+}
+
+#[test]
 fn spelling_does_not_matter() {
     let text = b" { \"cl\\u0061ss\" : \"A\\n\\ud83d\\ude00\\ud800\" , \"args\" : [ ] , \"jid\" : 5 } \n";
     let envelope = scan(text, 100).unwrap();

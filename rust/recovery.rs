@@ -4,6 +4,8 @@
 //! lease in which we were connected: a Redis restart or outage is nobody's death. The dead one is fenced first, by one script; from
 //! then on its flights may be moved by anybody, in any number of steps, and are looked at again for a day, since a command delayed on
 //! its way may still land in them.
+//!
+//! Sidekiq's set of processes is kept as its own processes keep it: whoever gets the lock takes out, once a minute, whose hash has expired.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::events::WARNING;
+use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::command;
 use crate::machine::is_gone;
@@ -27,6 +30,8 @@ use crate::threads::Backoff;
 
 const TICK: Duration = Duration::from_secs(1);
 const DAY: i64 = 86_400;
+/// Seconds for which one process, of whichever language, cleans for all.
+const CLEANUP_TTL: &[u8] = b"60";
 /// A tomb is swept about once a beat for so long, then each hour until a day has passed.
 const FRESH_US: u64 = 60_000_000;
 const HOUR_US: u64 = 3_600_000_000;
@@ -112,16 +117,23 @@ impl Recovery {
             self.all_us = now + micros(core.options.beat);
             calls.push(command(&[b"ZRANGE", keys::ALIVE, b"0", b"-1", b"WITHSCORES"]));
             calls.push(command(&[b"ZRANGE", keys::TOMBS, b"0", b"-1", b"WITHSCORES"]));
+            calls.push(command(&[b"SET", keys::CLEANUP, b"1", b"NX", b"EX", CLEANUP_TTL]));
         }
+        let mut replies = run_pipeline(connection, &calls)?;
+        // A full Redis refuses this one, and only this one.
+        let cleans = all && replies.pop().is_some_and(|reply| reply.as_str() == Some("OK"));
         let mut answers = Vec::new();
-        for reply in run_pipeline(connection, &calls)? {
+        for reply in replies {
             answers.push(reply.into_result()?.array().unwrap_or_default());
         }
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         self.check_neighbours(core, connection, next())?;
         self.sweep_young(core, connection, next())?;
-        if all { self.check_leases(core, connection, next(), next()) } else { Ok(()) }
+        if all {
+            self.check_leases(core, connection, next(), next())?;
+        }
+        if cleans { prune_processes(core, connection) } else { Ok(()) }
     }
 
     /// Looks at this machine's processes: at each tick, since a death here can be proved at once.
@@ -251,6 +263,32 @@ impl Recovery {
             cursor = next;
         }
     }
+}
+
+/// Takes out of Sidekiq's set of processes those whose hash has expired, Ruby's and ours: its readers count the members.
+fn prune_processes(core: &Core, connection: &mut Connection) -> Result<()> {
+    let mut cursor = b"0".to_vec();
+    while core.phase() != Phase::Stopped {
+        let mut reply = connection
+            .command(&[b"SSCAN", keys::PROCESSES, &cursor, b"COUNT", b"500"])?
+            .array()
+            .unwrap_or_default()
+            .into_iter();
+        cursor = reply.next().and_then(Reply::bytes).unwrap_or_else(|| b"0".to_vec());
+        let names = byte_strings(reply.next().and_then(Reply::array).unwrap_or_default());
+        let calls: Vec<_> = names.iter().map(|name| command(&[b"HEXISTS", name, b"info"])).collect();
+        let known = if calls.is_empty() { Vec::new() } else { run_pipeline(connection, &calls)? };
+        let gone =
+            names.iter().zip(known).filter(|(_, known)| known.as_int() == Some(0)).map(|(name, _)| name.as_slice());
+        let words: Vec<&[u8]> = [b"SREM".as_slice(), keys::PROCESSES].into_iter().chain(gone).collect();
+        if words.len() > 2 {
+            connection.command(&words)?;
+        }
+        if cursor == b"0" {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn texts(replies: Vec<Reply>) -> impl Iterator<Item = String> {

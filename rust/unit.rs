@@ -151,7 +151,11 @@ impl Unit {
 
     #[getter]
     fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decode::value(py, self.job.bytes.get(self.job.envelope.args.clone()).unwrap_or_default())
+        let args = decode::value(py, self.job.bytes.get(self.job.envelope.args.clone()).unwrap_or_default())?;
+        if !self.job.envelope.is_wrapped {
+            return Ok(args);
+        }
+        py.import("fastkiq.active_job")?.call_method1("arguments", (self.worker(py), args))
     }
 
     #[getter]

@@ -382,3 +382,14 @@ def test_when_the_policy_itself_breaks_the_job_is_kept(policy: RetryPolicy, capl
     assert unit.outcome is not None
     assert unit.outcome[:2] == ("retry", 60.0)
     assert "cannot settle" in caplog.text
+
+
+def test_what_it_then_writes_is_fit_for_the_web_ui(policy: RetryPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(policy, "_settle", broken)
+    unit = FakeUnit(define(), queue=7, tags="x", jid=None)
+    policy.failed(unit, define(), raised(ValueError("x")), 0.1)  # type: ignore[arg-type]
+    assert (unit.fields["queue"], unit.fields["tags"], len(unit.fields["jid"])) == ("default", None, 24)
+    assert unit.fields["failed_at"] == NOW_MS

@@ -142,14 +142,16 @@ class Unit:
         """The object registered for the payload's class, or None when nobody registered one."""
 
     @property
-    def class_name(self) -> str: ...
+    def class_name(self) -> str:
+        """The payload's class; of Active Job's wrappers what they wrap."""
+
     @property
     def jid(self) -> str: ...
     @property
     def queue(self) -> str: ...
     @property
-    def args(self) -> list[Any]:
-        """Decoded anew at each call."""
+    def args(self) -> Sequence[Any]:
+        """What `perform` gets, decoded anew at each call. Raises ArgumentError when Active Job's cannot be read."""
 
     @property
     def raw(self) -> bytes:

@@ -16,7 +16,7 @@ class FastkiqError(Exception):
 class ArgumentError(FastkiqError, TypeError, ValueError):
     """A job's arguments are not plain JSON, do not fit `perform`, or an enqueue option makes no sense.
 
-    Nothing was enqueued.
+    Nothing was enqueued. Only a job of Active Job's fails with it when it runs: its arguments come from Rails.
     """
 
 

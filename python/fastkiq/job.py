@@ -16,9 +16,11 @@ class Job:
 
     jid: str
     class_name: str
-    """The name of the worker in the payload."""
+    """The name of the worker in the payload; of Active Job's, whose class is a wrapper, that of the job in it."""
     queue: str
     args: list[Any] = field(repr=False)
+    """As stored; of Active Job's, those of the job as people read them: without the markers of Rails, and a date, say,
+    still as a text."""
     attempt: int = 1
     """Which run this is: 1 for the first, 2 for the first retry. In hooks and handlers the run that failed, of a job
     that waits the one to come."""
@@ -55,11 +57,13 @@ class Job:
     def _from(cls, payload: Any, raw: bytes, *, queue: str | None, at: float | None, recovered: int) -> "Job":
         if not isinstance(payload, dict):
             payload = {}
-        args = payload.get("args")
+        name, args = _text(payload.get("class")), payload.get("args")
+        if "wrapped" in payload:
+            name, args = _unwrapped(name, _text(payload["wrapped"]), args)
         count = _count(payload.get("retry_count"))
         return cls(
             jid=_text(payload.get("jid")),
-            class_name=_text(payload.get("class")),
+            class_name=name,
             queue=queue if queue is not None else _text(payload.get("queue")),
             args=args if isinstance(args, list) else [],
             attempt=1 if count is None else count + 2,
@@ -103,6 +107,13 @@ class Job:
         """The message of the last error."""
         value = self.payload.get("error_message")
         return value if isinstance(value, str) else None
+
+
+def _unwrapped(name: str, wrapped: str, args: Any) -> tuple[str, Any]:
+    """Name and arguments of what is, perhaps, a job of Active Job's."""
+    from fastkiq import active_job
+
+    return (wrapped, active_job.shown(args)) if wrapped and name in active_job.WRAPPERS else (name, args)
 
 
 def _text(value: Any) -> str:

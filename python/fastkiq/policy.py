@@ -4,6 +4,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from logging import INFO, WARNING
@@ -146,6 +147,8 @@ class RetryPolicy:
         name = class_name(error)
         now = self._clock()
         fields: dict[str, Any] = {"failed_at": int(now * 1000), "error_class": name, "error_message": "see the log"}
+        with suppress(BaseException):
+            fields = {**repairs(unit.payload(), unit.queue), **fields}
         try:
             said = terms(unit.payload(), entry.options if entry is not None else {}, now, self._config.max_retries, 0)
         except BaseException:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
+from fastkiq import active_job
 from fastkiq.options import is_queue
 
 T = TypeVar("T")
@@ -121,7 +122,8 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
     """The fields that must change so that no reader of the sets, the Web UI of Sidekiq among them, trips.
 
     Its pages need the queue, times that are numbers, a list as `tags`, text as `error_backtrace`; a job without a
-    jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler.
+    jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler. A wrapper of Active
+    Job's must hold what is unwrapped.
     """
     fields: dict[str, Any] = {}
     if payload.get("queue") != queue:
@@ -142,7 +144,7 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
             fields[key] = None
     if "retry_count" in payload and _stored_count(payload["retry_count"]) is None:
         fields["retry_count"] = None
-    return fields
+    return fields | active_job.repair(payload)
 
 
 def waiting_fields(payload: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

@@ -68,11 +68,12 @@ fn edited(mut bytes: Vec<u8>, edit: Edit) -> Vec<u8> {
     bytes
 }
 
-const PAYLOADS: [&[u8]; 5] = [
+const PAYLOADS: [&[u8]; 6] = [
     br#"{"retry":5,"queue":"critical","tags":["a"],"args":[1,2.5,"\u00e9",null,true,{"a":[1]}],"class":"HardJob","jid":"639f82c6e8c70f9509bc0b7d","created_at":1795305947963,"enqueued_at":1795305947963}"#,
     br#"{"retry":2,"queue":"default","backtrace":3,"args":[7,"x"],"class":"BoomJob","jid":"efc1bd3fb8f0d951e17303b6","created_at":1795305969202,"enqueued_at":1795305969202,"error_message":"boom <b>","error_class":"ArgumentError","failed_at":1795305969439,"retry_count":0,"error_backtrace":"eJyLVtIvEng=="}"#,
     br#" { "cl\u0061ss" : "A\n\ud83d\ude00\ud800" , "args" : [ ] , "jid" : 5, "error_message":"x","retry_count":1 , "a\n":[] } "#,
     br#"{"class":"A","args":[1e400,-0.0,12345678901234567890123456789,"\\\"\/"],"failed_at":1.5,"enqueued_at":null}"#,
+    br#"{"retry":true,"queue":"default","wrapped":"MailJob","args":[{"job_class":"MailJob","arguments":[{"a":1,"_aj_symbol_keys":["a"]}]}],"class":"Sidekiq::ActiveJob::Wrapper","jid":"639f82c6e8c70f9509bc0b7d"}"#,
     br#"{"args":[[[[[[[[[[{"a":{"b":{"c":[]}}}]]]]]]]]]],"class":"deep"}"#,
 ];
 

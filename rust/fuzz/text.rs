@@ -70,6 +70,7 @@ pub fn payload(bytes: &[u8]) {
             assert_eq!(before.queue(bytes), after.queue(&spliced));
             assert_eq!(bytes[before.args.clone()], spliced[after.args.clone()]);
             assert_eq!(before.has_failed, after.has_failed);
+            assert_eq!(before.is_wrapped, after.is_wrapped);
         }
         (Err(before), after) => assert!(after.as_ref() == Err(before) || matches!(before, Flaw::TooLarge(_))),
         (Ok(_), Err(flaw)) => panic!("spliced into what cannot be scanned: {flaw}"),

@@ -100,7 +100,7 @@ def test_only_what_was_measured_with_is_deleted(redis_url: str, redis: redis_py.
     redis.sadd("queues", QUEUE, "other")
     for key in (f"queue:{QUEUE}", database.ASIDE + QUEUE, "queue:other"):
         redis.rpush(key, "{}")
-    for key in ("stat:processed", "stat:failed", "stat:processed:2030-01-01", f"about:{PID}:them"):
+    for key in ("stat:processed", "stat:failed", "stat:processed:2030-01-01", "process_cleanup", f"about:{PID}:them"):
         redis.set(key, 1)
     redis.hset("fastkiq:suspects", "j", "1")
     database.clean(_core.Client(redis_url), [QUEUE], [PID])

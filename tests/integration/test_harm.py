@@ -167,6 +167,7 @@ def test_a_million_queues(worker_process: Start, redis: redis_py.Redis, ask: Cal
         redis.sadd("queues", *names)
         redis.sadd("paused", *names)
         redis.sadd("processes", *names)
+    redis.set("process_cleanup", "1")  # or the worker would clean up before they are listed
     redis.lpush("queue:default", job("runs"))
     child = worker_process(APP)
     noted(redis, 1)
@@ -183,6 +184,9 @@ def test_a_million_queues(worker_process: Start, redis: redis_py.Redis, ask: Cal
     redis.lpush("queue:default", job("runs on"))
     noted(redis, 2)
     assert "cmdstat_smembers" not in redis.info("commandstats") or most_mib(child.pid) < 100
+    redis.delete("process_cleanup")
+    wait_until(lambda: redis.scard("processes") == 1, 60, "the worker to clean up")
+    assert most_mib(child.pid) < 100
     assert most_mib(child.pid) < 100
     assert child.stop() == 0
 

@@ -74,3 +74,42 @@ def test_the_process_as_sidekiq_shows_it(worker_process: Start, redis: redis_py.
     assert not redis.exists(identity + b":work")
     assert redis.zcard("fastkiq:alive") == 0
     assert (redis.get("stat:processed"), redis.get("stat:failed") or b"0") == (b"2", b"0")
+
+
+@pytest.mark.both_servers
+def test_processes_that_have_expired_are_pruned_once_a_minute(worker_process: Start, redis: redis_py.Redis) -> None:
+    """Whoever gets Sidekiq's lock does it for all: at the start, and whenever the lock has run out."""
+    gone = {b"gone:%d:abcdefabcdef" % number for number in range(1_200)} | {b"\xff\x00"}
+    redis.hset("half:1:abcdefabcdef", "busy", 1)
+    redis.hset("living:1:abcdefabcdef", "info", "{}")
+    redis.set("text", "no hash")
+    redis.sadd("processes", *gone, "half:1:abcdefabcdef", "living:1:abcdefabcdef", "text")
+    child = worker_process(APP)
+    child.wait_for("beaten")
+    wait_until(lambda: redis.scard("processes") == 3, 10, "the dead to be taken out")
+    (own,) = redis.smembers("processes") - {b"living:1:abcdefabcdef", b"text"}
+    assert 0 < redis.ttl("process_cleanup") <= 60
+
+    redis.sadd("processes", *gone)
+    beats = {redis.hget(own, "beat")}
+
+    def another() -> bool:
+        beats.add(redis.hget(own, "beat"))
+        return len(beats) == 4
+
+    wait_until(another, 10, "some beats under somebody's lock")
+    assert redis.scard("processes") == 3 + len(gone)
+    redis.delete("process_cleanup")
+    wait_until(lambda: redis.scard("processes") == 3, 10, "the dead to be taken out again")
+
+
+def test_what_is_no_set_of_processes_is_left_alone(
+    worker_process: Start, redis: redis_py.Redis, redis_url: str
+) -> None:
+    redis.set("processes", "x")
+    child = worker_process(APP)
+    wait_until(lambda: redis.exists("process_cleanup"), 10, "the look at the processes")
+    fastkiq.Client(redis_url).push("app.Wait")
+    wait_until(lambda: redis.llen("queue:default") == 0, 10, "jobs to be taken all the same")
+    assert child.returncode is None
+    assert redis.get("processes") == b"x"

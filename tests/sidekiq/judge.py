@@ -52,7 +52,7 @@ class RubyError(RuntimeError):
 
 
 class Ruby:
-    """Runs scripts of this folder against one Redis."""
+    """Runs scripts of this folder against one Redis. Those given an `adapter` have the Active Jobs of rails.rb."""
 
     def __init__(self, redis_url: str, folder: Path) -> None:
         self._folder = folder
@@ -85,7 +85,8 @@ class Ruby:
 
 def _words(script: str, given: dict[str, Any]) -> list[str]:
     """The program goes into the command line: a Ruby in a folder of its own does not see this one."""
-    parts = [(FOLDER / f"{name}.rb").read_text(encoding="utf-8") for name in ("prelude", "workers", script)]
+    names = ["prelude", "workers", *(["rails"] if "adapter" in given else []), script]
+    parts = [(FOLDER / f"{name}.rb").read_text(encoding="utf-8") for name in names]
     return [*COMMAND, "-e", "\n".join(parts), json.dumps(given)]
 
 

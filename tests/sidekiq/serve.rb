@@ -1,5 +1,5 @@
-# A `sidekiq` process. Given: options (of its command line), poll (seconds between looks for due jobs),
-# mark (whether it is told who moved a job).
+# A `sidekiq` process. Given: options (of its command line), poll (seconds between looks for due jobs), beat (seconds
+# between heartbeats), mark (whether it is told who moved a job).
 require "fileutils"
 require "tmpdir"
 require "sidekiq/cli"
@@ -16,6 +16,11 @@ if RUBY_PLATFORM.include?("linux") && !File.exist?("/proc/self")
   rescue Errno::ESRCH
     FileUtils.rm_rf(stale)
   end
+end
+
+if GIVEN["beat"]
+  Sidekiq::Launcher.send(:remove_const, :BEAT_PAUSE)
+  Sidekiq::Launcher.const_set(:BEAT_PAUSE, GIVEN["beat"])
 end
 
 # Whether Ruby's scheduler or fastkiq's has moved a job is told by this mark: only Ruby pushes through middleware.

@@ -2,14 +2,15 @@
 # Sets up the real Sidekiq and prints, as the only line on stdout, the command that runs Ruby with it: the value of
 # FASTKIQ_RUBY. Exit code 3, with the reason on stderr, where that cannot be done.
 #
-# A Ruby that has Sidekiq 8.1 or newer serves as it is. Else Debian forky's package goes into a folder of its own outside
-# the repository (half a minute, 280 MB), which takes root, apt and a Debian mirror: the one that apt is set up with.
+# A Ruby that has Sidekiq 8.1 or newer and Active Job serves as it is. Else Debian forky's packages go into a folder of
+# their own outside the repository (half a minute, 290 MB), which takes root, apt and a Debian mirror: the one that apt is
+# set up with. A folder that lacks something, since it is of before it was wanted, is made anew.
 set -euo pipefail
 
 SUITE=forky
 FOLDER="${FASTKIQ_RUBY_FOLDER:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fastkiq-ruby}"
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-CHECK='require "sidekiq"; require "sidekiq/web"; require "rack/mock"; exit Gem::Version.new(Sidekiq::VERSION) >= Gem::Version.new("8.1")'
+CHECK='require "sidekiq"; require "sidekiq/web"; require "rack/mock"; require "active_job"; exit Gem::Version.new(Sidekiq::VERSION) >= Gem::Version.new("8.1")'
 export DEBIAN_FRONTEND=noninteractive
 
 cannot() {
@@ -30,8 +31,8 @@ if serves; then
     exit
 fi
 
-[ "$(uname -s)" = Linux ] || cannot "only Linux can run Debian's package; 'gem install sidekiq rack' would do as well"
-[ "$(id -u)" = 0 ] || cannot "debootstrap and chroot want root; 'gem install sidekiq rack' would do as well"
+[ "$(uname -s)" = Linux ] || cannot "only Linux can run Debian's package; 'gem install sidekiq rack activejob' would do as well"
+[ "$(id -u)" = 0 ] || cannot "debootstrap and chroot want root; 'gem install sidekiq rack activejob' would do as well"
 if serves chroot "$FOLDER"; then
     echo "chroot $FOLDER ruby"
     exit
@@ -60,8 +61,8 @@ log="$fresh.log"
 # Never into what an interrupted debootstrap may have left mounted.
 trap 'rm -rf --one-file-system "$fresh" "$log"' EXIT
 chmod 755 "$fresh"
-if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minbase --include=ruby,ruby-sidekiq \
-    "$SUITE" "$fresh" "$url" "$script" >"$log" 2>&1; then
+if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minbase \
+    --include=ruby,ruby-sidekiq,ruby-activejob "$SUITE" "$fresh" "$url" "$script" >"$log" 2>&1; then
     tail -n 5 "$log" >&2
     cannot "debootstrap failed"
 fi

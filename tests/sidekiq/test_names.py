@@ -1,10 +1,10 @@
 """Which side a job's class means something to, and what becomes of it on the other."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis as redis_py
 
 import fastkiq
@@ -59,9 +59,11 @@ def test_a_class_that_python_does_not_know_waits(ruby: Ruby, worker_process: Sta
     assert redis.zcard("retry") == 0
 
 
+@pytest.mark.parametrize("way", ["falls due", "retry", "add_to_queue"])
 def test_a_class_that_ruby_does_not_know_waits_for_python(
-    ruby: Ruby, worker_process: Start, redis: redis_py.Redis, redis_url: str
+    ruby: Ruby, worker_process: Start, redis: redis_py.Redis, redis_url: str, way: str
 ) -> None:
+    """Until it falls due, or Ruby's API puts it into its queue, which Python serves by then."""
     jid = fastkiq.Client(redis_url).push("myapp.jobs.Hard", "é")
     served = ruby.serve(poll=0.2)
     wait_until(lambda: redis.zcard("retry") == 1, 15, "Ruby to give up for now")
@@ -69,20 +71,10 @@ def test_a_class_that_ruby_does_not_know_waits_for_python(
     assert (payload["jid"], payload["error_class"], payload["retry_count"]) == (jid, "NameError", 0)
     assert score > time.time() + 10
     assert served.stop() == 0
-    (member,) = redis.zrange("retry", 0, -1)
-    redis.zadd("retry", {member: time.time() - 1})
+    if way == "falls due":
+        redis.zadd("retry", dict.fromkeys(redis.zrange("retry", 0, -1), time.time() - 1))
+    else:
+        ruby("act", acts=[{"set": "retry", "jid": jid, "action": way}])
     worker_process(APP + "\nclass Hard(Echo, name='myapp.jobs.Hard'):\n    pass\n")
     wait_until(lambda: ledger(redis) == [["python", jid, ["é"]]], 15, "Python to run it")
     assert redis.zcard("retry") == 0
-
-
-def test_the_wrapper_of_active_job(ruby: Ruby, worker_process: Start, redis: redis_py.Redis) -> None:
-    """Unless somebody defines it, a wrapped job waits as any unknown class does, its payload whole."""
-    inner = {"job_class": "HardJob", "job_id": "1", "queue_name": "default", "arguments": [1, "é"]}
-    item = {"class": "Sidekiq::ActiveJob::Wrapper", "wrapped": "HardJob", "args": [inner]}
-    jid = ruby("push", item=item)
-    worker_process(APP)
-    wait_until(lambda: redis.zcard("retry") == 1, 15, "it to wait")
-    ((payload, _),) = entries(redis, "retry")
-    assert {key: payload[key] for key in (*item, "jid")} == {**item, "jid": jid}
-    assert json.dumps(payload["args"]) == json.dumps([inner])

@@ -2,16 +2,20 @@
 
 import base64
 import json
+import subprocess
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_py
 
 import fastkiq
-from children import Child
+from children import Child, clean_environment
+from children import fastkiq as command
+from fastkiq._core import splice
 from fastkiq.job import Job
 from servers import wait_until
 from sidekiq.judge import APP, Ruby, entries, ledger
@@ -77,7 +81,8 @@ def test_what_ruby_does_is_done_to_one_entry(
     member, _ = filled[key][1]
     payload = json.loads(member)
     moment = time.time() + 1000.5
-    ruby("act", set=key, jid=payload["jid"], action=action, **({"at": moment} if action == "reschedule" else {}))
+    when = {"at": moment} if action == "reschedule" else {}
+    ruby("act", acts=[{"set": key, "jid": payload["jid"], "action": action, **when}])
 
     after = stored(redis)
     expected = {name: [pair for pair in pairs if pair[0] != member] for name, pairs in filled.items()}
@@ -104,7 +109,7 @@ def test_what_the_web_ui_retries_goes_on_in_python(
 ) -> None:
     """Ruby takes one from the count of failures, so that of a first failure is below zero meanwhile."""
     before = json.loads(filled["retry"][1][0])
-    ruby("act", set="retry", jid=before["jid"], action="retry")
+    ruby("act", acts=[{"set": "retry", "jid": before["jid"], "action": "retry"}])
     child = worker_process(APP, name="again")
     wait_until(lambda: redis.zcard("retry") == 3, 15, "it to fail again")
     (after,) = [payload for payload, _ in entries(redis, "retry") if payload["jid"] == before["jid"]]
@@ -146,6 +151,59 @@ def test_python_goes_on_with_ruby_s_entries(
     assert (again["jid"], again["retry_count"], again["failed_at"]) == (failing, 1, first["failed_at"])
     assert again["retried_at"] > first["failed_at"]
     assert "/app.py:" in frames(again)[0]
+
+
+UNHEARD = {
+    "cattr": {"user": {"_aj_globalid": "gid://shop/User/7"}, "_aj_symbol_keys": ["user"]},
+    "bid": "PxT0yrGQtXz0lA",
+    "locale": "de",
+    "tags": ["é\u2028", "b"],
+    "unheard": [1.5e16, 1e-10, -0.0, 10**30, {"": [None]}],
+}
+"""Fields that other parts of Sidekiq's world keep in a payload."""
+
+
+def test_ruby_s_entries_in_python_s_hands(
+    ruby: Ruby, worker_process: Start, redis: redis_py.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    """Shown by commands, moved by the scheduler, run, and failed again; what nobody asks for stays as it was."""
+    boom = ruby("push", item={"class": "Boom", "args": [1, "é"], "retry": 3, "backtrace": 20, **UNHEARD})
+    last = ruby("push", item={"class": "LastBoom", "args": [], "retry": 0, "backtrace": True, **UNHEARD})
+    later = ruby("push", item={"class": "Echo", "args": [2], "at": AT, **UNHEARD})
+    child = ruby.serve(poll=0.2)
+    wait_until(lambda: redis.zcard("retry") == redis.zcard("dead") == 1, 15, "Ruby's failures")
+    assert child.stop() == 0
+
+    for command_, key in (("retries", "retry"), ("dead", "dead"), ("scheduled", "schedule")):
+        words = command(command_, "--json", "--redis", redis_url)
+        (row,) = json.loads(subprocess.check_output(words, cwd=tmp_path, env=clean_environment(), timeout=30))
+        (entry,) = ruby("sets")[key]
+        error = f"{entry['error']}: {entry['message']}" if entry["error"] else None
+        assert row == {
+            **{name: entry[name] for name in ("jid", "class", "queue", "args")},
+            "at": entry["score"],
+            "error": error,
+            "retry_count": entry["item"].get("retry_count"),
+        }
+        assert Job.from_bytes(redis.zrange(key, 0, -1)[0]).error_backtrace == (entry["backtrace"] or [])
+    (table,) = subprocess.check_output(command("dead", "--redis", redis_url), cwd=tmp_path, text=True).splitlines()[1:]
+    assert all(word in table for word in (last, "LastBoom", "default", "ArgumentError: the last one"))
+
+    before = {key: redis.zrange(key, 0, -1)[0] for key in ("retry", "schedule", "dead")}
+    for key in ("retry", "schedule"):
+        redis.zadd(key, {before[key]: time.time() - 1})
+    worker_process(APP.replace("self.jid, args)", "self.jid, self.job.raw.decode())"))
+    wait_until(lambda: b"from Python" in b"".join(redis.zrange("retry", 0, -1)), 15, "it to fail here")
+    wait_until(lambda: redis.llen("ledger") == 1, 15, "the other to be run")
+    (after,) = redis.zrange("retry", 0, -1)
+    changing = ("enqueued_at", "error_class", "error_message", "error_backtrace", "retry_count", "retried_at")
+    none = dict.fromkeys(changing)
+    assert splice(after, none) == splice(before["retry"], none)
+    assert (json.loads(after)["jid"], json.loads(after)["retry_count"]) == (boom, 1)
+    ((_, jid, raw),) = ledger(redis)
+    assert jid == later
+    assert splice(raw.encode(), {"enqueued_at": None}) == before["schedule"]
+    assert redis.zrange("dead", 0, -1) == [before["dead"]]
 
 
 def test_ruby_goes_on_with_python_s_entries(ruby: Ruby, filled: Sets, redis: redis_py.Redis) -> None:

@@ -78,6 +78,38 @@ def test_a_pause_holds_for_python(ruby: Ruby, worker_process: Start, redis: redi
     wait_until(lambda: len(ledger(redis)) == 3, 15, "the queue to be served again")
 
 
+def test_sidekiq_itself_heeds_no_pause(ruby: Ruby, redis: redis_py.Redis, redis_url: str) -> None:
+    """Only Sidekiq Pro does: who pauses a queue that open-source Ruby serves too stops one half of its processes."""
+    redis.sadd("paused", "default")
+    jid = fastkiq.Client(redis_url).push("Echo", 1)
+    stats = ruby("stats")
+    assert stats["summaries"][0][2] is True
+    assert stats["all"][0][2] is False, "Queue#paused? is Pro's as well"
+    ruby.serve()
+    wait_until(lambda: ledger(redis) == [["ruby", jid, [1]]], 15, "Ruby to run it all the same")
+
+
+def test_a_pause_reaches_workers_that_wait(
+    ruby: Ruby, worker_process: Start, redis: redis_py.Redis, redis_url: str
+) -> None:
+    """An idle process waits in Redis for the next job: within a beat it does so no more."""
+    client = fastkiq.Client(redis_url)
+    worker_process("import fastkiq\nfastkiq.configure(lease=3)\n" + APP).wait_for("ready")
+    client.push("Echo", 1)
+    wait_until(lambda: len(ledger(redis)) == 1, 15, "it to be idle")
+    redis.sadd("paused", "default")
+
+    def blocked() -> bool:
+        return any(b"blmove" in str(each["cmd"]).encode() for each in redis.client_list())
+
+    wait_until(lambda: not blocked(), 10, "the wait to end")
+    client.push("Echo", 2)
+    assert ruby("stats")["summaries"][0][1:3] == [1, True]
+    assert len(ledger(redis)) == 1
+    redis.srem("paused", "default")
+    wait_until(lambda: len(ledger(redis)) == 2, 15, "it to be run")
+
+
 NOW = time.time()
 OLD: dict[str, dict[str, Any]] = {
     "6.4": {"retry": 3, "queue": "default", "backtrace": 5, "class": "Boom", "args": [1], "jid": "a" * 24}

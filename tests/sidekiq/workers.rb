@@ -37,3 +37,11 @@ class Stuck
     loop { sleep(0.01) }
   end
 end
+
+class Wait
+  include Sidekiq::Job
+
+  def perform(*)
+    sleep(0.01) until interrupted?
+  end
+end

@@ -72,8 +72,9 @@ def clean(core: _core.Client, queues: Sequence[str], pids: Sequence[int]) -> Non
     for queue in queues:
         core.command("UNLINK", f"queue:{queue}", ASIDE + queue)
         core.command("SREM", "queues", queue)
-    # Totals begin with the first job of a database, and suspects are those of our workers that had to be killed.
-    ours = re.compile(rb"stat:(processed|failed)(:[\d-]+)?|fastkiq:suspects")
+    # Totals begin with the first job of a database, suspects are those of our workers that had to be killed, and the
+    # lock on cleaning ends by itself in a minute.
+    ours = re.compile(rb"stat:(processed|failed)(:[\d-]+)?|fastkiq:suspects|process_cleanup")
     identity = re.compile(rb":(?:%s):[0-9a-f]{12}(?:[:-]|$)" % b"|".join(b"%d" % pid for pid in pids or [0]))
     for key in list(_keys(core)):
         if ours.fullmatch(key) or identity.search(key):
