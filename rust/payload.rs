@@ -91,13 +91,13 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             b"wrapped" => wrapped = (first == b'"' && value.len() > 2).then_some(value),
             b"jid" if first == b'"' => envelope.jid = value,
             b"queue" if first == b'"' => envelope.queue = Some(value),
-            b"wrapped" if first == b'"' && value.len() > 2 => envelope.wrapped = Some(value),
             b"args" => args = (first == b'[').then_some(value),
             b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
             _ => {}
         }
     })?;
     let class = class.ok_or(Flaw::NoClass)?;
+    envelope.wrapped.clone_from(&wrapped);
     let wrapped = wrapped.filter(|_| WRAPPERS.contains(&&bytes[class.clone()]));
     envelope.is_wrapped = wrapped.is_some();
     envelope.class = wrapped.unwrap_or(class);

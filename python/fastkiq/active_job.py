@@ -127,7 +127,7 @@ def _shown(stored: Any) -> Any:
     if not isinstance(stored, dict):
         return stored
     if stored.keys() == {_GLOBAL_ID}:
-        return stored[_GLOBAL_ID]
+        return _shown(stored[_GLOBAL_ID])
     if _OBJECT in stored and "value" in stored:
         return _shown(stored["value"])
     return {name: _shown(each) for name, each in stored.items() if name not in _MARKERS and name != _OBJECT}

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastkiq import _core
 from fastkiq.bench.errors import BenchError
 from fastkiq.bench.meter import info
+from fastkiq.bench.queues import NOTHING, WAKE
 from fastkiq.errors import RedisConnectionError, RedisError
 
 ASIDE: Final = "fastkiq-bench:aside:"
@@ -74,7 +75,10 @@ def clean(core: _core.Client, queues: Sequence[str], pids: Sequence[int]) -> Non
         core.command("SREM", "queues", queue)
     # Totals begin with the first job of a database, suspects are those of our workers that had to be killed, and the
     # lock on cleaning ends by itself in a minute.
-    ours = re.compile(rb"stat:(processed|failed)(:[\d-]+)?|fastkiq:suspects|process_cleanup")
+    classes = f"(?:{NOTHING}|{WAKE})".encode()
+    own = rb"stat:(processed|failed)(:[\d-]+)?|fastkiq:suspects|process_cleanup|h\|%s-[\d:-]+"
+    ours = re.compile(own % classes)
+    counts = re.compile(rb"^%s\|(?:p|f|ms)$" % classes)
     identity = re.compile(rb":(?:%s):[0-9a-f]{12}(?:[:-]|$)" % b"|".join(b"%d" % pid for pid in pids or [0]))
     for key in list(_keys(core)):
         if ours.fullmatch(key) or identity.search(key):
@@ -85,6 +89,8 @@ def clean(core: _core.Client, queues: Sequence[str], pids: Sequence[int]) -> Non
             _remove(core, "SREM", key, core.command("SMEMBERS", key), identity)
         elif key.startswith(b"fastkiq:machine:"):
             _remove(core, "HDEL", key, core.command("HKEYS", key), identity)
+        elif re.fullmatch(rb"j\|\d{6}\|[\d:]+", key):
+            _remove(core, "HDEL", key, core.command("HKEYS", key), counts)
 
 
 def _remove(core: _core.Client, command: str, key: bytes, members: list[bytes], ours: re.Pattern[bytes]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import fastkiq
 from fastkiq import _core
-from fastkiq.bench.queues import QUEUE
+from fastkiq.bench.queues import NOTHING, QUEUE, WAKE
 
 DESCRIPTOR: Final = "FASTKIQ_BENCH_FD"
 
@@ -24,7 +24,7 @@ first = 0.0
 last = 0.0
 
 
-class Nothing(fastkiq.Worker, name="Bench", queue=QUEUE, retry=0):
+class Nothing(fastkiq.Worker, name=NOTHING, queue=QUEUE, retry=0):
     """Does nothing but look at the clock."""
 
     def perform(self, text: str, number: int, document: dict[str, str]) -> None:
@@ -35,7 +35,7 @@ class Nothing(fastkiq.Worker, name="Bench", queue=QUEUE, retry=0):
             first = last
 
 
-class Wake(fastkiq.Worker, name="BenchWake", queue=QUEUE, retry=0):
+class Wake(fastkiq.Worker, name=WAKE, queue=QUEUE, retry=0):
     """Says how long ago it was enqueued."""
 
     def perform(self, enqueued_ns: int) -> None:

@@ -1,9 +1,11 @@
-"""The queues that are measured with."""
+"""The queues and the workers' names that are measured with."""
 
 from typing import Final
 
 QUEUE: Final = "fastkiq-bench-1"
 """The first one, which is always there."""
+NOTHING: Final = "Bench"
+WAKE: Final = "BenchWake"
 
 
 def queue_names(count: int) -> list[str]:

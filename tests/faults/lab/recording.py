@@ -73,7 +73,7 @@ def _bytes(value: Any) -> Any:
 
 def dump(redis: redis_py.Redis) -> dict[str, Any]:
     """key -> [type, value]; without the counts of jobs."""
-    keys = sorted(key for key in redis.scan_iter() if not key.startswith(b"stat:"))
+    keys = sorted(key for key in redis.scan_iter() if not key.startswith((b"stat:", b"j|", b"h|")))
     kinds = {key: redis.type(key).decode() for key in keys}
     return {_text(key): [kinds[key], _text(READERS[kinds[key]](redis, key))] for key in keys}
 
