@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyMapping};
 
 use crate::error::{Error, Result};
+use crate::times::Compat;
 
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -30,6 +31,7 @@ pub struct Options {
     pub dead_max: u64,
     pub dead_timeout: f64,
     pub max_bytes: usize,
+    pub compat: Option<Compat>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
 }
@@ -68,6 +70,7 @@ impl Options {
             dead_max: get(&options, "dead_max")?.unwrap_or(10_000),
             dead_timeout: get(&options, "dead_timeout")?.unwrap_or(15_552_000.0),
             max_bytes: get(&options, "max_bytes")?.unwrap_or(8 * 1024 * 1024),
+            compat: Compat::parse(get::<String>(&options, "compat")?.as_deref())?,
             connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
             timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
         })

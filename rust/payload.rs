@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::json::{Walker, unescape};
+use crate::safe;
 
 /// Where the fields that the fetcher needs lie in a payload: most are never read, and then cost nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Envelope {
     pub args: Range<usize>,
     /// It has failed before: `failed_at` is a number.
     pub has_failed: bool,
+    /// A field may have to change before the payload is put where readers of Sidekiq's look (`safe.rs`).
+    pub is_odd: bool,
 }
 
 impl Envelope {
@@ -82,6 +85,7 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
             _ => {}
         }
+        envelope.is_odd |= safe::is_odd(&member.key, &bytes[member.value.clone()]);
     })?;
     envelope.class = class.ok_or(Flaw::NoClass)?;
     envelope.args = args.ok_or(Flaw::BadArgs)?;
@@ -138,15 +142,15 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
 }
 
 /// One member of the top-level object. `whole` reaches from comma to comma, white space included.
-struct Member<'a> {
+pub struct Member<'a> {
     /// Without quotes and escapes.
-    key: Cow<'a, [u8]>,
-    value: Range<usize>,
+    pub key: Cow<'a, [u8]>,
+    pub value: Range<usize>,
     whole: Range<usize>,
 }
 
 /// Visits the members in their order; answers where the first one begins and where the closing brace is.
-fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usize, usize), Flaw> {
+pub fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usize, usize), Flaw> {
     let mut walker = Walker::new(bytes)?;
     if walker.peek() != Some(b'{') {
         walker.value(0)?;
