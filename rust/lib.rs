@@ -19,6 +19,7 @@ mod events;
 mod fate;
 mod fetcher;
 mod flight;
+mod floats;
 mod fork;
 mod functions;
 #[cfg(any(test, feature = "fuzz"))]
@@ -84,7 +85,8 @@ use pyo3::prelude::*;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench {
-    pub use crate::encode::{write_float, write_string};
+    pub use crate::encode::write_string;
+    pub use crate::floats::write_float;
     pub use crate::jids::hex;
     pub use crate::payload::{scan, splice};
     pub use crate::resp::{Pipeline, Scanner, decode as reply};

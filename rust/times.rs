@@ -1,7 +1,7 @@
 //! The form of times in payloads: whole milliseconds since Sidekiq 8, float seconds before.
 
-use crate::encode::write_float;
 use crate::error::{Error, Result};
+use crate::floats::write_float;
 
 /// Whose readers must understand what is written here; None = Sidekiq 8's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,7 +43,7 @@ def parsed(raw: bytes) -> Any:
 
 
 def flaw(key: str, raw: bytes) -> str | None:
-    """Why a member of `retry`, `dead` or `schedule`, or an item of `queue:<name>`, would crash a page; None when safe."""
+    """Why a member of `retry`, `dead` or `schedule`, or an item of `queue:<name>`, crashes a page; None when safe."""
     payload = parsed(raw)
     if not isinstance(payload, dict):
         return "it is no JSON object"

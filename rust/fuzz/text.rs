@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use jiter::JsonValue;
 
 use crate::decode::without_lone_surrogates;
-use crate::encode::{write_float, write_string};
+use crate::encode::write_string;
+use crate::floats::write_float;
 use crate::fuzz::wire::PLACE;
 use crate::json::{Walker, unescape};
 use crate::payload::{Flaw, scan, splice};

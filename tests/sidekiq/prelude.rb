@@ -5,7 +5,7 @@ require "sidekiq"
 require "sidekiq/api"
 
 $stdout.sync = true
-GIVEN = JSON.parse(ARGV.fetch(0) == "-" ? $stdin.read : ARGV.fetch(0))
+GIVEN = JSON.parse(ARGV.fetch(0) == "-" ? $stdin.read : ARGV.fetch(0), max_nesting: 200)
 SETS = {"schedule" => Sidekiq::ScheduledSet, "retry" => Sidekiq::RetrySet, "dead" => Sidekiq::DeadSet}.freeze
 
 # Standard output belongs to the answer.

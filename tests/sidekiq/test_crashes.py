@@ -1,4 +1,4 @@
-"""The crash table: what takes a page of Sidekiq's Web UI down, asked of the real one; `tests/readable.py` says the same."""
+"""The crash table: what takes a page of Sidekiq's Web UI down, asked of the real one; `tests/readable.py` says it."""
 
 import base64
 import json
@@ -72,8 +72,8 @@ RAW = [
     entry(retry_count=3, retried_at=NOW, failed_at=GONE),
     entry(retry_count=3, retried_at="x"),
 ]
-# Ruby shows some of these, and fastkiq does not leave them in a set all the same. "Retry All" takes what is no JSON out of the
-# dead set before it finds that it cannot read it, and loses it; without a jid (`{}`) an entry has no page that could crash.
+# Ruby shows some of these, and fastkiq does not leave them in a set all the same. "Retry All" takes what is no JSON out
+# of the dead set before it finds that it cannot read it; without a jid (`{}`) an entry has no page that could crash.
 STRICTER = {"dead": {"it is no JSON object", "queue"}}
 
 
