@@ -202,9 +202,9 @@ class _Failure:
         self._removed = [f"{key}: removed" for key, value in fields.items() if value is None and key != "retry_count"]
         fields["error_message"] = message_of(self.error)
         fields["error_class"] = class_name(self.error)
-        fields["retry_count"] = count
         if not self.terms.failed_before or epoch_seconds(payload.get("failed_at")) is None:
             fields["failed_at"] = now
+        fields["retry_count"] = count
         if self.terms.failed_before:
             fields["retried_at"] = now
         if self.terms.backtrace:
