@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ fuzz: dev ## Millions of inputs for whatever reads bytes; FUZZ_ARGS="--seed 1 --
 
 fuzz-guided: dev ## One Rust target guided by coverage, with nightly and cargo-fuzz: make fuzz-guided TARGET=payload SECONDS=60
 	@$(LIBPYTHON) cargo +nightly fuzz run --fuzz-dir fuzz $(or $(TARGET),payload) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096
+
+golden: dev ## Record anew what the real Sidekiq writes (tests/sidekiq/golden.json)
+	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \
+		FASTKIQ_RUBY="$$ruby" $(BIN)/python tests/sidekiq/record_golden.py
 
 sidekiq: dev ## Only the tests against the real Sidekiq, set up outside the repository when FASTKIQ_RUBY is not set
 	@ruby="$${FASTKIQ_RUBY:-$$(tests/sidekiq/setup.sh)}" && test -n "$$ruby" && \

@@ -17,7 +17,8 @@ use crate::jids::{self, Jid, Jids};
 use crate::manual::{self, How, Order};
 use crate::pool::Pool;
 use crate::resp::{Pipeline, Reply};
-use crate::template::{Template, check_size};
+use crate::template::{Stamp, Template, check_size};
+use crate::times::Compat;
 use crate::url::RedisUrl;
 
 /// Larger payloads are a burden on Redis's memory and on every hop; the design says to warn.
@@ -30,6 +31,7 @@ pub struct Client {
     /// The most jobs that wait in memory while Redis is away.
     buffer: usize,
     max_bytes: usize,
+    compat: Option<Compat>,
 }
 
 /// Class, jid and bytes of a job that went to the dead set.
@@ -47,8 +49,10 @@ pub enum Trouble {
 impl Client {
     #[new]
     #[pyo3(signature = (
-        url, *, pool_size = 16, connect_timeout = 3.0, timeout = 5.0, buffer = 0, max_bytes = 8_388_608, wait_replicas = 0
+        url, *, pool_size = 16, connect_timeout = 3.0, timeout = 5.0, buffer = 0, max_bytes = 8_388_608, wait_replicas = 0,
+        compat = None
     ))]
+    #[allow(clippy::too_many_arguments, reason = "each is a keyword to its callers")]
     fn new(
         url: &str,
         pool_size: usize,
@@ -57,13 +61,14 @@ impl Client {
         buffer: usize,
         max_bytes: usize,
         wait_replicas: usize,
+        compat: Option<&str>,
     ) -> Result<Self> {
         if pool_size == 0 {
             return Err(Error::Config("pool_size: must be at least 1".into()));
         }
         let (connect_timeout, timeout) = (seconds("connect_timeout", connect_timeout)?, seconds("timeout", timeout)?);
         let pool = Pool::new(RedisUrl::parse(url)?, pool_size, connect_timeout, timeout, wait_replicas);
-        Ok(Self { pool, buffer, max_bytes })
+        Ok(Self { pool, buffer, max_bytes, compat: Compat::parse(compat)? })
     }
 
     #[getter]
@@ -85,7 +90,8 @@ impl Client {
         let jid = jids::random(1)?[0];
         let mut batch = Batch::default();
         let at_once = matches!(place, Place::Queue(_));
-        template.write(&mut batch.bytes, args, &jid, (item::milliseconds(now), at_once), || "args".into())?;
+        let stamp = Stamp { ms: item::milliseconds(now), compat: self.compat, at_once };
+        template.write(&mut batch.bytes, args, &jid, stamp, || "args".into())?;
         batch.add(0, Jid::Usual(jid), place);
         self.ship_one(py, &batch)
     }
@@ -106,7 +112,8 @@ impl Client {
             let place = place(template, None, time, now)?;
             let start = batch.bytes.len();
             let at_once = matches!(place, Place::Queue(_));
-            template.write(&mut batch.bytes, row, &fresh, (item::milliseconds(now), at_once), root)?;
+            let stamp = Stamp { ms: item::milliseconds(now), compat: self.compat, at_once };
+            template.write(&mut batch.bytes, row, &fresh, stamp, root)?;
             batch.add(start, Jid::Usual(fresh), place);
             Ok(())
         })
@@ -168,7 +175,16 @@ impl Client {
     ) -> PyResult<(&'static str, u64, Vec<Corpse>, Option<String>)> {
         let (dead_max, dead_timeout) = bounds;
         let how = How::parse(how)?;
-        let order = Order { id: identity, how, score, members, dead_max, dead_timeout, max_bytes: self.max_bytes };
+        let order = Order {
+            id: identity,
+            how,
+            score,
+            members,
+            dead_max,
+            dead_timeout,
+            max_bytes: self.max_bytes,
+            compat: self.compat,
+        };
         let account = py.detach(|| manual::recover(&mut *self.pool.lend()?, &self.pool.url, &order))?;
         let poison = account.poison.into_iter().map(|(class, jid, raw)| (class, jid, Cow::Owned(raw)));
         Ok((account.state, account.moved, poison.collect(), account.refusal.map(|error| error.to_string())))
@@ -202,7 +218,7 @@ impl Client {
         root: &dyn Fn() -> String,
     ) -> Result<()> {
         let start = batch.bytes.len();
-        let (jid, place) = item::write(&mut batch.bytes, payload, fresh, local_time(), root)?;
+        let (jid, place) = item::write(&mut batch.bytes, payload, fresh, (local_time(), self.compat), root)?;
         check_size(batch.bytes.len() - start, self.max_bytes, root)?;
         batch.add(start, jid, place);
         Ok(())

@@ -2,12 +2,11 @@
 //!
 //! Exact types only: a subclass may carry what JSON would lose. What cannot be written is refused with its path.
 
-use std::io::Write;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 
 use crate::error::{Error, Result};
+use crate::floats::write_float;
 use crate::hints;
 use crate::json::MAX_DEPTH;
 
@@ -158,47 +157,6 @@ fn write_py_float(out: &mut Vec<u8>, number: f64) -> Result<()> {
     Ok(())
 }
 
-/// A finite float as Ruby's json 3.1 prints it: decimal from 1e-9 up to 1e15, else the shortest mantissa and a signed
-/// exponent.
-pub fn write_float(out: &mut Vec<u8>, number: f64) {
-    let mut buffer = [0_u8; 32];
-    let mut rest = &mut buffer[..];
-    // The shortest digits that read back as the same number, as in "-1.25e-7": at most 24 bytes.
-    let _ = write!(rest, "{number:e}");
-    let free = rest.len();
-    let text = &buffer[..buffer.len() - free];
-    let (sign, text) = text.split_at(usize::from(text[0] == b'-'));
-    let split = text.iter().position(|byte| *byte == b'e').unwrap_or(text.len());
-    let exponent = std::str::from_utf8(&text[(split + 1).min(text.len())..]).ok().and_then(|text| text.parse().ok());
-    out.extend_from_slice(sign);
-    match exponent.unwrap_or(0) {
-        exponent @ -9..15 => write_decimal(out, text[0], text.get(2..split).unwrap_or_default(), exponent),
-        exponent => {
-            out.extend_from_slice(&text[..=split]);
-            out.push(if exponent < 0 { b'-' } else { b'+' });
-            out.extend_from_slice(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
-        }
-    }
-}
-
-/// Writes first.rest times ten to the `exponent` without an exponent.
-fn write_decimal(out: &mut Vec<u8>, first: u8, rest: &[u8], exponent: i32) {
-    let shift = exponent.unsigned_abs() as usize;
-    if exponent < 0 {
-        out.extend_from_slice(b"0.");
-        out.resize(out.len() + shift - 1, b'0');
-        out.push(first);
-        out.extend_from_slice(rest);
-        return;
-    }
-    let whole = rest.len().min(shift);
-    out.push(first);
-    out.extend_from_slice(&rest[..whole]);
-    out.resize(out.len() + shift - whole, b'0');
-    out.push(b'.');
-    out.extend_from_slice(if rest.len() > whole { &rest[whole..] } else { b"0" });
-}
-
 /// Writes a JSON string, quotes included: raw UTF-8, only quote, backslash and control characters escaped.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -250,42 +208,6 @@ fn within(error: Error, segment: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn float(number: f64) -> String {
-        let mut out = Vec::new();
-        write_float(&mut out, number);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn floats_as_ruby_prints_them() {
-        let cases = [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (-2.5, "-2.5"),
-            (10.0, "10.0"),
-            (123.456, "123.456"),
-            (1_795_305_991.439_716, "1795305991.439716"),
-            (0.000_000_1, "0.0000001"),
-            (0.000_15, "0.00015"),
-            (1e-9, "0.000000001"),
-            (1.5e-9, "0.0000000015"),
-            (1e-10, "1e-10"),
-            (9.9e-10, "9.9e-10"),
-            (1e14, "100000000000000.0"),
-            (999_999_999_999_999.9, "999999999999999.9"),
-            (1e15, "1e+15"),
-            (1.5e16, "1.5e+16"),
-            (-1.234_567_890_123_456_8e17, "-1.2345678901234568e+17"),
-            (5e-324, "5e-324"),
-            (f64::MAX, "1.7976931348623157e+308"),
-        ];
-        for (number, text) in cases {
-            assert_eq!(float(number), text);
-            assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits());
-        }
-    }
 
     #[test]
     fn strings_as_ruby_escapes_them() {

@@ -12,12 +12,16 @@ use crate::outbox::Outcome;
 use crate::payload::{Envelope, scan};
 use crate::poison::{Mark, field};
 use crate::resp::Reply;
+use crate::safe::UNREADABLE;
 use crate::shared::{Core, unpark};
 
 /// Bytes of JSON that a busy machine turns into Python objects in a microsecond.
 const DECODED_PER_US: u64 = 20;
 
-/// Makes jobs of payloads. What no job can be made of goes to the dead set byte for byte, and the rest goes on.
+/// Why what has been put aside once is put aside again, whoever has put it into a queue.
+const AGAIN: &str = "it holds what could not be read before";
+
+/// Makes jobs of payloads. What no job can be made of goes to the dead set, and the rest goes on.
 pub fn jobs(
     core: &Core,
     payloads: Vec<Vec<u8>>,
@@ -36,7 +40,9 @@ pub fn jobs(
         bytes_before += bytes.len() as u64;
         core.observe_size(queue, bytes.len());
         let now = now + bytes_before / DECODED_PER_US;
-        match scan(&bytes, core.options.max_bytes) {
+        match scan(&bytes, core.options.max_bytes).map_err(|flaw| flaw.to_string()).and_then(|envelope| {
+            if envelope.class(&bytes) == UNREADABLE { Err(AGAIN.to_owned()) } else { Ok(envelope) }
+        }) {
             Ok(envelope) => {
                 let worker = core.workers.get(envelope.class(&bytes).as_ref()).copied();
                 let is_async = worker.is_some_and(|(_, is_async)| is_async);
@@ -47,7 +53,7 @@ pub fn jobs(
                 let nothing = Envelope::default();
                 let job = Arc::new(Job::new(bytes, nothing, queue, claim.cloned(), (None, false), now, order, mark));
                 job.settle();
-                core.outbox.put(job, Outcome::Bad { flaw: flaw.to_string() });
+                core.outbox.put(job, Outcome::Bad { flaw });
                 unpark(&core.threads.fetcher);
             }
         }

@@ -7,16 +7,19 @@ use crate::batch::Place;
 use crate::encode;
 use crate::error::{Error, Result};
 use crate::jids::{Jid, hex};
+use crate::safe;
+use crate::times::Compat;
 
 /// The latest time that can be asked for: some 3,000 years from the epoch.
 const LATEST: f64 = 1e11;
 
-/// Writes the payload `item` with what it lacks. `fresh` becomes its jid when it has none; `now` is epoch seconds.
+/// Writes the payload `item` with what it lacks. `fresh` becomes its jid when it has none; `now` is epoch seconds. Refuses what readers of
+/// Sidekiq's keys would trip over.
 pub fn write(
     out: &mut Vec<u8>,
     item: &Bound<'_, PyAny>,
     fresh: [u8; 12],
-    now: f64,
+    (now, compat): (f64, Option<Compat>),
     root: &dyn Fn() -> String,
 ) -> Result<(Jid, Place)> {
     let wrong = |field: &str, found: &str, hint: &str| {
@@ -42,6 +45,7 @@ pub fn write(
     let given = dict.get_item("jid")?.filter(|jid| !jid.is_none());
     let jid = if given.is_some() { Jid::parse(&text("jid")?) } else { Jid::Usual(fresh) };
 
+    let start = out.len();
     out.push(b'{');
     for (key, value) in dict.iter() {
         let name = key.cast_exact::<PyString>().map_err(|_| wrong("", "a key that is no str", "keys are str"))?;
@@ -66,12 +70,19 @@ pub fn write(
     }
     let created = dict.get_item("created_at")?.filter(|created| !created.is_none());
     if created.is_none() {
-        write_time(out, "created_at", now);
+        write_time(out, "created_at", now, compat);
     }
     if at.is_none() {
-        write_time(out, "enqueued_at", now);
+        write_time(out, "enqueued_at", now, compat);
     }
     out.push(b'}');
+    let here = safe::Place { queue: &queue, now_ms: milliseconds(now), compat };
+    if let Ok(changes) = safe::changes(&out[start..], here)
+        && let Some((field, _)) = changes.first()
+    {
+        let found = "a value that Sidekiq's Web UI cannot show";
+        return Err(wrong(field, found, "tags are a list, times are numbers, cattr is a dict; or leave it out"));
+    }
     Ok((jid, at.map_or_else(|| Place::Queue(queue.into()), Place::At)))
 }
 
@@ -95,13 +106,13 @@ fn write_name(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-fn write_time(out: &mut Vec<u8>, name: &str, now: f64) {
+fn write_time(out: &mut Vec<u8>, name: &str, now: f64, compat: Option<Compat>) {
     write_name(out, name);
-    out.extend_from_slice(itoa::Buffer::new().format(milliseconds(now)).as_bytes());
+    Compat::write_time(out, compat, milliseconds(now));
 }
 
 /// As payloads keep times since Sidekiq 8.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clock's time fits, whatever it says")]
-pub fn milliseconds(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
+#[allow(clippy::cast_possible_truncation, reason = "a clock's time fits, whatever it says")]
+pub fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0) as i64
 }

@@ -1,8 +1,11 @@
 //! A walk over JSON text that checks it strictly and builds nothing.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::decode::without_lone_surrogates;
 use crate::payload::Flaw;
 
 /// How deep arrays and objects may nest, as in Ruby.
@@ -187,9 +190,68 @@ impl<'a> Walker<'a> {
         self.expect(bracket).map(|()| false)
     }
 
+    /// Steps over a value and notes the members whose key comes again in the same object.
+    fn repeated(&mut self, depth: usize, spans: &mut Vec<Range<usize>>) -> Result<(), Flaw> {
+        let text = self.text;
+        match self.peek() {
+            Some(b'{') => {
+                self.open(b'{', depth + 1)?;
+                let mut seen: HashMap<Cow<'a, str>, Range<usize>> = HashMap::new();
+                let mut goes_on = !self.closes(b'}');
+                while goes_on {
+                    self.peek();
+                    let start = self.position;
+                    let key = self.string()?;
+                    self.expect(b':')?;
+                    self.repeated(depth + 1, spans)?;
+                    goes_on = self.goes_on(b'}')?;
+                    // One that is followed by its like is followed by a comma, which goes with it.
+                    spans.extend(seen.insert(unescape(&text[key]), start..self.position));
+                }
+            }
+            Some(b'[') => {
+                self.open(b'[', depth + 1)?;
+                let mut goes_on = !self.closes(b']');
+                while goes_on {
+                    self.repeated(depth + 1, spans)?;
+                    goes_on = self.goes_on(b']')?;
+                }
+            }
+            _ => {
+                self.value(depth)?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn wrong(&self, what: &str) -> Flaw {
         Flaw::NotJson(format!("{what} at byte {}", self.position))
     }
+}
+
+/// JSON that Ruby reads too, where it would not read this one though `Walker` does: of a key that comes twice in an object the last one
+/// stays, as Python reads it, and a surrogate without its partner becomes U+FFFD. None when there is nothing to change, or no JSON.
+pub fn plain(text: &[u8]) -> Option<Vec<u8>> {
+    let text = without_lone_surrogates(text);
+    let mut walker = Walker::new(&text).ok()?;
+    let mut repeated = Vec::new();
+    walker.repeated(0, &mut repeated).ok()?;
+    walker.finish().ok()?;
+    if repeated.is_empty() {
+        return if let Cow::Owned(text) = text { Some(text) } else { None };
+    }
+    repeated.sort_by_key(|span| (span.start, Reverse(span.end)));
+    let mut out = Vec::with_capacity(text.len());
+    let mut position = 0;
+    for span in repeated {
+        // Else it has gone already, inside of another.
+        if span.start >= position {
+            out.extend_from_slice(&text[position..span.start]);
+            position = span.end;
+        }
+    }
+    out.extend_from_slice(&text[position..]);
+    Some(out)
 }
 
 /// How many bytes at the start of `text` are neither quote, backslash nor control character; looked at eight by eight, since most strings

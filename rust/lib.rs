@@ -19,6 +19,7 @@ mod events;
 mod fate;
 mod fetcher;
 mod flight;
+mod floats;
 mod fork;
 mod functions;
 #[cfg(any(test, feature = "fuzz"))]
@@ -52,6 +53,7 @@ mod ready;
 mod recovery;
 mod rescue;
 mod resp;
+mod safe;
 mod scheduler;
 mod schema;
 mod scripts;
@@ -66,6 +68,7 @@ mod stream;
 mod sync;
 mod template;
 mod threads;
+mod times;
 mod title;
 mod tls;
 mod trip;
@@ -83,7 +86,8 @@ use pyo3::prelude::*;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench {
-    pub use crate::encode::{write_float, write_string};
+    pub use crate::encode::write_string;
+    pub use crate::floats::write_float;
     pub use crate::jids::hex;
     pub use crate::payload::{scan, splice};
     pub use crate::resp::{Pipeline, Scanner, decode as reply};

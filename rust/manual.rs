@@ -12,6 +12,7 @@ use crate::recovery::record_of;
 use crate::rescue::{Rescuer, fence, sweep_all};
 use crate::resp::Reply;
 use crate::schema::newer;
+use crate::times::Compat;
 use crate::url::RedisUrl;
 
 /// What may be done to a process.
@@ -46,6 +47,7 @@ pub struct Order {
     pub dead_max: u64,
     pub dead_timeout: f64,
     pub max_bytes: usize,
+    pub compat: Option<Compat>,
 }
 
 pub struct Account {
@@ -91,6 +93,7 @@ pub fn recover(connection: &mut Connection, url: &RedisUrl, order: &Order) -> Re
         max_bytes: order.max_bytes,
         dead_max: order.dead_max,
         dead_timeout: order.dead_timeout,
+        compat: order.compat,
         tell: Box::new(|event| {
             if let Event::Poison { class, jid, raw } = event {
                 poison.borrow_mut().push((class, jid, raw));

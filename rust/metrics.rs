@@ -10,13 +10,13 @@ use crate::error::Result;
 use crate::flight::Job;
 use crate::keys::civil;
 use crate::lua::command;
-use crate::options::Compat;
 use crate::outbox::Outcome;
 use crate::resp::Reply;
 use crate::scripts::{Call, run_pipeline};
 use crate::shared::Core;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::times::Compat;
 
 /// Milliseconds below which a run falls into each of Sidekiq's buckets; the last one takes what is longer.
 const BOUNDS: [u64; 26] = [

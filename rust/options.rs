@@ -6,17 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyMapping};
 
 use crate::error::{Error, Result};
+use crate::times::Compat;
 
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub name: String,
     pub weight: u32,
-}
-
-/// An older Sidekiq whose readers are to understand what is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compat {
-    Sidekiq7,
 }
 
 /// The settings of one capsule, and those that all capsules of a process share.
@@ -38,9 +33,9 @@ pub struct Options {
     pub dead_max: u64,
     pub dead_timeout: f64,
     pub max_bytes: usize,
+    pub compat: Option<Compat>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
-    pub compat: Option<Compat>,
 }
 
 /// Of a capsule: its name, its queues with their weights, the most jobs at once on threads and on the event loop.
@@ -60,11 +55,6 @@ impl Options {
         if fetch != "reliable" && fetch != "basic" {
             return Err(Error::Config(format!("fetch must be \"reliable\" or \"basic\", not {fetch:?}")));
         }
-        let compat = match get::<String>(&options, "compat")?.as_deref() {
-            None => None,
-            Some("sidekiq7") => Some(Compat::Sidekiq7),
-            Some(other) => return Err(Error::Config(format!("compat must be \"sidekiq7\" or None, not {other:?}"))),
-        };
         Ok(Self {
             capsule: "default".into(),
             queues,
@@ -83,9 +73,9 @@ impl Options {
             dead_max: get(&options, "dead_max")?.unwrap_or(10_000),
             dead_timeout: get(&options, "dead_timeout")?.unwrap_or(15_552_000.0),
             max_bytes: get(&options, "max_bytes")?.unwrap_or(8 * 1024 * 1024),
+            compat: Compat::parse(get::<String>(&options, "compat")?.as_deref())?,
             connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
             timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
-            compat,
         })
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::json::{Walker, unescape};
+use crate::safe;
 
 /// Where the fields that the fetcher needs lie in a payload: most are never read, and then cost nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,10 +21,12 @@ pub struct Envelope {
     pub has_failed: bool,
     /// Active Job's: `class` is then that of the job, which the payload has as `wrapped`, and the arguments lie deeper.
     pub is_wrapped: bool,
+    /// A field may have to change before the payload is put where readers of Sidekiq's look (`safe.rs`).
+    pub is_odd: bool,
 }
 
-/// As which class Active Job's adapter for Sidekiq enqueues: since Sidekiq 8, and before.
-const WRAPPERS: [&[u8]; 2] =
+/// As which class Active Job's adapter for Sidekiq enqueues: since Sidekiq 8, and before. Its readers look into the first argument.
+pub const WRAPPERS: [&[u8]; 2] =
     [b"\"Sidekiq::ActiveJob::Wrapper\"", b"\"ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper\""];
 
 impl Envelope {
@@ -95,6 +98,7 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
             b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
             _ => {}
         }
+        envelope.is_odd |= safe::is_odd(&member.key, &bytes[member.value.clone()]);
     })?;
     let class = class.ok_or(Flaw::NoClass)?;
     envelope.wrapped.clone_from(&wrapped);
@@ -155,15 +159,15 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
 }
 
 /// One member of the top-level object. `whole` reaches from comma to comma, white space included.
-struct Member<'a> {
+pub struct Member<'a> {
     /// Without quotes and escapes.
-    key: Cow<'a, [u8]>,
-    value: Range<usize>,
+    pub key: Cow<'a, [u8]>,
+    pub value: Range<usize>,
     whole: Range<usize>,
 }
 
 /// Visits the members in their order; answers where the first one begins and where the closing brace is.
-fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usize, usize), Flaw> {
+pub fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(&Member<'a>)) -> Result<(usize, usize), Flaw> {
     let mut walker = Walker::new(bytes)?;
     if walker.peek() != Some(b'{') {
         walker.value(0)?;

@@ -9,6 +9,7 @@ use crate::keys;
 use crate::lua::command;
 use crate::options::Queue;
 use crate::payload::splice;
+use crate::safe::{Place, mended};
 use crate::scripts::Call;
 use crate::shared::{Core, Phase, Running};
 
@@ -128,7 +129,12 @@ fn work_entry(core: &Core, running: &Running) -> Vec<u8> {
     let mut out = b"{\"queue\":".to_vec();
     write_string(&mut out, queue);
     out.extend_from_slice(b",\"payload\":");
-    let bytes = &running.job.bytes;
+    let job = &running.job;
+    let mended = job.envelope.is_odd.then(|| {
+        let place = Place { queue, now_ms: core.clock.now_ms(), compat: core.options.compat };
+        mended(&job.bytes, place)
+    });
+    let bytes = mended.as_ref().unwrap_or(&job.bytes);
     let short =
         (bytes.len() > SHOWN).then(|| splice(bytes, &[("args", Some(b"[\"(too long to show)\"]"))]).ok()).flatten();
     write_string(&mut out, &String::from_utf8_lossy(short.as_ref().unwrap_or(bytes)));

@@ -1,5 +1,7 @@
 //! Moves the jobs of a dead process back to the front of their queues, and those that keep killing processes to the dead set.
 
+use std::borrow::Cow;
+
 use crate::clock::RedisClock;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -7,10 +9,12 @@ use crate::events::Event;
 use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::{FENCE, RESCUE};
-use crate::payload::{scan, splice};
+use crate::payload::{Envelope, Flaw, scan, splice};
 use crate::poison::{DEATHS, Mark, after_death, field};
 use crate::resp::Reply;
+use crate::safe::{Place, mended, stored};
 use crate::shared::Core;
+use crate::times::Compat;
 use crate::url::RedisUrl;
 
 /// Jobs that one rescue script moves at most.
@@ -25,6 +29,7 @@ pub struct Rescuer<'a> {
     pub max_bytes: usize,
     pub dead_max: u64,
     pub dead_timeout: f64,
+    pub compat: Option<Compat>,
     /// Hears of each job that went to the dead set.
     pub tell: Box<dyn Fn(Event) + 'a>,
 }
@@ -37,6 +42,7 @@ impl<'a> From<&'a Core> for Rescuer<'a> {
             max_bytes: core.options.max_bytes,
             dead_max: core.options.dead_max,
             dead_timeout: core.options.dead_timeout,
+            compat: core.options.compat,
             tell: Box::new(|event| core.events.push(event)),
         }
     }
@@ -132,11 +138,14 @@ fn rescue(
     jobs: &[Vec<u8>],
 ) -> Result<[u64; 2]> {
     let now = rescuer.clock.now_s();
-    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, rescuer.max_bytes).ok()).collect();
+    let place = Place { queue, now_ms: rescuer.clock.now_ms(), compat: rescuer.compat };
+    let envelopes: Vec<_> = jobs.iter().map(|job| scan(job, rescuer.max_bytes)).collect();
     let fields: Vec<String> = jobs
         .iter()
         .zip(&envelopes)
-        .map(|(job, envelope)| field(&envelope.as_ref().map(|envelope| envelope.jid(job)).unwrap_or_default(), job))
+        .map(|(job, envelope)| {
+            field(&envelope.as_ref().ok().map(|envelope| envelope.jid(job)).unwrap_or_default(), job)
+        })
         .collect();
     let marks = if jobs.is_empty() {
         Vec::new()
@@ -157,12 +166,8 @@ fn rescue(
         let before = mark.as_str().unwrap_or_default();
         let after = after_death(Mark::parse(before).as_ref(), now);
         let is_poison = after.deaths >= DEATHS;
-        let corpse = if is_poison {
-            corpse(rescuer, job, envelope.as_ref().is_some_and(|envelope| envelope.has_failed))
-        } else {
-            Vec::new()
-        };
-        if is_poison && let Some(envelope) = envelope {
+        let corpse = corpse(job, envelope.as_ref(), is_poison, place);
+        if is_poison && let Ok(envelope) = envelope {
             poison.push(Event::Poison {
                 class: envelope.class(job).into_owned(),
                 jid: envelope.jid(job).into_owned(),
@@ -174,6 +179,7 @@ fn rescue(
             field.clone().into_bytes(),
             before.as_bytes().to_vec(),
             after.text().into_bytes(),
+            if is_poison { b"1".to_vec() } else { Vec::new() },
             corpse,
         ]);
     }
@@ -192,18 +198,29 @@ fn rescue(
     Ok([count(0), count(1)])
 }
 
-/// The job as the dead set keeps it: with an error that says why it is there, and the times that readers of that set expect.
-fn corpse(rescuer: &Rescuer, job: &[u8], has_failed: bool) -> Vec<u8> {
-    let now = rescuer.clock.now_ms().to_string();
-    let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
-        ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
-        (
-            "error_message",
-            Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
-        ),
-    ];
-    if !has_failed {
-        fields.push(("failed_at", Some(now.as_bytes())));
+/// The job as the dead set keeps it, empty when that is as it is stored: one that has killed processes with an error that says so.
+fn corpse(job: &[u8], envelope: std::result::Result<&Envelope, &Flaw>, is_poison: bool, place: Place) -> Vec<u8> {
+    match envelope {
+        Ok(envelope) if is_poison => {
+            let now = Compat::time(place.compat, place.now_ms);
+            let mut fields: Vec<(&str, Option<&[u8]>)> = vec![
+                ("error_class", Some(b"\"fastkiq.PoisonPill\"")),
+                (
+                    "error_message",
+                    Some(b"\"its process died three times while it ran: stopped, so that it does not kill more\""),
+                ),
+                ("error_backtrace", None), // an earlier error's: it would explain the wrong one
+            ];
+            if !envelope.has_failed {
+                fields.push(("failed_at", Some(&now)));
+            }
+            mended(&splice(job, &fields).unwrap_or_else(|_| job.to_vec()), place)
+        }
+        Ok(envelope) if envelope.is_odd || envelope.queue(job).is_none() => mended(job, place),
+        Ok(_) => Vec::new(),
+        Err(flaw) => match stored(job, &flaw.to_string(), place) {
+            Cow::Borrowed(_) => Vec::new(),
+            Cow::Owned(wrapped) => wrapped,
+        },
     }
-    splice(job, &fields).unwrap_or_else(|_| job.to_vec())
 }

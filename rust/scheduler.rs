@@ -3,6 +3,7 @@
 //! It looks once a second at most and sleeps until the next job is due; a push that falls due sooner is announced on a channel.
 //! With Sidekiq's own interval configured it looks at that random pace instead.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +13,22 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::WARNING;
 use crate::intake::byte_strings;
+use crate::json::plain;
 use crate::keys;
 use crate::lua::{DUE, MOVE, command, script_call};
 use crate::payload::{scan, splice};
 use crate::resp::Reply;
+use crate::safe::{self, Place};
 use crate::scripts::run_pipeline;
 use crate::shared::{Core, Phase};
 use crate::sync::thread;
 use crate::threads::Backoff;
+use crate::times::Compat;
 
 /// Members of each set that one look takes: a backlog of retries leaves the schedule its share.
 const BATCH: &[u8] = b"100";
+/// Where what names no queue belongs when it is pushed again by hand.
+const NO_QUEUE: &str = "default";
 /// Between two looks that announcements caused.
 const BREATH: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_secs(1);
@@ -121,22 +127,26 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
     let mut all = vec![set.to_vec(), keys::DEAD.to_vec(), keys::QUEUES.to_vec()];
     let mut args = vec![core.options.dead_max.to_string().into_bytes()];
     let mut names: Vec<String> = Vec::new();
-    let enqueued_at = core.clock.now_ms().to_string().into_bytes();
+    let place = Place { queue: NO_QUEUE, now_ms: core.clock.now_ms(), compat: core.options.compat };
     for job in due {
-        match queued(&job, core.options.max_bytes, &enqueued_at) {
-            Ok((payload, name)) => {
+        match queued(&job, core.options.max_bytes, place) {
+            Ok((payload, name, is_odd)) => {
                 let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                     all.push(keys::queue(&name));
                     names.push(name.clone());
                     names.len() - 1
                 });
-                args.extend([job, payload, (at + 4).to_string().into_bytes(), name.into_bytes()]);
+                let dead = if is_odd { safe::mended(&job, place) } else { Vec::new() };
+                args.extend([job, payload, (at + 4).to_string().into_bytes(), name.into_bytes(), dead]);
             }
             Err(flaw) => {
                 let set = String::from_utf8_lossy(set);
-                core.events
-                    .log(WARNING, format!("an entry of {set} is no job, {flaw}: it goes to the dead set as it is"));
-                args.extend([job, Vec::new(), b"0".to_vec(), Vec::new()]);
+                core.events.log(WARNING, format!("an entry of {set} is no job, {flaw}: it goes to the dead set"));
+                let dead = match safe::stored(&job, &flaw, place) {
+                    Cow::Borrowed(_) => Vec::new(),
+                    Cow::Owned(wrapped) => wrapped,
+                };
+                args.extend([job, Vec::new(), b"0".to_vec(), Vec::new(), dead]);
             }
         }
     }
@@ -147,12 +157,16 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
     Ok(count)
 }
 
-/// The job as its queue takes it: `enqueued_at` is new, all else is as stored.
-pub fn queued(job: &[u8], max_bytes: usize, enqueued_at: &[u8]) -> std::result::Result<(Vec<u8>, String), String> {
+/// The job as its queue takes it, and that queue: `enqueued_at` is new, all else is as stored, unless readers would trip over it; then the
+/// third is true.
+pub fn queued(job: &[u8], max_bytes: usize, place: Place) -> std::result::Result<(Vec<u8>, String, bool), String> {
     let envelope = scan(job, max_bytes).map_err(|flaw| flaw.to_string())?;
     let name = envelope.queue(job).filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
-    let payload = splice(job, &[("enqueued_at", Some(enqueued_at))]).map_err(|flaw| flaw.to_string())?;
-    Ok((payload, name.into_owned()))
+    let enqueued_at = Compat::time(place.compat, place.now_ms);
+    let is_odd = envelope.is_odd || plain(job).is_some();
+    let mended = is_odd.then(|| safe::mended(job, place));
+    let payload = splice(mended.as_deref().unwrap_or(job), &[("enqueued_at", Some(&enqueued_at))]);
+    Ok((payload.map_err(|flaw| flaw.to_string())?, name.into_owned(), is_odd))
 }
 
 /// How long until the next look at Sidekiq's pace.

@@ -8,9 +8,20 @@ use pyo3::types::{PyDict, PyMapping};
 use crate::encode;
 use crate::error::{Error, Result};
 use crate::jids::hex;
+use crate::times::Compat;
 
 /// Fields that each push writes itself.
 pub const WRITTEN: [&str; 6] = ["args", "class", "jid", "created_at", "enqueued_at", "at"];
+
+/// When a payload is written.
+#[derive(Clone, Copy)]
+pub struct Stamp {
+    /// Epoch milliseconds.
+    pub ms: i64,
+    pub compat: Option<Compat>,
+    /// It goes to its queue and not to `schedule`.
+    pub at_once: bool,
+}
 
 /// The fixed part of a payload: made once a worker class (and option set), used by each push.
 #[pyclass(frozen, module = "fastkiq._core")]
@@ -71,13 +82,13 @@ impl Template {
 }
 
 impl Template {
-    /// Writes one payload. `now` is in epoch milliseconds; `at_once` says that it goes to its queue and not to `schedule`.
+    /// Writes one payload.
     pub fn write(
         &self,
         out: &mut Vec<u8>,
         args: &Bound<'_, PyAny>,
         jid: &[u8; 12],
-        (now, at_once): (u64, bool),
+        stamp: Stamp,
         root: impl Fn() -> String,
     ) -> Result<()> {
         let start = out.len();
@@ -86,12 +97,12 @@ impl Template {
         out.extend_from_slice(&self.middle);
         out.extend_from_slice(&hex(jid));
         out.extend_from_slice(b"\",\"created_at\":");
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(now).as_bytes();
-        out.extend_from_slice(digits);
-        if at_once {
+        let time = out.len();
+        Compat::write_time(out, stamp.compat, stamp.ms);
+        if stamp.at_once {
+            let time = time..out.len();
             out.extend_from_slice(b",\"enqueued_at\":");
-            out.extend_from_slice(digits);
+            out.extend_from_within(time);
         }
         out.push(b'}');
         check_size(out.len() - start, self.max_bytes, root)

@@ -1,6 +1,7 @@
 //! Turns what became of jobs into script calls, keeps each call until Redis has answered it, and sends it again when the answer was
 //! lost: every one of them moves a job only if it removed it from its flight, so that a second time changes nothing.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use crate::keys;
 use crate::lua::{ACK, GIVE_BACK, SETTLE, script_call};
 use crate::outbox::{DELAY_US, Outcome, Settled, When};
 use crate::resp::Reply;
+use crate::safe;
 use crate::scripts::{Call, is_unknown};
 use crate::shared::Core;
 
@@ -307,26 +309,38 @@ fn text(value: &(impl ToString + ?Sized)) -> Vec<u8> {
 
 fn settle_call(core: &Core, settled: &Settled) -> Call {
     let job = &settled.job;
-    let (set, payload, mode, when, count): (&[u8], &[u8], &str, f64, i8) = match &settled.outcome {
-        Outcome::Drop { failed } => (keys::DEAD, b"", "drop", 0.0, i8::from(*failed)),
-        Outcome::Retry { payload, when: When::In(seconds), failed } => {
-            (keys::RETRY, payload, "in", *seconds, i8::from(*failed))
+    let place = safe::Place {
+        queue: core.options.queues.get(job.queue).map_or("", |queue| &queue.name),
+        now_ms: core.clock.now_ms(),
+        compat: core.options.compat,
+    };
+    let (mode, when) = match &settled.outcome {
+        Outcome::Retry { when: When::In(seconds), .. } | Outcome::Schedule { when: When::In(seconds), .. } => {
+            ("in", *seconds)
         }
-        Outcome::Retry { payload, when: When::At(time), failed } => {
-            (keys::RETRY, payload, "at", *time, i8::from(*failed))
+        Outcome::Retry { when: When::At(time), .. } | Outcome::Schedule { when: When::At(time), .. } => ("at", *time),
+        Outcome::Drop { .. } => ("drop", 0.0),
+        _ => ("dead", 0.0),
+    };
+    let (set, payload, count): (&[u8], Cow<[u8]>, i8) = match &settled.outcome {
+        Outcome::Drop { failed } => (keys::DEAD, Cow::Borrowed(b""), i8::from(*failed)),
+        Outcome::Retry { payload, failed, .. } => {
+            (keys::RETRY, safe::mended_retry(payload, place).into(), i8::from(*failed))
         }
-        Outcome::Schedule { payload, when: When::In(seconds) } => (keys::SCHEDULE, payload, "in", *seconds, 0),
-        Outcome::Schedule { payload, when: When::At(time) } => (keys::SCHEDULE, payload, "at", *time, 0),
-        Outcome::Dead { payload } => (keys::DEAD, payload, "dead", 0.0, 1),
-        Outcome::Bad { .. } | Outcome::GiveBack { .. } => (keys::DEAD, &job.bytes, "dead", 0.0, -1),
+        Outcome::Schedule { payload, .. } => (keys::SCHEDULE, safe::mended(payload, place).into(), 0),
+        Outcome::Dead { payload } => (keys::DEAD, safe::mended(payload, place).into(), 1),
+        Outcome::Bad { flaw } => (keys::DEAD, safe::stored(&job.bytes, flaw, place), -1),
+        Outcome::GiveBack { .. } => (keys::DEAD, Cow::Borrowed(&job.bytes), -1),
     };
     let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
     let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
     // Whatever has that length is no job here, so that the length is all that Redis must be told.
-    let is_long = job.bytes.len() > core.options.max_bytes.max(LONG) && job.claim.is_some();
+    let is_long = job.bytes.len() > core.options.max_bytes.max(LONG)
+        && job.claim.is_some()
+        && matches!(payload, Cow::Borrowed(_));
     let mut args = vec![
         if is_long { Vec::new() } else { job.bytes.clone() },
-        if is_long { Vec::new() } else { payload.to_vec() },
+        if is_long { Vec::new() } else { payload.into_owned() },
         text(&mode),
         text(&format!("{when:.6}")),
         text(&count),

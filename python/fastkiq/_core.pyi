@@ -69,9 +69,11 @@ class Client:
         buffer: int = 0,
         max_bytes: int = 8_388_608,
         wait_replicas: int = 0,
+        compat: str | None = None,
     ) -> Client:
         """`buffer`: jobs kept in memory while Redis is away. `max_bytes`: the limit of `push_payload`; templates have
-        their own. `wait_replicas`: so many replicas must confirm a push within half of `timeout`, or PushUncertain."""
+        their own. `wait_replicas`: so many replicas must confirm a push within half of `timeout`, or
+        PushUncertain. `compat`: None, or "sidekiq7", whose times are float seconds."""
 
     @property
     def url(self) -> str:
@@ -213,7 +215,7 @@ class Server:
         labels: list[str], hostname: str, version: str,
         poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float,
-        compat: "sidekiq7" | None (whose readers are to understand the metrics).
+        compat: "sidekiq7" | None (times and metrics as Sidekiq 7 has them).
         """
 
     @property

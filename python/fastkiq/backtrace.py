@@ -70,13 +70,17 @@ def read(stored: object) -> Stored:
     if not isinstance(stored, str):
         return Stored([], f"it is no text but a {type(stored).__name__}")
     # What is longer than this unpacks to more than is read, unless it is incompressible.
-    packed = stored[: 2 * _MOST_UNPACKED // 4 * 4]
+    packed = stored[: 2 * _MOST_UNPACKED]
+    is_whole = len(packed) == len(stored)
+    packed = packed.replace("\n", "")  # Sidekiq 6 wrote it in lines
+    if not is_whole:
+        packed = packed[: len(packed) // 4 * 4]
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(base64.b64decode(packed, validate=True), _MOST_UNPACKED)
     except (ValueError, zlib.error):
         return Stored([], "it is not base64 of zlib")
-    if not unpacker.eof and len(packed) == len(stored) and len(text) < _MOST_UNPACKED:
+    if not unpacker.eof and is_whole and len(text) < _MOST_UNPACKED:
         return Stored([], "it is cut short")
     lines = _list(text) if unpacker.eof else _beginning(text)
     if not isinstance(lines, list):

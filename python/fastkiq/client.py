@@ -12,6 +12,7 @@ from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
 from fastkiq.guard import Guard
 from fastkiq.printable import shown
+from fastkiq.times import stamp
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -152,7 +153,7 @@ class Client:
             "args": list(args),
             "class": target.name,
             "jid": os.urandom(12).hex(),
-            "created_at": time.time_ns() // 1_000_000,
+            "created_at": stamp(time.time(), self.config.compat),
         }
         if at is not None:
             payload["at"] = at
@@ -197,6 +198,7 @@ class Client:
                 buffer=config.outage_buffer,
                 max_bytes=config.max_payload_bytes,
                 wait_replicas=config.wait_replicas,
+                compat=config.compat,
             )
             if config.outage_buffer:
                 _flush_at_exit(self._core)
@@ -263,6 +265,7 @@ _CLIENT_SETTINGS = (
     "redis_timeout",
     "outage_buffer",
     "wait_replicas",
+    "compat",
     "max_payload_bytes",
 )
 _replacement: Client | None = None

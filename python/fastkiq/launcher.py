@@ -199,6 +199,7 @@ def server_options(config: "Config") -> dict[str, Any]:
         "poll_interval": config.poll_interval_average,
         "dead_max": config.dead_max_jobs,
         "dead_timeout": config.dead_timeout_in_seconds,
+        "compat": config.compat,
         "max_bytes": config.max_payload_bytes,
         "connect_timeout": config.connect_timeout,
         "timeout": config.redis_timeout,

@@ -27,6 +27,7 @@ from fastkiq.retry import (
     unknown_delay,
     waiting_fields,
 )
+from fastkiq.times import stamp
 
 if TYPE_CHECKING:
     from fastkiq._core import Unit
@@ -121,7 +122,8 @@ class RetryPolicy:
             f"no loaded module defines {printable(unit.class_name, 200)}: name the module, file or folder that does in "
             "`fastkiq process ...`; when the class has moved, give it aliases=(...)"
         )
-        fields = {**repairs(payload, unit.queue), **waiting_fields(payload, int(now * 1000))}
+        stamped = stamp(now, self._config.compat)
+        fields = {**repairs(payload, unit.queue), **waiting_fields(payload, stamped)}
         fields |= {"error_class": "fastkiq.UnknownWorker", "error_message": message}
         if unit.retry(delay, fields, failed=False) and self._tell_unknown(unit.class_name, now):
             logger.warning("%s; looked at again in %s", message, _span(delay), extra=_about(unit))
@@ -146,7 +148,11 @@ class RetryPolicy:
             return
         name = class_name(error)
         now = self._clock()
-        fields: dict[str, Any] = {"failed_at": int(now * 1000), "error_class": name, "error_message": "see the log"}
+        fields: dict[str, Any] = {
+            "failed_at": stamp(now, self._config.compat),
+            "error_class": name,
+            "error_message": "see the log",
+        }
         with suppress(BaseException):
             fields = {**repairs(unit.payload(), unit.queue), **fields}
         try:
@@ -158,7 +164,7 @@ class RetryPolicy:
         elif said.retries is None or entry.ack_start:
             unit.fail()
         else:
-            fields |= {"failed_at": int(said.first_failure * 1000), "retry_count": said.count}
+            fields |= {"failed_at": stamp(said.first_failure, self._config.compat), "retry_count": said.count}
             settle = unit.kill if said.exhausted(now) else partial(unit.retry, max(60.0, backoff(said.count)))
             settle(fields)
         logger.error("cannot settle a job that raised %s as its worker asks", printable(name), exc_info=worse)
@@ -193,17 +199,17 @@ class _Failure:
             logger.warning("options in the payload that make no sense, defaults used: %s", odd, extra=_about(unit))
 
     def _fields(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        now_ms = int(self.now * 1000)
+        now = stamp(self.now, self._config.compat)
         count = self.terms.count
         fields = repairs(payload, self.terms.retry_queue or self.unit.queue)
         self._removed = [f"{key}: removed" for key, value in fields.items() if value is None and key != "retry_count"]
         fields["error_message"] = message_of(self.error)
         fields["error_class"] = class_name(self.error)
-        fields["retry_count"] = count
         if not self.terms.failed_before or epoch_seconds(payload.get("failed_at")) is None:
-            fields["failed_at"] = now_ms
+            fields["failed_at"] = now
+        fields["retry_count"] = count
         if self.terms.failed_before:
-            fields["retried_at"] = now_ms
+            fields["retried_at"] = now
         if self.terms.backtrace:
             fields["error_backtrace"] = compressed(self.error, self.terms.backtrace)
         elif "error_backtrace" in payload:
@@ -246,10 +252,10 @@ class _Failure:
             self._report(self.error, "Job raised exception")
             events.died(self._config, self.job(), self.error)
 
-    def drop(self, how: str, stamp: str | None = None) -> None:
+    def drop(self, how: str, field: str | None = None) -> None:
         """Not kept anywhere; death handlers hear of it."""
-        if stamp is not None:
-            self.fields[stamp] = int(self.now * 1000)
+        if field is not None:
+            self.fields[field] = stamp(self.now, self._config.compat)
         if self.unit.fail() or self.entry.ack_start:  # at most once: acked before it began
             self._log(WARNING, f"{how}; dropped")
             self._report(self.error, "Job raised exception")

@@ -121,8 +121,8 @@ def epoch_seconds(value: object) -> float | None:
 def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
     """The fields that must change so that no reader of the sets, the Web UI of Sidekiq among them, trips.
 
-    Its pages need the queue, times that are numbers, a list as `tags`, text as `error_backtrace`; a job without a
-    jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler. A wrapper of Active
+    Its pages need the queue, times that are numbers, a list as `tags`, an `error_backtrace` that unpacks; a job without
+    a jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler. A wrapper of Active
     Job's must hold what is unwrapped.
     """
     fields: dict[str, Any] = {}
@@ -136,25 +136,27 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
         if key in payload and epoch_seconds(payload[key]) is None:
             fields[key] = None
     if "tags" in payload and not _texts(payload["tags"]):
-        fields["tags"] = None
+        fields["tags"] = [payload["tags"]] if isinstance(payload["tags"], str) else None
     if "cattr" in payload and not isinstance(payload["cattr"], (dict, list)):
         fields["cattr"] = None
-    for key in ("error_backtrace", "error_message", "error_class"):
+    for key in ("error_message", "error_class"):
         if key in payload and not isinstance(payload[key], str):
             fields[key] = None
+    if "error_backtrace" in payload and not _unpacks(payload["error_backtrace"]):
+        fields["error_backtrace"] = None
     if "retry_count" in payload and _stored_count(payload["retry_count"]) is None:
         fields["retry_count"] = None
     return fields | active_job.repair(payload)
 
 
-def waiting_fields(payload: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+def waiting_fields(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
     """For an entry of the retry set that costs no attempt: the time that its page shows, where the payload has none.
 
     That is `failed_at` before and at a first failure, `retried_at` from the second on.
     """
     shown = "retried_at" if (_count(payload.get("retry_count")) or 0) > 0 else "failed_at"
     needed = {"failed_at", shown}
-    return {key: now_ms for key in sorted(needed) if epoch_seconds(payload.get(key)) is None}
+    return {key: now for key in sorted(needed) if epoch_seconds(payload.get(key)) is None}
 
 
 def _short(value: object) -> str:
@@ -191,6 +193,12 @@ def _lines(value: Any) -> int | None:
 
 def _queue(value: Any) -> str | None:
     return value if is_queue(value) else None
+
+
+def _unpacks(value: Any) -> bool:
+    from fastkiq.backtrace import read
+
+    return isinstance(value, str) and read(value).flaw is None
 
 
 def _texts(value: Any) -> bool:

@@ -118,10 +118,10 @@ fn long_inputs_take_no_longer_than_their_length() {
     }
 }
 
-/// Ten thousand keys, each a different one.
+/// Twenty thousand keys, each a different one.
 #[test]
 fn many_keys_take_no_longer_than_their_number() {
-    let keys: Vec<String> = (0..50_000).map(|number| format!("\"\\u006b{number}\":{number}")).collect();
+    let keys: Vec<String> = (0..20_000).map(|number| format!("\"\\u006b{number}\":{number}")).collect();
     let text = format!("{{\"class\":\"A\",\"args\":[],{}}}", keys.join(","));
     let begin = Instant::now();
     super::text::payload(text.as_bytes());

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use jiter::JsonValue;
 
 use crate::decode::without_lone_surrogates;
-use crate::encode::{write_float, write_string};
+use crate::encode::write_string;
+use crate::floats::write_float;
+use crate::fuzz::wire::PLACE;
 use crate::json::{Walker, unescape};
 use crate::payload::{Flaw, scan, splice};
 use crate::printable::{is_unfit, printable};
+use crate::safe::{UNREADABLE, changes, mended_retry, stored};
 
 const LIMIT: usize = 8 << 20;
 /// As a failure splices them, one of each kind: replaced or added, added with an escape in its name, removed.
@@ -45,6 +48,7 @@ pub fn payload(bytes: &[u8]) {
         }
         Err(flaw) => told(flaw),
     }
+    safe(bytes);
     let spliced = match splice(bytes, &FIELDS) {
         Ok(spliced) => spliced,
         Err(flaw) => {
@@ -75,6 +79,19 @@ pub fn payload(bytes: &[u8]) {
         (Err(before), after) => assert!(after.as_ref() == Err(before) || matches!(before, Flaw::TooLarge(_))),
         (Ok(_), Err(flaw)) => panic!("spliced into what cannot be scanned: {flaw}"),
     }
+}
+
+/// What is put away is readable whatever it was, and once mended it stays.
+fn safe(bytes: &[u8]) {
+    let is_whole = |bytes: &[u8]| changes(bytes, PLACE).is_ok_and(|changes| changes.is_empty());
+    let put_away = stored(bytes, "a flaw", PLACE);
+    assert!(is_whole(&put_away) && read(&put_away).is_some());
+    let class = scan(&put_away, usize::MAX).map(|envelope| envelope.class(&put_away).into_owned());
+    assert!(class.is_ok_and(|class| matches!(put_away, Cow::Borrowed(_)) || class == UNREADABLE));
+    assert_eq!(stored(&put_away, "again", PLACE), put_away, "nothing is put away twice");
+    let mended = mended_retry(bytes, PLACE);
+    assert!(is_whole(&mended) || changes(bytes, PLACE).is_err());
+    assert_eq!(mended_retry(&mended, PLACE), mended, "mended twice");
 }
 
 /// The walker and the other reader agree on what JSON is, up to the limits that the walker alone has.

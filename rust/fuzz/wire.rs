@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::resp::{Reply, Scanner, decode};
+use crate::safe::Place;
 use crate::scheduler;
 use crate::trip::caught;
 
@@ -59,15 +60,17 @@ pub fn claims(bytes: &[u8]) {
     assert!(queues <= bytes.len());
 }
 
+pub const PLACE: Place = Place { queue: "default", now_ms: 1_795_305_947_963, compat: None };
+
 /// An answer of the script that looks for due jobs, whatever it is.
 pub fn due(bytes: &[u8]) {
     for reply in replies(bytes, || usize::MAX / 2).0 {
         if let Some(due) = scheduler::due(reply) {
             assert!(due.wait.as_secs() <= 1);
             for job in due.jobs.iter().flatten() {
-                if let Ok((payload, queue)) = scheduler::queued(job, 1 << 20, b"5") {
+                if let Ok((payload, queue, _)) = scheduler::queued(job, 1 << 20, PLACE) {
                     assert!(!queue.is_empty());
-                    assert!(scheduler::queued(&payload, 2 << 20, b"5").is_ok_and(|again| again.0 == payload));
+                    assert!(scheduler::queued(&payload, 2 << 20, PLACE).is_ok_and(|again| again.0 == payload));
                 }
             }
         }

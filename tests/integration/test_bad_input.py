@@ -11,6 +11,7 @@ import redis as redis_py
 from children import Child
 from fastkiq import Client
 from proxy import Proxy
+from readable import kept
 from servers import Server, wait_until
 
 Start = Callable[..., Child]
@@ -95,7 +96,9 @@ def test_payloads_that_no_job_can_be_made_of(worker_process: Start, redis: redis
     child = worker_process(APP + LIMIT)
     last_note_is(redis, "after")
     wait_until(lambda: redis.zcard("dead") == len(flawed), 10, "all flawed payloads in the dead set")
-    assert set(redis.zrange("dead", 0, -1)) == set(flawed), "byte for byte"
+    dead = redis.zrange("dead", 0, -1)
+    assert {kept(entry) for entry in dead} == set(flawed), "every byte"
+    assert [json.loads(entry)["queue"] for entry in dead] == ["default"] * len(flawed)
     wait_until(lambda: redis.llen("deaths") == len(flawed), 10, "the death handlers")
     assert redis.zcard("retry") == redis.llen("queue:default") == 0
     wait_until(lambda: not redis.keys("fastkiq:flight:*"), 5, "no flight left")

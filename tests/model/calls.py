@@ -136,7 +136,7 @@ def rescue(
 ) -> Call:
     """`jobs`, newest first: job, suspect field, its mark as read, its mark from now on, the corpse or nothing."""
     own = (flight(identity, name, number), queue(name), "queues", "fastkiq:suspects", "dead", flights(identity))
-    words = [word for row in jobs for word in row]
+    words = [word for *row, corpse in jobs for word in (*row, "1" if corpse else "", corpse)]
     return Call("rescue", (*own, "fastkiq:alive"), (name, f"{name}:{number}", bound, age, identity, *words))
 
 
@@ -149,5 +149,5 @@ def move(source: str, jobs: Sequence[tuple[Job, Job, str]], bound: int = 10_000)
     names = list(dict.fromkeys(name for _, queued, name in jobs if queued))
     args: list[Word] = [bound]
     for stored, queued, name in jobs:
-        args += [stored, queued, names.index(name) + 4, name] if queued else [stored, b"", 0, ""]
+        args += [stored, queued, names.index(name) + 4, name, b""] if queued else [stored, b"", 0, "", b""]
     return Call("move", (source, "dead", "queues", *(queue(name) for name in names)), tuple(args))

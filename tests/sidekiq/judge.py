@@ -62,8 +62,13 @@ class Ruby:
 
     def __call__(self, script: str, /, **given: Any) -> Any:
         """The answer of `script`.rb; raises RubyError with its errors."""
+        # By standard input: one word of a command line holds 128 KiB.
         ran = subprocess.run(
-            _words(script, given), stdin=subprocess.DEVNULL, capture_output=True, env=self._environment, timeout=50
+            [*_program(script, given), "-"],
+            input=json.dumps(given).encode(),
+            capture_output=True,
+            env=self._environment,
+            timeout=50,
         )
         if ran.returncode:
             raise RubyError(f"{script}.rb ended with {ran.returncode}:\n{ran.stderr.decode(errors='replace')}")
@@ -71,7 +76,7 @@ class Ruby:
 
     def serve(self, *options: str, **given: Any) -> Child:
         """A `sidekiq` process that has started; `options` are those of its command line."""
-        words = _words("serve", {"options": options, **given})
+        words = [*_program("serve", given), json.dumps({"options": options, **given})]
         child = Child(words, self._folder, self._environment)
         self._children.append(child)
         child.wait_for("startup", 20)
@@ -83,11 +88,11 @@ class Ruby:
             child.close()
 
 
-def _words(script: str, given: dict[str, Any]) -> list[str]:
+def _program(script: str, given: dict[str, Any]) -> list[str]:
     """The program goes into the command line: a Ruby in a folder of its own does not see this one."""
     names = ["prelude", "workers", *(["rails"] if "adapter" in given else []), script]
     parts = [(FOLDER / f"{name}.rb").read_text(encoding="utf-8") for name in names]
-    return [*COMMAND, "-e", "\n".join(parts), json.dumps(given)]
+    return [*COMMAND, "-e", "\n".join(parts)]
 
 
 def ledger(redis: redis_py.Redis) -> list[Any]:

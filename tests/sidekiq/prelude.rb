@@ -5,11 +5,11 @@ require "sidekiq"
 require "sidekiq/api"
 
 $stdout.sync = true
-GIVEN = JSON.parse(ARGV.fetch(0, "{}"))
+GIVEN = JSON.parse(ARGV.fetch(0) == "-" ? $stdin.read : ARGV.fetch(0), max_nesting: 200)
 SETS = {"schedule" => Sidekiq::ScheduledSet, "retry" => Sidekiq::RetrySet, "dead" => Sidekiq::DeadSet}.freeze
 
 # Standard output belongs to the answer.
-Sidekiq.default_configuration.logger = Logger.new($stderr)
+(Sidekiq.respond_to?(:default_configuration) ? Sidekiq.default_configuration : Sidekiq).logger = Logger.new($stderr)
 
 def answer(value) = $stdout.write(JSON.generate(value))
 

@@ -7,5 +7,5 @@ answer(
   queues: stats.queues, processed_by_day: history.processed, failed_by_day: history.failed,
   latency: stats.default_queue_latency,
   all: Sidekiq::Queue.all.map { |queue| [queue.name, queue.size, queue.paused?, queue.latency, queue.map(&:jid)] },
-  summaries: stats.queue_summaries.map { |summary| [summary.name, summary.size, summary.paused?, summary.latency] }
+  summaries: (stats.respond_to?(:queue_summaries) ? stats.queue_summaries : []).map { |summary| [summary.name, summary.size, summary.paused?, summary.latency] }
 )

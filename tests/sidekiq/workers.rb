@@ -13,6 +13,18 @@ class Boom
   def perform(*) = raise(ArgumentError, "boom <b>é\u2028 from Ruby")
 end
 
+class Slow
+  include Sidekiq::Job
+
+  def perform(*) = sleep(60)
+end
+
+class Noop
+  include Sidekiq::Job
+
+  def perform(*) = nil
+end
+
 class LastBoom
   include Sidekiq::Job
   sidekiq_options retry: 0, backtrace: true, tags: ["a", "ü"]
