@@ -52,9 +52,8 @@ def test_sidekiq_8_goes_on_with_them(ruby: Ruby, redis: redis_py.Redis, worker_p
         assert abs(entry["created_at"] - recorded_at) < 60
         assert min(abs(entry["failed_at"] - recorded_at), abs(entry["failed_at"] - now)) < 60
     retried, killed, moved = (entry["jid"] for entry in shown["retry"][:3])
-    ruby("act", set="retry", jid=retried, action="retry")
-    ruby("act", set="retry", jid=killed, action="kill")
-    ruby("act", set="retry", jid=moved, action="add_to_queue")
+    actions = ((retried, "retry"), (killed, "kill"), (moved, "add_to_queue"))
+    ruby("act", acts=[{"set": "retry", "jid": jid, "action": action} for jid, action in actions])
     assert (redis.zcard("retry"), redis.zcard("dead"), redis.llen("queue:default")) == (2, 2, 2)
 
 
