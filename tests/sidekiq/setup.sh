@@ -2,9 +2,9 @@
 # Sets up the real Sidekiq and prints, as the only line on stdout, the command that runs Ruby with it: the value of
 # FASTKIQ_RUBY. Exit code 3, with the reason on stderr, where that cannot be done.
 #
-# A Ruby that has Sidekiq 8.1 or newer and Active Job serves as it is. Else Debian forky's packages go into a folder of
-# their own outside the repository (half a minute, 290 MB), which takes root, apt and a Debian mirror: the one that apt is
-# set up with. A folder that lacks something, since it is of before it was wanted, is made anew.
+# A Ruby that has Sidekiq 8.1 or newer and Active Job serves as it is. Else Debian forky's packages, its Redis 8 with
+# them, go into a folder of their own outside the repository (half a minute, 310 MB), which takes root, apt and a Debian
+# mirror: the one that apt is set up with. A folder that lacks something, since it is of before it was wanted, is made anew.
 set -euo pipefail
 
 SUITE=forky
@@ -19,6 +19,7 @@ cannot() {
 }
 
 serves() { "$@" ruby -e "$CHECK" </dev/null >/dev/null 2>&1; }
+is_whole() { serves chroot "$1" && [ -e "$1/usr/bin/redis-server" ]; }
 
 # Labels come from downloaded lists: they are unknown until apt has been updated once.
 mirror() {
@@ -33,7 +34,7 @@ fi
 
 [ "$(uname -s)" = Linux ] || cannot "only Linux can run Debian's package; 'gem install sidekiq rack activejob' would do as well"
 [ "$(id -u)" = 0 ] || cannot "debootstrap and chroot want root; 'gem install sidekiq rack activejob' would do as well"
-if serves chroot "$FOLDER"; then
+if is_whole "$FOLDER"; then
     echo "chroot $FOLDER ruby"
     exit
 fi
@@ -62,13 +63,13 @@ log="$fresh.log"
 trap 'rm -rf --one-file-system "$fresh" "$log"' EXIT
 chmod 755 "$fresh"
 if ! timeout 300 debootstrap --force-check-gpg --keyring=$KEYRING --variant=minbase \
-    --include=ruby,ruby-sidekiq,ruby-activejob "$SUITE" "$fresh" "$url" "$script" >"$log" 2>&1; then
+    --include=ruby,ruby-sidekiq,ruby-activejob,redis-server "$SUITE" "$fresh" "$url" "$script" >"$log" 2>&1; then
     tail -n 5 "$log" >&2
     cannot "debootstrap failed"
 fi
 rm -rf "$fresh"/var/cache/apt/archives/*.deb
-serves chroot "$fresh" || cannot "the package that was installed does not run"
-if ! serves chroot "$FOLDER"; then # somebody else may have been faster
+is_whole "$fresh" || cannot "the package that was installed does not run"
+if ! is_whole "$FOLDER"; then # somebody else may have been faster
     rm -rf --one-file-system "$FOLDER"
     mv -T "$fresh" "$FOLDER"
 fi
