@@ -17,9 +17,13 @@ from children import Child
 from servers import wait_until
 from sidekiq.conftest import unfit
 from sidekiq.judge import APP, COMMAND, Ruby, RubyError, entries, ledger
-from sidekiq.test_jobs import ROWS, same
+from sidekiq.test_jobs import ROWS as ALL_ROWS
+from sidekiq.test_jobs import same
 
 Start = Callable[..., Child]
+
+# Rails nests arguments four deeper, which leaves less of Ruby's hundred.
+ROWS = [row for row in ALL_ROWS if sum(map(json.dumps(row).count, "[{")) < 90]
 
 ADAPTERS = {
     "sidekiq": "Sidekiq::ActiveJob::Wrapper",
