@@ -72,7 +72,7 @@ class Config:
     log_format = Setting("auto", choice("auto", "pretty", "plain", "json"), "auto is pretty on a terminal, else plain.")
     log_level = Setting("info", choice("debug", "info", "warning", "error", "critical"), "The least that is logged.")
     compat: Setting[str | None] = Setting(
-        None, optional(choice("sidekiq7")), "`sidekiq7` writes times as Sidekiq 7 reads them: float seconds."
+        None, optional(choice("sidekiq7")), "`sidekiq7`: times (float seconds) and metrics as Sidekiq 7 reads them."
     )
     outage_buffer = Setting(0, whole(0, 10_000_000), "Jobs kept in memory while Redis is away; 0 raises at once.")
     wait_replicas = Setting(0, whole(0, 100), "Replicas that must have a job before its enqueue call returns.")

@@ -207,3 +207,15 @@ def test_names_that_would_break_the_page_are_not_written(
     names = totals(redis)
     assert len(names) == 1_000
     assert all(re.fullmatch(r"Inner\d+", name) for name in names)
+
+
+def test_for_sidekiq_7_they_have_its_keys(worker_process: Start, redis: redis_py.Redis, redis_url: str) -> None:
+    worker = worker_process(APP.replace("lease=2", 'lease=2, compat="sidekiq7"'))
+    worker.wait_for("ready")
+    fastkiq.Client(redis_url).push("app.Quick")
+    wait_until(lambda: redis.get("stat:processed") == b"1", 10, "the run")
+    assert worker.stop() == 0
+    keys = {key.decode() for key in redis.scan_iter("*") if b"Quick" in key or key.startswith(b"j|")}
+    assert any(re.fullmatch(r"j\|\d{8}\|\d{1,2}:\d{1,2}", key) for key in keys), keys
+    assert any(re.fullmatch(r"app\.Quick-\d\d-\d\d:\d{1,2}", key) for key in keys), keys
+    assert len(keys) == 2
