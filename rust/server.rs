@@ -309,7 +309,10 @@ impl Server {
     fn leave(&self) {
         std::thread::scope(|scope| {
             for core in self.cores().filter(|core| core.beats() > 0) {
-                scope.spawn(|| take_leave(core));
+                let beside = std::thread::Builder::new();
+                if beside.spawn_scoped(scope, || take_leave(core)).is_err() {
+                    take_leave(core); // the system gives us no more threads
+                }
             }
         });
     }

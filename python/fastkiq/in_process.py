@@ -36,12 +36,13 @@ class InProcess:
         """Raises RedisError when Redis cannot be used, BootError when it should not be."""
         try:
             self._launcher.start()
+            self._manager.start()
         except BaseException:
+            self._launcher.server.stop()
             self._ended = True
             self._reader.close()
             self._close()
             raise
-        self._manager.start()
         atexit.register(self._at_exit)
 
     def quiet(self) -> None:

@@ -128,3 +128,38 @@ def test_redis_unreachable_is_the_callers_to_handle() -> None:
     with pytest.raises(fastkiq.RedisConnectionError):
         workers.start()
     workers.stop()
+
+
+class Half:
+    """A server whose start fails when most of it has begun."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def start(self) -> None:
+        self._server.start()
+        raise RuntimeError("no more threads")
+
+
+@pytest.mark.parametrize("part", ["core", "manager"])
+def test_a_start_that_fails_half_way_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, redis: redis_py.Redis, redis_url: str, part: str
+) -> None:
+    """What had begun would claim jobs that nobody runs."""
+    workers = InProcess(fastkiq.Config(redis_url=redis_url, capsules={"other": {"queues": ["other"]}}))
+
+    def refuse() -> None:
+        assert redis.zcard("fastkiq:alive") == 2
+        raise RuntimeError("no more threads")
+
+    if part == "core":
+        monkeypatch.setattr(workers._launcher, "server", Half(workers._launcher.server))
+    else:
+        monkeypatch.setattr(workers._manager, "start", refuse)
+    with pytest.raises(RuntimeError, match="no more threads"):
+        workers.start()
+    assert redis.zcard("fastkiq:alive") == 0
+    workers.stop()
