@@ -216,8 +216,7 @@ fn corpse(job: &[u8], envelope: std::result::Result<&Envelope, &Flaw>, is_poison
             }
             mended(&splice(job, &fields).unwrap_or_else(|_| job.to_vec()), place)
         }
-        Ok(envelope) if envelope.is_odd || envelope.queue(job).is_none() => mended(job, place),
-        Ok(_) => Vec::new(),
+        Ok(_) => Some(mended(job, place)).filter(|mended| mended != job).unwrap_or_default(),
         Err(flaw) => match stored(job, &flaw.to_string(), place) {
             Cow::Borrowed(_) => Vec::new(),
             Cow::Owned(wrapped) => wrapped,

@@ -13,6 +13,8 @@ use crate::times::Compat;
 
 /// The class of what could not be read, put into a payload that can.
 pub const UNREADABLE: &str = "fastkiq.Unreadable";
+/// The longest that is wrapped: what takes six bytes for one would still fit into the 512 MB that Redis takes, or it were sent for ever.
+const MOST_WRAPPED: usize = 64 << 20;
 const TIMES: [&str; 5] = ["created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at"];
 
 /// A field and its value in JSON; None = to be removed.
@@ -33,10 +35,10 @@ pub fn is_odd(key: &[u8], value: &[u8]) -> bool {
     match key {
         b"tags" => !tags_are_fine(first),
         b"cattr" => !is_container(first),
-        b"created_at" | b"enqueued_at" | b"failed_at" | b"retried_at" | b"discarded_at" => {
-            !first.is_ascii_digit() || value.len() > 20
+        b"created_at" | b"enqueued_at" | b"failed_at" | b"retried_at" | b"discarded_at" | b"retry_count" => {
+            // Behind the digits of ASCII comes the `e` of an exponent: 1e999 is no time.
+            !(first == b'-' || first.is_ascii_digit()) || value.len() > 20 || value.iter().any(|byte| *byte > b'9')
         }
-        b"retry_count" => !(first == b'-' || first.is_ascii_digit()),
         b"error_backtrace" => !is_compressed(value),
         b"encrypt" | b"wrapped" => true,
         _ => false,
@@ -124,8 +126,11 @@ pub fn mended_retry(bytes: &[u8], place: Place) -> Vec<u8> {
 }
 
 /// What becomes of bytes that are no job here, for `flaw`: themselves where every reader can show them and push them again, else a payload
-/// that holds them whole. It is never put into another one.
+/// that holds them whole, unless they are too long for one. It is never put into another one.
 pub fn stored<'a>(bytes: &'a [u8], flaw: &str, place: Place) -> Cow<'a, [u8]> {
+    if bytes.len() > MOST_WRAPPED {
+        return bytes.into();
+    }
     if let Ok(envelope) = scan(bytes, usize::MAX) {
         let is_whole = plain(bytes).is_none() && changes(bytes, place).is_ok_and(|changes| changes.is_empty());
         if is_whole {

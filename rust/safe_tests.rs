@@ -43,6 +43,15 @@ fn each_field_is_mended_where_it_stands() {
 }
 
 #[test]
+fn a_glance_sees_what_may_have_to_change() {
+    for time in ["created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at", "retry_count"] {
+        let sees = |value: &str| is_odd(time.as_bytes(), value.as_bytes());
+        assert!(["1e999", "-1E999", "\"2026\"", "null", "[1]", &"9".repeat(400)].into_iter().all(sees), "{time}");
+        assert!(!["1795305947963", "1795305947.963", "-1", "0"].into_iter().any(sees), "{time}");
+    }
+}
+
+#[test]
 fn the_retry_set_shows_when_a_job_failed() {
     let entry = |fields: &str| {
         let text = format!(r#"{{"class":"A","args":[],"queue":"q"{fields}}}"#);
@@ -51,6 +60,11 @@ fn the_retry_set_shows_when_a_job_failed() {
     assert!(entry("").ends_with(r#","failed_at":1795305947963}"#));
     assert!(entry(r#","retry_count":2,"failed_at":5"#).ends_with(r#""failed_at":5,"retried_at":1795305947963}"#));
     assert!(entry(r#","retry_count":"x","retried_at":"y""#).ends_with(r#""queue":"q","failed_at":1795305947963}"#));
+}
+
+#[test]
+fn what_would_not_fit_into_redis_is_not_wrapped() {
+    assert!(matches!(stored(&vec![0; MOST_WRAPPED + 1], "a flaw", PLACE), Cow::Borrowed(_)));
 }
 
 #[test]

@@ -130,13 +130,13 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
     let place = Place { queue: NO_QUEUE, now_ms: core.clock.now_ms(), compat: core.options.compat };
     for job in due {
         match queued(&job, core.options.max_bytes, place) {
-            Ok((payload, name, is_odd)) => {
+            Ok((payload, name, mended)) => {
                 let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                     all.push(keys::queue(&name));
                     names.push(name.clone());
                     names.len() - 1
                 });
-                let dead = if is_odd { safe::mended(&job, place) } else { Vec::new() };
+                let dead = mended.unwrap_or_default();
                 args.extend([job, payload, (at + 4).to_string().into_bytes(), name.into_bytes(), dead]);
             }
             Err(flaw) => {
@@ -157,16 +157,18 @@ fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u
     Ok(count)
 }
 
-/// The job as its queue takes it, and that queue: `enqueued_at` is new, all else is as stored, unless readers would trip over it; then the
-/// third is true.
-pub fn queued(job: &[u8], max_bytes: usize, place: Place) -> std::result::Result<(Vec<u8>, String, bool), String> {
+/// A job as its queue takes it, that queue, and, where readers would trip over what is stored, the job without that.
+type Queued = (Vec<u8>, String, Option<Vec<u8>>);
+
+/// `enqueued_at` is new; all else is as stored, unless readers would trip over it.
+pub fn queued(job: &[u8], max_bytes: usize, place: Place) -> std::result::Result<Queued, String> {
     let envelope = scan(job, max_bytes).map_err(|flaw| flaw.to_string())?;
     let name = envelope.queue(job).filter(|name| !name.is_empty() && name.len() <= 1_024).ok_or("it names no queue")?;
     let enqueued_at = Compat::time(place.compat, place.now_ms);
     let is_odd = envelope.is_odd || plain(job).is_some();
-    let mended = is_odd.then(|| safe::mended(job, place));
+    let mended = is_odd.then(|| safe::mended(job, place)).filter(|mended| mended != job);
     let payload = splice(mended.as_deref().unwrap_or(job), &[("enqueued_at", Some(&enqueued_at))]);
-    Ok((payload.map_err(|flaw| flaw.to_string())?, name.into_owned(), is_odd))
+    Ok((payload.map_err(|flaw| flaw.to_string())?, name.into_owned(), mended))
 }
 
 /// How long until the next look at Sidekiq's pace.

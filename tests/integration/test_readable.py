@@ -188,6 +188,7 @@ def test_what_a_dead_process_had(redis: redis_py.Redis, worker_process: Start) -
     odd = [
         b'{"class":"Fails","args":[1],"jid":"pill","tags":"x","created_at":"now","error_backtrace":[1],"enqueued_at":{}}',
         b'{"class":"Fails","args":[{"a":1,"a":2}],"jid":"pill2","queue":5,"cattr":false}',
+        b'{"class":"Fails","args":[{"a":1,"a":2}],"jid":"pill3","queue":"default"}',
         b"no job",
     ]
     redis.set("queue:gone", "no list")
@@ -200,7 +201,7 @@ def test_what_a_dead_process_had(redis: redis_py.Redis, worker_process: Start) -
     # As the recovery finds it: registered, and silent for longer than its lease.
     redis.zadd("fastkiq:alive", {"dead:1:x": 1})
     worker_process(APP + "\n    fastkiq.configure(lease=2)\n")
-    wait_until(lambda: redis.zcard("dead") >= 5, 60, "the pills and what had no queue, dead")
+    wait_until(lambda: redis.zcard("dead") >= 6, 60, "the pills and what had no queue, dead")
     wait_until(lambda: drained(redis), 20, "the rest")
     assert unsafe(redis) == []
     dead = redis.zrange("dead", 0, -1)
