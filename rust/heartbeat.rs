@@ -272,7 +272,7 @@ fn paused_queues(core: &Core) -> Call {
 pub fn leave(core: &Core) -> Result<()> {
     let identity = core.identity();
     let place = core.machine.clone().unwrap_or_else(|| "unknown".into());
-    // A connection of its own: the thread's was shut down to end its waits, and nobody waits for long any more.
+    // A connection of its own, which waits for less long: the thread's may have been shut down, or hang.
     let connection = &mut Connection::open(&core.url, LEAVE_WAIT, LEAVE_WAIT)?;
     let mut all = vec![
         keys::ALIVE.to_vec(),
@@ -291,7 +291,10 @@ pub fn leave(core: &Core) -> Result<()> {
             core.events.log(INFO, "what was left in this process's flights went back to its queues");
         }
     }
-    metrics::flush(core, connection)
+    if let Err(error) = metrics::flush(core, connection) {
+        core.events.log(WARNING, format!("the last metrics could not be written: {error}"));
+    }
+    Ok(())
 }
 
 fn observe_time(core: &Core, reply: &Reply) {

@@ -38,7 +38,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     info.extend_from_slice(b",\"identity\":");
     write_string(&mut info, &identity.name);
     info.push(b'}');
-    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
     let concurrency: usize = core.capsules().flat_map(pools).map(|(_, most)| most).sum();
     let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };

@@ -247,7 +247,7 @@ class Server:
         ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new
                                          identity
         ("log", level, message)          level as in logging; message already free of control characters and secrets
-        ("bad", reason, queue, raw)      a payload that no job can be made of went to `dead` byte for byte
+        ("bad", reason, queue, raw)      a payload that no job can be made of went to `dead`; `raw` is as it was
         ("poison", class, jid, raw)      a job that killed its process three times went to `dead`
         ("recovered", identity, jobs)    jobs of a dead process were put back
         ("summary", processed, failed, seconds)   once a minute while there was work
