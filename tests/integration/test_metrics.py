@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis as redis_py
@@ -16,7 +17,7 @@ from servers import Server, wait_until
 Start = Callable[..., Child]
 
 APP = """
-    import asyncio, time, fastkiq
+    import asyncio, pathlib, time, fastkiq
     from fastkiq.client import default
 
     fastkiq.configure(lease=2)  # a beat each third of a second
@@ -51,10 +52,12 @@ APP = """
                 time.sleep(0.01)
 
     class Until(fastkiq.Worker):
-        "Ends by itself."
-        def perform(self, when):
+        "Ends without Redis."
+        def perform(self, folder):
             default().core.command("RPUSH", "begun", self.jid)
-            time.sleep(max(0, when - time.time()))
+            while not (pathlib.Path(folder) / "go").exists():
+                time.sleep(0.01)
+            (pathlib.Path(folder) / self.jid).touch()
 """
 
 
@@ -168,7 +171,9 @@ def refusals(redis: redis_py.Redis, command: str) -> int:
     return int(redis.info("commandstats").get(f"cmdstat_{command}", {}).get("rejected_calls", 0))
 
 
-def test_an_outage_delays_counts_and_doubles_none(worker_process: Start, start_server: Callable[..., Server]) -> None:
+def test_an_outage_delays_counts_and_doubles_none(
+    worker_process: Start, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
     """Killed with its data on disk: what was written stays as it is, and what ended meanwhile comes."""
     own = start_server("appendonly yes", "appendfsync always")
     client = fastkiq.Client(own.url)
@@ -177,11 +182,13 @@ def test_an_outage_delays_counts_and_doubles_none(worker_process: Start, start_s
         child = worker_process(APP, env={"FASTKIQ_REDIS_URL": own.url})
         wait_until(lambda: totals(redis).get("app.Quick", {}).get("p") == 20, 15, "the first counts")
         before = totals(redis)
-        client.push_bulk("app.Until", [(time.time() + 1,)] * 5)
+        (tmp_path / "ended").mkdir()
+        client.push_bulk("app.Until", [(str(tmp_path / "ended"),)] * 5)
         wait_until(lambda: redis.llen("begun") == 5, 10, "five to run")
         assert totals(redis) == before
     own.kill()
-    time.sleep(1.5)  # for the jobs, which end by the clock alone
+    (tmp_path / "ended" / "go").touch()
+    wait_until(lambda: len(list((tmp_path / "ended").iterdir())) == 6, 10, "the jobs to end")
     own.start()
     with own.client() as redis:
         wait_until(lambda: "app.Until" in totals(redis), 15, "the rest")
