@@ -124,8 +124,8 @@ impl Busy {
 /// What to expect of a queue's jobs, in sixteenths of a microsecond; 0 = unknown. Where it is about the usual it is the usual, so that queues of
 /// like jobs have room at the same time: else a claim would take a few from each.
 fn duration(core: &Core, queue: usize) -> u64 {
-    let usual = core.usual_duration.load(Ordering::Relaxed);
-    let known = core.durations.get(queue).map_or(0, |duration| duration.load(Ordering::Relaxed));
+    let usual = core.measures.usual_duration();
+    let known = core.measures.duration(queue);
     if known > usual.saturating_mul(4) || (known > 0 && known < usual / 4) { known } else { usual }
 }
 
@@ -138,7 +138,7 @@ fn target(core: &Core, state: &State, busy: &Busy, queue: usize, is_async: bool)
     };
     let free = most.saturating_sub(running);
     let duration = duration(core, queue);
-    let trips = HORIZON_TRIPS * core.trip_us();
+    let trips = HORIZON_TRIPS * core.measures.trip_us();
     let horizon = HORIZON_US.max(trips).min(FARTHEST_US).min(micros(core.options.lease) / 4);
     // Coroutines wait at the same time and not for each other: their cap alone decides. With basic fetch what waits here would be lost with
     // the process.
@@ -166,7 +166,7 @@ fn refill_at(core: &Core, target: usize) -> usize {
 
 /// The most jobs of one claim from `queue`: of large ones fewer.
 fn most(core: &Core, queue: usize) -> usize {
-    let size = core.sizes.get(queue).map_or(0, |size| size.load(Ordering::Relaxed));
+    let size = core.measures.size(queue);
     let light = usize::try_from(keys::MOST_BYTES.checked_div(size).unwrap_or(u64::MAX)).unwrap_or(MOST);
     light.clamp(1, MOST)
 }

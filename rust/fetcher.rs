@@ -237,7 +237,7 @@ impl<'a> Fetcher<'a> {
         if phase == Phase::Running {
             // They waited for longer than a prefetch should take: the estimate was wrong.
             for job in &jobs {
-                self.core.observe_duration(job.queue, HOARD_US);
+                self.core.measures.observe_duration(job.queue, HOARD_US);
             }
         }
         self.writer.give_back(self.core, jobs);
@@ -330,7 +330,7 @@ impl<'a> Fetcher<'a> {
             }
         };
         if trip.alone {
-            self.core.observe_trip(now_us().saturating_sub(trip.sent_us));
+            self.core.measures.observe_trip(now_us().saturating_sub(trip.sent_us));
         }
         let claimed = trip.asking.is_some().then(|| replies.pop()).flatten();
         let refusal = self.writer.answered(self.core, trip.calls, replies);
@@ -380,7 +380,7 @@ impl<'a> Fetcher<'a> {
             found[index] = payloads.len();
             // Now, and not only when they are handed over: the next claim leaves before that, and of large ones it is to bring few.
             if let Some(first) = payloads.first() {
-                self.core.observe_size(asked.queue, first.len());
+                self.core.measures.observe_size(asked.queue, first.len());
             }
             let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
             let order = self.core.order.fetch_add(1, Ordering::Relaxed);

@@ -118,7 +118,7 @@ impl Heartbeat {
         core.extend_lease(sent);
         core.found();
         self.beat_us = sent + micros(core.options.beat);
-        core.rtt_us.store(now_us() - sent, Ordering::Relaxed);
+        core.measures.rtt_us.store(now_us() - sent, Ordering::Relaxed);
         let known = self.publish(core, &identity)?;
         if let Some(connection) = self.connection.as_mut() {
             metrics::flush(core, connection)?;

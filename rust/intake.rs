@@ -38,7 +38,7 @@ pub fn jobs(
         let mark = marks.next().flatten();
         // Large ones take their time to be decoded one after the other: it does not count as waiting.
         bytes_before += bytes.len() as u64;
-        core.observe_size(queue, bytes.len());
+        core.measures.observe_size(queue, bytes.len());
         let now = now + bytes_before / DECODED_PER_US;
         match scan(&bytes, core.options.max_bytes).map_err(|flaw| flaw.to_string()).and_then(|envelope| {
             if envelope.class(&bytes) == UNREADABLE { Err(AGAIN.to_owned()) } else { Ok(envelope) }

@@ -37,6 +37,7 @@ mod lists;
 mod lua;
 mod machine;
 mod manual;
+mod measures;
 mod metrics;
 mod options;
 mod outage;

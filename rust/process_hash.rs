@@ -55,7 +55,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
         b"beat",
         beat.as_bytes(),
         b"rtt_us",
-        core.rtt_us.load(Ordering::Relaxed).to_string().as_bytes(),
+        core.measures.rtt_us.load(Ordering::Relaxed).to_string().as_bytes(),
         b"quiet",
         quiet,
         b"rss",

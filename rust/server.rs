@@ -260,7 +260,7 @@ impl Server {
 
     #[getter]
     fn rtt(&self) -> f64 {
-        Duration::from_micros(self.core().rtt_us.load(Ordering::Relaxed)).as_secs_f64()
+        Duration::from_micros(self.core().measures.rtt_us.load(Ordering::Relaxed)).as_secs_f64()
     }
 
     fn info<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyDict>> {

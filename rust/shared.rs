@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::{Event, Events};
 use crate::flight::{Identity, Job};
+use crate::measures::Measures;
 use crate::metrics::{Metrics, Run};
 use crate::options::Options;
 use crate::outage::Outage;
@@ -84,16 +85,7 @@ pub struct Core {
     pub slots: Mutex<Vec<Arc<Slot>>>,
     pub coroutines: Mutex<HashMap<u64, Running>>,
     pub paused: Mutex<HashSet<String>>,
-    /// Recent sixteenths of a microsecond of a job, by queue; 0 = unknown. The shortest jobs take two microseconds.
-    pub durations: Vec<AtomicU64>,
-    /// The same over all queues: a guess for a queue from which no job has run yet. Of a wrong guess what does not begin goes back, once, and then
-    /// it is known.
-    pub usual_duration: AtomicU64,
-    /// Recent bytes of a payload, by queue; 0 = unknown.
-    pub sizes: Vec<AtomicU64>,
-    /// Recent microseconds of a trip that left alone; 0 = unknown.
-    trip_us: AtomicU64,
-    pub rtt_us: AtomicU64,
+    pub measures: Measures,
     pub processed: AtomicU64,
     pub failed: AtomicU64,
     pub metrics: Metrics,
@@ -175,9 +167,7 @@ impl Core {
         Ok(Self {
             number,
             others: OnceLock::new(),
-            durations: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
-            usual_duration: AtomicU64::new(0),
-            sizes: options.queues.iter().map(|_| AtomicU64::new(0)).collect(),
+            measures: Measures::new(options.queues.len()),
             came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
             metrics: Metrics::new(&workers),
             options,
@@ -194,8 +184,6 @@ impl Core {
             slots: Mutex::default(),
             coroutines: Mutex::default(),
             paused: Mutex::default(),
-            trip_us: AtomicU64::new(0),
-            rtt_us: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             waker_armed: AtomicBool::new(false),
@@ -327,10 +315,7 @@ impl Core {
 
     /// Hands claimed jobs to the threads and the event loop.
     pub fn deliver(&self, jobs: Vec<Arc<Job>>) {
-        let long = jobs
-            .first()
-            .and_then(|job| self.durations.get(job.queue))
-            .is_some_and(|duration| duration.load(Ordering::Relaxed) > LONG_US * 16);
+        let long = jobs.first().is_some_and(|job| self.measures.duration(job.queue) > LONG_US * 16);
         // Looked at under the lock under which a lapse withdraws what waits: what comes after that is not ours any more.
         let mut epoch = None;
         let ours = |job: &Arc<Job>| {
@@ -471,35 +456,8 @@ impl Core {
     /// What an ended job tells of those to come, and to the metrics.
     fn observe_end(&self, ended: &Running, now: u64) {
         let elapsed_us = now.saturating_sub(ended.started_us);
-        self.observe_duration(ended.job.queue, elapsed_us);
+        self.measures.observe_duration(ended.job.queue, elapsed_us);
         self.metrics.ended(&ended.job, elapsed_us);
-    }
-
-    pub fn observe_duration(&self, queue: usize, elapsed_us: u64) {
-        let sixteenths = elapsed_us.saturating_mul(16);
-        observe(self.durations.get(queue), sixteenths);
-        observe(Some(&self.usual_duration), sixteenths);
-    }
-
-    pub fn observe_trip(&self, elapsed_us: u64) {
-        observe(Some(&self.trip_us), elapsed_us);
-    }
-
-    /// How far Redis is, there and back. Under load no trip leaves alone: then it is the last beat that tells.
-    pub fn trip_us(&self) -> u64 {
-        self.trip_us.load(Ordering::Relaxed).max(self.rtt_us.load(Ordering::Relaxed))
-    }
-
-    pub fn observe_size(&self, queue: usize, bytes: usize) {
-        observe(self.sizes.get(queue), bytes as u64);
-    }
-}
-
-/// A moving average that follows a change within a few jobs.
-fn observe(average: Option<&AtomicU64>, value: u64) {
-    if let Some(average) = average {
-        let (old, value) = (average.load(Ordering::Relaxed), value.max(1));
-        average.store(if old == 0 { value } else { (old.saturating_mul(7) + value).div_ceil(8) }, Ordering::Relaxed);
     }
 }
 

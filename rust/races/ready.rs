@@ -52,7 +52,7 @@ fn end(core: &Core, launcher: thread::JoinHandle<Vec<thread::JoinHandle<()>>>, w
 fn threads_are_called(concurrency: usize, jobs: usize, long: bool) {
     let core = core(concurrency, true);
     if long {
-        core.observe_duration(0, 1_000_000);
+        core.measures.observe_duration(0, 1_000_000);
     }
     let gathering = Arc::new(Gathering::default());
     let run = {
