@@ -278,6 +278,17 @@ def test_jobs_past_their_time_and_for_nobody(redis: redis_py.Redis, redis_url: s
     assert "low (1)" in late["scheduled-queues"].found
 
 
+def test_jobs_whose_class_nobody_knew(redis: redis_py.Redis, redis_url: str) -> None:
+    process(redis, NEIGHBOUR, ["mail"])
+    later = redis.time()[0] + 60
+    waiting = {"queue": "mail", "class": "Mails::Welcome", "args": [], "error_class": "fastkiq.UnknownWorker"}
+    redis.zadd("retry", {json.dumps({**waiting, "error_class": "ValueError"}): later})
+    assert found(redis_url)["classes"].level == "ok"
+    redis.zadd("retry", {json.dumps({**waiting, "jid": jid}): later for jid in "ab"})
+    assert found(redis_url)["classes"].level == "warning"
+    assert "Mails::Welcome (2)" in found(redis_url)["classes"].found
+
+
 def test_suspects(redis: redis_py.Redis, redis_url: str) -> None:
     assert found(redis_url)["suspects"].level == "ok"
     redis.hset("fastkiq:suspects", "a" * 24, "1:0:1795000000")

@@ -17,6 +17,7 @@ from fastkiq.errors import DISCARD, KILL, Control, Discard, Kill, Retry, Shutdow
 from fastkiq.job import Job
 from fastkiq.logging import STANDS_OUT, about, logger
 from fastkiq.printable import printable
+from fastkiq.registry import unknown
 from fastkiq.retry import (
     asked_delay,
     backoff,
@@ -118,10 +119,7 @@ class RetryPolicy:
         payload = unit.payload()
         first = epoch_seconds(payload.get("failed_at"))
         delay = unknown_delay(0.0 if first is None else now - first) + self._jitter(10)
-        message = (
-            f"no loaded module defines {printable(unit.class_name, 200)}: name the module, file or folder that does in "
-            "`fastkiq process ...`; when the class has moved, give it aliases=(...)"
-        )
+        message = unknown(printable(unit.class_name, 200))
         stamped = stamp(now, self._config.compat)
         fields = {**repairs(payload, unit.queue), **waiting_fields(payload, stamped)}
         fields |= {"error_class": "fastkiq.UnknownWorker", "error_message": message}

@@ -117,6 +117,28 @@ def entries() -> list[Entry]:
         return list(dict.fromkeys(_by_name.values()))
 
 
+def alike(name: str) -> list[str]:
+    """Wire names of workers whose class has the last word of `name`: of `Mails::Welcome` those called `Welcome`."""
+    last = name.replace("::", ".").rpartition(".")[2]
+    return sorted({entry.name for entry in entries() if entry.worker.__name__ == last})
+
+
+def unknown(name: str) -> str:
+    """What to do about a payload whose class no worker goes by."""
+    match alike(name):
+        case []:
+            return (
+                f"no loaded module defines {name}: name the module, file or folder that does in `fastkiq process ...`; "
+                f'give the class that is to run it name="{name}" or aliases=("{name}",); or, when it is another '
+                "program's, do not serve its queue"
+            )
+        case [one]:
+            return f'no worker goes by {name}: if {one} is to run it, give that class name="{name}"'
+        case several:
+            listed = ", ".join(several[:5])
+            return f'several workers may be meant by {name} ({listed}): give one of them name="{name}"'
+
+
 def table() -> dict[str, tuple[Entry, bool]]:
     """Name in a payload -> (worker, whether it runs on the event loop), for the server.
 

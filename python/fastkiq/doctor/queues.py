@@ -79,6 +79,7 @@ def check(facts: Facts, workers: Workers) -> Iterator[Finding]:
     yield _unserved(waiting, workers)
     yield _paused(facts, waiting)
     yield _later(facts, workers)
+    yield _unknown(facts)
     yield _overdue(facts)
     yield _suspects(facts)
     yield _types(facts, waiting)
@@ -142,6 +143,22 @@ def _later(facts: Facts, workers: Workers) -> Finding:
     )
     do = f"start a process for them before they fall due: fastkiq process MODULE -q {next(iter(lonely))}"
     return Finding("scheduled-queues", "warning" if workers.complete else "unknown", f"{found}: {listed}", do)
+
+
+def _unknown(facts: Facts) -> Finding:
+    names: dict[str, int] = {}
+    for raw in _sample(facts, "retry"):
+        if raw is None:
+            return Finding("classes", "unknown", "the sorted set retry cannot be read", "allow ZRANGE, and see `types`")
+        job = Job.from_bytes(raw)
+        if job.payload.get("error_class") == "fastkiq.UnknownWorker":
+            names[job.class_name] = names.get(job.class_name, 0) + 1
+    if not names:
+        return Finding("classes", "ok", "no job is seen to wait for a process that knows its class")
+    listed = ", ".join(f"{name} ({size:,})" for name, size in list(names.items())[:_NAMED])
+    found = f"of the next jobs in retry {sum(names.values()):,} have met a process that does not know their class: {listed}"
+    do = "load the modules that define them wherever their queues are served, or leave those queues to who knows them"
+    return Finding("classes", "warning", found, do)
 
 
 def _sample(facts: Facts, key: str) -> Iterator[bytes | None]:
