@@ -219,7 +219,8 @@ fn bucket(micros: u64) -> usize {
 }
 
 /// Writes what was counted into the buckets of this minute by Redis's clock. Each class is a transaction of its own: all of it is
-/// written, or, when Redis refuses, nothing, and then it waits. When the connection breaks nobody knows, and it is given up.
+/// written, or, when Redis refuses, nothing, and then it waits. When the connection breaks nobody knows, and it is given up; so it is where
+/// `MULTI` is refused, since each command has then run by itself.
 pub fn flush(core: &Core, connection: &mut Connection) -> Result<()> {
     let taken = core.metrics.take();
     if taken.is_empty() {
@@ -234,7 +235,7 @@ pub fn flush(core: &Core, connection: &mut Connection) -> Result<()> {
     }
     let replies = run_pipeline(connection, &calls)?;
     for ((name, counts), end) in taken.iter().zip(ends) {
-        if !matches!(replies.get(end), Some(Reply::Array(_))) {
+        if matches!(replies.get(end), Some(Reply::Error { code, .. }) if code == "EXECABORT") {
             core.metrics.put_back(name, counts);
         }
     }
