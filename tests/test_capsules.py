@@ -47,6 +47,7 @@ def test_what_was_read_can_be_given_again() -> None:
         ({"async": {"queues": ["a"]}}, "other than 'async'"),
         ({"a b": {"queues": ["a"]}}, "must have names of letters"),
         ({1: {"queues": ["a"]}}, "must have names of letters"),
+        ({"a": {"queues": ["a"]}, "a-async": {"queues": ["b"]}}, "must not be called 'a-async' beside 'a'"),
         ({"serial": ["a"]}, "'serial' has no queues"),
         ({"serial": {"concurrency": 1}}, "'serial' has no queues"),
         ({"serial": {"queues": []}}, "'serial' has no queues"),

@@ -392,5 +392,5 @@ def test_what_it_then_writes_is_fit_for_the_web_ui(policy: RetryPolicy, monkeypa
     monkeypatch.setattr(policy, "_settle", broken)
     unit = FakeUnit(define(), queue=7, tags="x", jid=None)
     policy.failed(unit, define(), raised(ValueError("x")), 0.1)  # type: ignore[arg-type]
-    assert (unit.fields["queue"], unit.fields["tags"], len(unit.fields["jid"])) == ("default", None, 24)
+    assert (unit.fields["queue"], unit.fields["tags"], len(unit.fields["jid"])) == ("default", ["x"], 24)
     assert unit.fields["failed_at"] == NOW_MS

@@ -14,6 +14,8 @@ DEFAULT: Final = "default"
 """The capsule that the settings `queues`, `concurrency` and `async_concurrency` are about."""
 _RESERVED: Final = "async"
 """The name by which readers see the default capsule's coroutines."""
+_COROUTINES: Final = "-async"
+"""Ends the name by which readers see the coroutines of another capsule."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _CHECKS: Final = {"queues": queues, "concurrency": whole(1, 10_000), "async_concurrency": whole(1, 100_000)}
 
@@ -36,6 +38,11 @@ def check(value: Any) -> tuple[Capsule, ...]:
         return value
     if not isinstance(value, Mapping):
         raise ValueError('must be given by name, such as {"serial": {"queues": ["reports"], "concurrency": 1}}')
+    for name in value:
+        if f"{name}{_COROUTINES}" in value:
+            raise ValueError(
+                f"must not be called {shown(name + _COROUTINES)} beside {shown(name)}: readers would mix them up"
+            )
     return tuple(_capsule(name, given) for name, given in value.items())
 
 
