@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use crate::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flight::Job;
 use crate::keys::civil;
 use crate::lua::command;
@@ -219,7 +219,8 @@ fn bucket(micros: u64) -> usize {
 }
 
 /// Writes what was counted into the buckets of this minute by Redis's clock. Each class is a transaction of its own: all of it is
-/// written, or, when Redis refuses, nothing, and then it waits. When the connection breaks nobody knows, and it is given up.
+/// written, or, when Redis refuses, nothing, and then it waits. When the connection breaks nobody knows, and it is given up; so it is where
+/// `MULTI` is refused, since each command has then run by itself.
 pub fn flush(core: &Core, connection: &mut Connection) -> Result<()> {
     let taken = core.metrics.take();
     if taken.is_empty() {
@@ -233,8 +234,15 @@ pub fn flush(core: &Core, connection: &mut Connection) -> Result<()> {
         ends.push(calls.len() - 1);
     }
     let replies = run_pipeline(connection, &calls)?;
+    let refusal = replies.iter().find_map(|reply| match reply {
+        Reply::Error { code, message } => Some((code.clone(), message.clone())),
+        _ => None,
+    });
+    if let Some((code, message)) = refusal {
+        core.met(&Error::Reply { code, message: format!("{message} (metrics)") });
+    }
     for ((name, counts), end) in taken.iter().zip(ends) {
-        if !matches!(replies.get(end), Some(Reply::Array(_))) {
+        if matches!(replies.get(end), Some(Reply::Error { code, .. }) if code == "EXECABORT") {
             core.metrics.put_back(name, counts);
         }
     }

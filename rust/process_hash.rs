@@ -40,7 +40,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     info.push(b'}');
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
-    let concurrency: usize = core.capsules().flat_map(pools).map(|(_, most)| most).sum();
+    let concurrency: usize = pools(core).iter().map(|(_, _, most)| most).sum();
     let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
     calls.push(command(&[b"SADD", keys::PROCESSES, name]));
     calls.push(command(&[
@@ -65,13 +65,22 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     calls
 }
 
-/// What a capsule runs its jobs on, by the names that readers see, with how many at once: threads and, where there are coroutines, those.
-fn pools(core: &Core) -> Vec<(String, usize)> {
-    let options = &core.options;
-    let mut pools = vec![(options.capsule.clone(), options.concurrency)];
-    if core.has_async {
-        let name = if core.speaks() { "async".to_owned() } else { format!("{}-async", options.capsule) };
-        pools.push((name, options.async_concurrency));
+/// What the capsules run their jobs on, by the names that readers see, with how many at once: threads and, where there are coroutines, those.
+fn pools(core: &Core) -> Vec<(&Core, String, usize)> {
+    let mut taken: Vec<String> = core.capsules().map(|capsule| capsule.options.capsule.clone()).collect();
+    let mut pools = Vec::new();
+    for capsule in core.capsules() {
+        let options = &capsule.options;
+        pools.push((capsule, options.capsule.clone(), options.concurrency));
+        if capsule.has_async {
+            let mut name = if capsule.speaks() { "async".to_owned() } else { format!("{}-async", options.capsule) };
+            // Ruby refuses an object that has a key twice.
+            while taken.contains(&name) {
+                name.push_str("-async");
+            }
+            taken.push(name.clone());
+            pools.push((capsule, name, options.async_concurrency));
+        }
     }
     pools
 }
@@ -84,16 +93,13 @@ fn weights(core: &Core) -> String {
 /// The static part of Sidekiq's `info`, open at its end for the identity.
 pub fn info(core: &Core, started_at: f64) -> Vec<u8> {
     let options = &core.options;
-    let mut capsules = Vec::new();
+    let shown = |(capsule, name, most): (&Core, String, usize)| {
+        let (mode, weights) = (capsule.options.mode(), weights(capsule));
+        format!("{}:{{\"concurrency\":{most},\"mode\":\"{mode}\",\"weights\":{weights}}}", quoted(&name))
+    };
+    let capsules: Vec<String> = pools(core).into_iter().map(shown).collect();
     let mut names: Vec<String> = Vec::new();
     for capsule in core.capsules() {
-        let (mode, weights) = (capsule.options.mode(), weights(capsule));
-        for (name, most) in pools(capsule) {
-            capsules.push(format!(
-                "{}:{{\"concurrency\":{most},\"mode\":\"{mode}\",\"weights\":{weights}}}",
-                quoted(&name)
-            ));
-        }
         let own = capsule.options.queues.iter().map(|queue| quoted(&queue.name));
         names.extend(own.filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }

@@ -143,9 +143,8 @@ impl Recovery {
             return Ok(());
         };
         let key = keys::machine(machine);
-        let me = core.identity();
         for (id, description) in pairs(entries) {
-            if id != me.name && is_gone(&description) && self.strangers.knows(core, connection, &id)? {
+            if !is_ours(core, &id) && is_gone(&description) && self.strangers.knows(core, connection, &id)? {
                 fence(core, connection, &id, "", machine)?;
                 connection.command(&[b"HDEL", &key, id.as_bytes()])?;
                 self.bury(core, connection, &id)?;
@@ -164,11 +163,10 @@ impl Recovery {
     ) -> Result<()> {
         let now = now_us();
         let lease = micros(core.options.lease);
-        let me = core.identity();
         let mut seen = HashMap::new();
         for (id, score) in pairs(alive) {
             let since = self.seen.get(&id).filter(|(before, _)| *before == score).map_or(now, |(_, since)| *since);
-            if id != me.name
+            if !is_ours(core, &id)
                 && now.saturating_sub(since) >= lease
                 && now.saturating_sub(self.connected_us) >= lease
                 && core.lease_holds()
@@ -289,6 +287,11 @@ fn prune_processes(core: &Core, connection: &mut Connection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a capsule of this process goes by the name: whoever can ask knows that it lives.
+fn is_ours(core: &Core, id: &str) -> bool {
+    core.capsules().any(|capsule| capsule.identity().name == id)
 }
 
 fn texts(replies: Vec<Reply>) -> impl Iterator<Item = String> {

@@ -1,5 +1,5 @@
 //! What an entry must be so that no reader of Sidekiq's keys trips over it. One bad member of a set takes a whole page of Sidekiq's Web UI
-//! down, and "Retry All" takes what Ruby cannot read out of the set for ever.
+//! down, and "Retry All" takes what Ruby cannot read, or its client refuses, out of the set for ever.
 //!
 //! The rules were measured with Sidekiq 8.1.7; `tests/sidekiq/test_crashes.py` measures them again.
 
@@ -18,7 +18,7 @@ const MOST_WRAPPED: usize = 64 << 20;
 const TIMES: [&str; 5] = ["created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at"];
 
 /// A field and its value in JSON; None = to be removed.
-pub type Change = (&'static str, Option<Vec<u8>>);
+pub type Change = (Cow<'static, str>, Option<Vec<u8>>);
 
 /// The circumstances of an entry that is about to be written.
 #[derive(Clone, Copy)]
@@ -40,8 +40,10 @@ pub fn is_odd(key: &[u8], value: &[u8]) -> bool {
             !(first == b'-' || first.is_ascii_digit()) || value.len() > 20 || value.iter().any(|byte| *byte > b'9')
         }
         b"error_backtrace" => !is_compressed(value),
+        b"at" => number(value).is_none(),
+        b"retry_for" => !is_span(value),
         b"encrypt" | b"wrapped" => true,
-        _ => false,
+        _ => is_infinite(value),
     }
 }
 
@@ -60,36 +62,40 @@ pub fn changes(bytes: &[u8], place: Place) -> Result<Vec<Change>, Flaw> {
                 is_put_away = value == quoted(UNREADABLE);
             }
             b"args" => args = value,
-            b"queue" => has_queue = first == b'"',
-            b"tags" if first == b'"' => changes.push(("tags", Some([b"[", value, b"]"].concat()))),
-            b"tags" if !tags_are_fine(first) => changes.push(("tags", None)),
-            b"cattr" if !is_container(first) && first != b'n' => changes.push(("cattr", None)),
-            b"retry_count" if truthy && number(value).is_none() => changes.push(("retry_count", None)),
-            b"error_backtrace" if truthy && !is_compressed(value) => changes.push(("error_backtrace", None)),
+            b"queue" => has_queue = first == b'"' && value != b"\"\"",
+            b"tags" if first == b'"' => changes.push(("tags".into(), Some([b"[", value, b"]"].concat()))),
+            b"tags" if !tags_are_fine(first) => changes.push(("tags".into(), None)),
+            b"cattr" if !is_container(first) && first != b'n' => changes.push(("cattr".into(), None)),
+            b"retry_count" if truthy && number(value).is_none() => changes.push(("retry_count".into(), None)),
+            b"at" if number(value).is_none() => changes.push(("at".into(), None)),
+            b"retry_for" if !is_span(value) => changes.push(("retry_for".into(), None)),
+            b"error_backtrace" if truthy && !is_compressed(value) => changes.push(("error_backtrace".into(), None)),
             b"error_backtrace" => has_backtrace = truthy,
             b"encrypt" => is_encrypted = truthy,
             b"wrapped" => has_inner = truthy,
             key => {
                 let time = TIMES.iter().find(|time| time.as_bytes() == key);
                 if let Some(time) = time.filter(|_| truthy && number(value).is_none()) {
-                    changes.push((time, None));
+                    changes.push(((*time).into(), None));
+                } else if is_infinite(value) {
+                    changes.push((String::from_utf8_lossy(key).into_owned().into(), None));
                 }
             }
         }
     })?;
     let first_argument = args.strip_prefix(b"[").map_or(&b""[..], <[u8]>::trim_ascii_start).first().copied();
     if is_wrapper && has_inner && !matches!(first_argument, Some(b'{' | b'"')) {
-        changes.push(("wrapped", None));
+        changes.push(("wrapped".into(), None));
     }
     if is_encrypted && matches!(first_argument, None | Some(b']')) {
-        changes.push(("encrypt", None));
+        changes.push(("encrypt".into(), None));
     }
     // It has none of its own, and one that was added may not unpack.
     if is_put_away && has_backtrace {
-        changes.push(("error_backtrace", None));
+        changes.push(("error_backtrace".into(), None));
     }
     if !has_queue {
-        changes.push(("queue", Some(quoted(place.queue))));
+        changes.push(("queue".into(), Some(quoted(place.queue))));
     }
     Ok(changes)
 }
@@ -122,7 +128,7 @@ pub fn mended_retry(bytes: &[u8], place: Place) -> Vec<u8> {
         _ => return bytes,
     };
     let now = Compat::time(place.compat, place.now_ms);
-    seen.ok().and_then(|_| spliced(&bytes, &[(missing, Some(now))]).ok()).unwrap_or(bytes)
+    seen.ok().and_then(|_| spliced(&bytes, &[(missing.into(), Some(now))]).ok()).unwrap_or(bytes)
 }
 
 /// What becomes of bytes that are no job here, for `flaw`: themselves where every reader can show them and push them again, else a payload
@@ -188,7 +194,8 @@ fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn spliced(bytes: &[u8], changes: &[Change]) -> Result<Vec<u8>, Flaw> {
-    let changes: Vec<(&str, Option<&[u8]>)> = changes.iter().map(|(key, value)| (*key, value.as_deref())).collect();
+    let changes: Vec<(&str, Option<&[u8]>)> =
+        changes.iter().map(|(key, value)| (key.as_ref(), value.as_deref())).collect();
     splice(bytes, &changes)
 }
 
@@ -205,6 +212,18 @@ fn number(value: &[u8]) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// Ruby reads 1e999, and cannot write it. An integer of any length it can.
+fn is_infinite(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b'-' | b'0'..=b'9'))
+        && value.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+        && number(value).is_none()
+}
+
+/// What Sidekiq's client takes as `retry_for`: nothing, or up to a billion seconds.
+fn is_span(value: &[u8]) -> bool {
+    value.first().copied().is_some_and(is_nothing) || number(value).is_some_and(|seconds| seconds <= 1e9)
+}
+
 fn is_nothing(first: u8) -> bool {
     matches!(first, b'n' | b'f')
 }
@@ -214,7 +233,7 @@ fn is_container(first: u8) -> bool {
 }
 
 fn tags_are_fine(first: u8) -> bool {
-    is_container(first) || is_nothing(first)
+    first == b'[' || is_nothing(first)
 }
 
 /// By its beginning: base64 of a zlib header. Whether the rest unpacks is looked at in Python before a failure is written (`retry.py`); an entry

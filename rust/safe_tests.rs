@@ -27,6 +27,13 @@ fn each_field_is_mended_where_it_stands() {
         (r#""error_backtrace":["a"]"#, ""),
         (r#""error_backtrace":"zz""#, ""),
         (r#""encrypt":true"#, ""),
+        (r#""tags":{"a":1}"#, ""),
+        (r#""at":"soon""#, ""),
+        (r#""at":null"#, ""),
+        (r#""at":5.5"#, r#""at":5.5,"#),
+        (r#""retry_for":"1h""#, ""),
+        (r#""retry_for":1e10"#, ""),
+        (r#""unheard":1e999"#, ""),
         (r#""x":{"a":1,"b":2,"a":3}"#, r#""x":{"b":2,"a":3},"#),
         (r#""x":"\ud800""#, r#""x":"\ufffd","#),
     ];
@@ -37,6 +44,9 @@ fn each_field_is_mended_where_it_stands() {
     }
     assert_eq!(mend(r#"{"class":"A","args":[]}"#), r#"{"class":"A","args":[],"queue":"mail"}"#);
     assert_eq!(mend(r#"{"class":"A","queue":5,"args":[]}"#), r#"{"class":"A","queue":"mail","args":[]}"#);
+    assert_eq!(mend(r#"{"class":"A","queue":"","args":[]}"#), r#"{"class":"A","queue":"mail","args":[]}"#);
+    let long = format!(r#"{{"class":"A","args":[],"queue":"q","x":{}}}"#, "9".repeat(400));
+    assert_eq!(mend(&long), long, "Ruby has integers of any length");
     let wrapper = r#"{"class":"Sidekiq::ActiveJob::Wrapper","wrapped":"A","queue":"q","args":"#;
     assert_eq!(mend(&format!("{wrapper}[5]}}")), r#"{"class":"Sidekiq::ActiveJob::Wrapper","queue":"q","args":[5]}"#);
     assert_eq!(mend(&format!("{wrapper}[ {{}}]}}")), format!("{wrapper}[ {{}}]}}"));

@@ -44,8 +44,6 @@ def test_what_was_read_can_be_given_again() -> None:
     ("given", "message"),
     [
         (["serial"], "must be given by name"),
-        ({"async": {"queues": ["a"]}}, "other than 'async'"),
-        ({"serial": {"queues": ["a"]}, "serial-async": {"queues": ["b"]}}, "other than 'async'"),
         ({"a b": {"queues": ["a"]}}, "must have names of letters"),
         ({1: {"queues": ["a"]}}, "must have names of letters"),
         ({"serial": ["a"]}, "'serial' has no queues"),

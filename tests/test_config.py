@@ -353,7 +353,7 @@ def test_a_sidekiq_yml_may_hold_what_is_meant_for_ruby(write: Write) -> None:
     assert config.notices == [f"{path}: 'blocking_pool' means nothing to fastkiq"]
 
 
-@pytest.mark.parametrize(("threads", "concurrency"), [("", 5), ("12", 12), ("many", 5)])
+@pytest.mark.parametrize(("threads", "concurrency"), [("", 5), ("12", 12), ("many", 5), ("9" * 5_000, 5)])
 def test_a_sidekiq_yml_has_sidekiq_s_default(
     threads: str, concurrency: int, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

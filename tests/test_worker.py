@@ -287,6 +287,21 @@ def test_the_table_has_names_aliases_and_unique_class_names() -> None:
     assert table["old.Mailer"][0].worker is first
 
 
+def test_what_is_said_of_a_class_nobody_goes_by() -> None:
+    def define(outer: str) -> None:
+        type(fastkiq.Worker)("Mailer", (fastkiq.Worker,), {"perform": lambda self: None, "__module__": outer})
+
+    assert 'name="Mails::Mailer" or aliases=("Mails::Mailer",)' in registry.unknown("Mails::Mailer")
+    assert registry.unknown("Mails::Mailer").startswith("no loaded module defines Mails::Mailer")
+    define("shop")
+    one = registry.unknown("Mails::Mailer")
+    assert one == 'no worker goes by Mails::Mailer: if shop.Mailer is to run it, give that class name="Mails::Mailer"'
+    define("blog")
+    assert registry.unknown("Mailer") == (
+        'several workers may be meant by Mailer (blog.Mailer, shop.Mailer): give one of them name="Mailer"'
+    )
+
+
 def test_a_class_in_main_or_a_loaded_file_takes_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
     main = SimpleNamespace(__file__="/srv/app/jobs.py", __spec__=None)
     monkeypatch.setitem(registry.sys.modules, "__main__", main)  # type: ignore[attr-defined]

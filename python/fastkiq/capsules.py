@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 """The capsule that the settings `queues`, `concurrency` and `async_concurrency` are about."""
-_RESERVED: Final = "async"
-"""Readers see the default capsule's coroutines by this name, and those of others by theirs with `-async` behind."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _CHECKS: Final = {"queues": queues, "concurrency": whole(1, 10_000), "async_concurrency": whole(1, 100_000)}
 
@@ -42,8 +40,6 @@ def check(value: Any) -> tuple[Capsule, ...]:
 def _capsule(name: Any, given: Any) -> Capsule:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("must have names of letters, digits and _ . -")
-    if name == _RESERVED or name.endswith(f"-{_RESERVED}"):
-        raise ValueError(f"must have names other than {_RESERVED!r} and what ends in '-{_RESERVED}'")
     if not isinstance(given, Mapping) or not given.get("queues"):
         raise ValueError(f"must each say what they serve: {shown(name)} has no queues")
     read: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """When a failed job runs again: the terms its payload sets, range-checked, and the delays."""
 
+import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
 
     Its pages need the queue, times that are numbers, a list as `tags`, an `error_backtrace` that unpacks; a job without
     a jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler. A wrapper of Active
-    Job's must hold what is unwrapped.
+    Job's must hold what is unwrapped. "Retry All" loses what Sidekiq's client refuses to push: an `at` or a `retry_for`
+    that is no number, and infinity, which Ruby reads and cannot write.
     """
     fields: dict[str, Any] = {}
     if payload.get("queue") != queue:
@@ -146,6 +148,11 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
         fields["error_backtrace"] = None
     if "retry_count" in payload and _stored_count(payload["retry_count"]) is None:
         fields["retry_count"] = None
+    if "at" in payload and epoch_seconds(payload["at"]) is None:
+        fields["at"] = None
+    if payload.get("retry_for") and _seconds(payload["retry_for"]) is None:
+        fields["retry_for"] = None
+    fields |= {key: None for key, value in payload.items() if isinstance(value, float) and math.isinf(value)}
     return fields | active_job.repair(payload)
 
 

@@ -63,7 +63,7 @@ def read(path: Path, text: str, environment: str, known: list[str]) -> Contents:
 
 def _threads() -> int:
     threads = os.environ.get("RAILS_MAX_THREADS", "")
-    return int(threads) if threads.isascii() and threads.isdigit() else CONCURRENCY
+    return int(threads) if _is_digits(threads) else CONCURRENCY
 
 
 def _settings(table: dict[Any, Any], source: str, known: list[str], notices: list[str]) -> dict[str, Any]:

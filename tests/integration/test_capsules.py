@@ -4,6 +4,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,21 @@ def test_one_process_in_the_eyes_of_readers(worker_process: Start, redis: redis_
     assert info["concurrency"] == 7
     assert int(redis.hget(identity, "concurrency")) == 110
     assert redis.zcard("fastkiq:alive") == 3, "each capsule has a lease of its own"
+
+
+def test_no_two_pools_have_one_name(worker_process: Start, redis: redis_py.Redis, tmp_path: Path) -> None:
+    """Ruby refuses an object that has a key twice."""
+    names = ["async", "a", "a-async"]
+    capsules = "".join(f'[capsules.{name}]\nqueues = ["q"]\nconcurrency = 1\n' for name in names)
+    (tmp_path / "own.toml").write_text(capsules)
+    source = "import fastkiq\n@fastkiq.job\nasync def run(): ..."
+    worker_process(source, "-C", "own.toml").wait_for("ready")
+    (identity,) = redis.smembers("processes")
+    pairs = json.loads(redis.hget(identity, "info"), object_pairs_hook=list)
+    shown = [name for name, _ in dict(pairs)["capsules"]]
+    assert sorted(shown) == sorted(
+        ["default", "async-async", "async", "async-async-async", "a", "a-async-async", "a-async", "a-async-async-async"]
+    )
 
 
 def test_coroutines_keep_to_the_number_of_their_capsule(

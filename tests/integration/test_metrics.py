@@ -166,6 +166,29 @@ def test_a_full_redis_refuses_and_gets_the_counts_later(
         assert totals(redis)["app.Quick"]["p"] == sum(histogram(redis, "app.Quick")) == 20
 
 
+@pytest.mark.parametrize("denied", ["multi", "exec"])
+def test_where_transactions_are_denied_nothing_is_counted_twice(
+    worker_process: Start, start_server: Callable[..., Server], denied: str
+) -> None:
+    """Without MULTI each command is one of its own, and the last one fails all the same."""
+    own = start_server()
+    with own.client() as redis:
+        redis.execute_command("ACL", "SETUSER", "narrow", "on", ">pw", "~*", "&*", "+@all", f"-{denied}")
+        child = worker_process(APP, env={"FASTKIQ_REDIS_URL": own.url.replace("://", "://narrow:pw@")})
+        child.wait_for("ready")
+        fastkiq.Client(own.url).push_bulk("app.Quick", [()] * 20)
+        wait_until(lambda: redis.get("stat:processed") == b"20", 10, "the runs")
+        wait_until(lambda: denials(redis, denied) > 0, 10, "a beat that would write")
+        assert child.stop() == 0
+        assert totals(redis) == {} or totals(redis)["app.Quick"]["p"] == 20
+        assert "Redis refuses" in child.output()
+        assert "(metrics)" in child.output()
+
+
+def denials(redis: redis_py.Redis, command: str) -> int:
+    return sum(int(entry["count"]) for entry in redis.acl_log() if entry["object"] == command)
+
+
 def refusals(redis: redis_py.Redis, command: str) -> int:
     """How often Redis has turned a command away."""
     return int(redis.info("commandstats").get(f"cmdstat_{command}", {}).get("rejected_calls", 0))

@@ -3,12 +3,16 @@
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis as redis_py
 
+from children import Child
 from readable import flaw
-from sidekiq.judge import Ruby
+from servers import wait_until
+from sidekiq.judge import APP, Ruby
 
 PLACES = ("retry", "dead", "schedule", "queue:mail")
 NOW = 1_795_305_947_963
@@ -97,6 +101,36 @@ def test_retry_all_loses_what_ruby_cannot_read(ruby: Ruby, redis: Any) -> None:
     with pytest.raises(RuntimeError, match="ParserError"):
         ruby("web", requests=[["POST", "/morgue/all/retry"]])
     assert redis.zcard("dead") == 0
+
+
+REFUSED: dict[str, list[Any]] = {
+    "at": ["soon", None, [], {}, INFINITE],
+    "tags": [{}, {"a": 1}, "x", True],
+    "retry_for": ["1h", [1], True, 10**10, INFINITE],
+    "queue": ["", None, 5],
+    "retry_count": ["3", INFINITE],
+    "display_class": [INFINITE],
+    "unheard": [INFINITE],
+}
+
+
+@pytest.mark.parametrize("kind", ["fastkiq.Unreadable", "Boom", "LastBoom", "Unknown"])
+def test_retry_all_loses_nothing_that_fastkiq_has_put_away(
+    ruby: Ruby, worker_process: Callable[..., Child], redis: redis_py.Redis, kind: str
+) -> None:
+    """What Sidekiq's client refuses to push has been taken out of the set before."""
+    fields = [(key, value) for key, values in REFUSED.items() for value in values]
+    for number, (key, value) in enumerate(fields):
+        redis.lpush("queue:default", entry(**{"class": kind, "jid": f"{number:024}", key: value}))
+    child = worker_process(APP)
+    child.wait_for("ready")
+    wait_until(lambda: redis.zcard("retry") + redis.zcard("dead") == len(fields), 15, "all of them")
+    assert child.stop() == 0
+    for key, page in (("retry", "retries"), ("dead", "morgue")):
+        if redis.zcard(key):
+            ruby("web", requests=[["POST", f"/{page}/all/retry"]])
+    queued = [json.loads(job)["jid"] for job in redis.lrange("queue:default", 0, -1)]
+    assert sorted(queued) == [f"{number:024}" for number in range(len(fields))]
 
 
 INFO = {"hostname": "h", "started_at": 1.0, "pid": 1, "queues": ["default"], "capsules": {}}

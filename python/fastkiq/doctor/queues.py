@@ -156,7 +156,9 @@ def _unknown(facts: Facts) -> Finding:
     if not names:
         return Finding("classes", "ok", "no job is seen to wait for a process that knows its class")
     listed = ", ".join(f"{name} ({size:,})" for name, size in list(names.items())[:_NAMED])
-    found = f"of the next jobs in retry {sum(names.values()):,} have met a process that does not know their class: {listed}"
+    found = (
+        f"of the next jobs in retry {sum(names.values()):,} have met a process that does not know their class: {listed}"
+    )
     do = "load the modules that define them wherever their queues are served, or leave those queues to who knows them"
     return Finding("classes", "warning", found, do)
 
