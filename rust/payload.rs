@@ -91,14 +91,18 @@ pub fn scan(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Flaw> {
         let first = bytes[value.start];
         match member.key.as_ref() {
             b"class" => class = (first == b'"' && value.len() > 2).then_some(value),
-            b"wrapped" => wrapped = (first == b'"' && value.len() > 2).then_some(value),
             b"jid" if first == b'"' => envelope.jid = value,
             b"queue" if first == b'"' => envelope.queue = Some(value),
             b"args" => args = (first == b'[').then_some(value),
-            b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
-            _ => {}
+            key => {
+                envelope.is_odd |= safe::is_odd(key, &bytes[value.clone()]);
+                match key {
+                    b"wrapped" => wrapped = (first == b'"' && value.len() > 2).then_some(value),
+                    b"failed_at" => envelope.has_failed = matches!(first, b'-' | b'0'..=b'9'),
+                    _ => {}
+                }
+            }
         }
-        envelope.is_odd |= safe::is_odd(&member.key, &bytes[member.value.clone()]);
     })?;
     let class = class.ok_or(Flaw::NoClass)?;
     envelope.wrapped.clone_from(&wrapped);
