@@ -276,8 +276,12 @@ fn prune_processes(core: &Core, connection: &mut Connection) -> Result<()> {
         let names = byte_strings(reply.next().and_then(Reply::array).unwrap_or_default());
         let calls: Vec<_> = names.iter().map(|name| command(&[b"HEXISTS", name, b"info"])).collect();
         let known = if calls.is_empty() { Vec::new() } else { run_pipeline(connection, &calls)? };
-        let gone =
-            names.iter().zip(known).filter(|(_, known)| known.as_int() == Some(0)).map(|(name, _)| name.as_slice());
+        // A key of another type is no process either, and Ruby's reader would trip over it.
+        let is_none = |known: &Reply| match known {
+            Reply::Error { code, .. } => code == "WRONGTYPE",
+            known => known.as_int() == Some(0),
+        };
+        let gone = names.iter().zip(known).filter(|(_, known)| is_none(known)).map(|(name, _)| name.as_slice());
         let words: Vec<&[u8]> = [b"SREM".as_slice(), keys::PROCESSES].into_iter().chain(gone).collect();
         if words.len() > 2 {
             connection.command(&words)?;

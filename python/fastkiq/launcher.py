@@ -124,7 +124,8 @@ class Launcher:
         self.policy.stopping = True
         if late:
             returned = self.server.give_back_running()
-            logger.warning("out of time, so back in their queues: %s", counted(returned, "job"))
+            why = "stopped at once" if hurried() else "out of time"
+            logger.warning("%s, so back in their queues: %s", why, counted(returned, "job"))
             for thread in self._threads:
                 if thread.name in late and thread.ident is not None:
                     _core.raise_in_thread(thread.ident, Shutdown)

@@ -79,7 +79,7 @@ def _settings(table: dict[Any, Any], source: str, known: list[str], notices: lis
         elif key == "queues":
             values[key] = _queues(value)
         elif key == "capsules" and isinstance(value, dict):
-            values[key] = {str(name): _capsule(each) for name, each in value.items()}
+            values[key] = {str(name) if isinstance(name, int) else name: _capsule(each) for name, each in value.items()}
         elif key in known:
             values[key] = value
         elif not isinstance(value, dict):  # the sections of other environments, and those of gems

@@ -71,7 +71,8 @@ def _mention_sections(environment: str, sections: list[str]) -> None:
         name = printable(environment, 80)
         there = printable(", ".join(sections), 200)
         hint = suggestion(environment, sections)
-        click.echo(f"fastkiq: -e {name}: the configuration file has no such section, only: {there}{hint}", err=True)
+        text = f"no such section in the configuration file, so none applies; there: {there}{hint}"
+        click.echo(f"fastkiq: -e {name}: {text}", err=True)
 
 
 def hide_password(url: str) -> None:
