@@ -25,6 +25,8 @@ def test_deploys_under_load(crew: NewCrew, redis_url: str, redis: redis_py.Redis
     """The process ends within its timeout and 3.5 s; what it interrupted is in front, counted as by Sidekiq."""
     chance = dice("deploys")
     every, deploys, longest = scaled((1.0, 2, 2.5), (5.0, 20, 40.0))
+    # A long job of three in each round: no more of them than the threads can end while the last process has them.
+    pause = scaled(0.1, 0.6)
     client = fastkiq.Client(redis_url)
     workers = crew(redis_url, "-c", str(THREADS), "-t", str(TIMEOUT))
     jobs: set[int] = set()
@@ -36,7 +38,7 @@ def test_deploys_under_load(crew: NewCrew, redis_url: str, redis: redis_py.Redis
         until = time.monotonic() + every
         while time.monotonic() < until:
             jobs |= push(client, chance, len(jobs), longest)
-            time.sleep(0.1)
+            time.sleep(pause)
         successor = workers.start()
         successor.child.wait_for("ready")
         started = time.monotonic()
