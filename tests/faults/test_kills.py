@@ -66,7 +66,7 @@ def test_workers_killed_at_random_moments(
         finally:
             jobs = load.stop()
         found = settle(redis, ledger, jobs)
-        again = repeats(ledger, workers.deaths, ACK_NS + NOTE_NS + (4 * 6_000_000 if far else 0))
+        again = repeats(ledger, workers.deaths, ACK_NS + NOTE_NS + (8 * 6_000_000 if far else 0))
         workers.stop()
     assert not again.unexcused, again.unexcused[:10]
     assert not load.uncertain
@@ -80,9 +80,9 @@ def test_workers_killed_at_random_moments(
         moments=dict(states + moments(ledger, helds)),
     )
     assert any(one.jobs for one in helds), "no job was ever held by a process that was killed"
-    # The short form has other tests beside it. Of a hundred with Redis 3 ms away one took 10 s; why is not yet known.
-    assert delays[-2 if far else -1] < scaled(4, 2)
-    assert delays[-1] < 15
+    # A worker lives for 0.8 s here: with Redis 3 ms away those who recover are often killed at it.
+    assert delays[len(delays) // 2] < scaled(2, 1)
+    assert delays[-1] < (15 if far else scaled(4, 2))  # the short form has other tests beside it
 
 
 @pytest.mark.timeout(900)
