@@ -1,0 +1,207 @@
+"""Queues: lists of jobs, the newest first, the next to run last."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from fastkiq.api.connection import Redis, connect
+from fastkiq.api.filter import Filter
+from fastkiq.api.members import members
+from fastkiq.api.page import Page
+from fastkiq.api.scripts import run
+from fastkiq.api.values import ANSWER, LONGEST, TOGETHER, groups, text
+from fastkiq.config import Config
+from fastkiq.errors import ArgumentError, RedisReplyError
+from fastkiq.job import Job
+from fastkiq.retry import epoch_seconds
+
+MOST_QUEUES: Final = 100_000
+"""Queues that are counted: some 0.3 s."""
+_LOOK: Final = 5_000
+_CURSOR: Final = re.compile(r"(head|tail)_([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue at a glance."""
+
+    name: str
+    size: int
+    """Jobs that wait; those claimed by a process are in none."""
+    latency: float | None
+    """Seconds that its next job has waited since it was enqueued; None when that is too long to be read."""
+    is_paused: bool
+
+
+def queues(redis: Redis | None = None, *, most: int = 1_000, notes: list[str] | None = None) -> list[QueueState]:
+    """So many queues, by name, in a few round trips. `notes` gets what is left out, and why."""
+    redis = redis if redis is not None else connect()
+    found: list[QueueState] = []
+    notes = notes if notes is not None else []
+    for some in groups(members(redis, "queues", most, notes, "shown"), 250):
+        keys = [b"queue:" + name for name in some]
+        flat = run(redis, "lengths", ["paused", *keys], [LONGEST // 16, *some])
+        now = flat[0] + flat[1] / 1e6
+        for at, name in enumerate(some):
+            size, job, paused = flat[2 + at * 3 : 5 + at * 3]
+            if size < 0:
+                notes.append(f"queue:{text(name)!r:.200} is no list: it is left out")
+                continue
+            found.append(QueueState(text(name), size, _age(job, now) if job or not size else None, paused == 1))
+    return sorted(found, key=lambda queue: queue.name)
+
+
+def enqueued(redis: Redis, notes: list[str]) -> int:
+    """Jobs in all queues."""
+    sizes = 0
+    for some in groups(members(redis, "queues", MOST_QUEUES, notes, "counted"), TOGETHER):
+        sizes += run(redis, "sizes", [b"queue:" + name for name in some], [])
+    return sizes
+
+
+class Queue:
+    """One queue, whether or not it has jobs. `redis` is a client of `connect()`."""
+
+    def __init__(self, name: str = "default", redis: Redis | None = None, *, config: Config | None = None) -> None:
+        self.name = name
+        self.key = f"queue:{name}"
+        self.redis = redis if redis is not None else connect(config)
+
+    @classmethod
+    def all(cls, redis: Redis | None = None) -> list["Queue"]:
+        """Those to which something was ever enqueued, by name; at most 1,000."""
+        redis = redis if redis is not None else connect()
+        return [cls(text(name), redis) for name in sorted(members(redis, "queues", 1_000, []))]
+
+    def state(self) -> QueueState:
+        """Size, latency and whether it is paused, in one round trip. Raises RedisReplyError when it is no list."""
+        seconds, micros, size, job, paused = run(
+            self.redis, "lengths", ["paused", self.key], [LONGEST // 16, self.name]
+        )
+        if size < 0:
+            raise RedisReplyError(f"WRONGTYPE {self.key} is no list")
+        age = _age(job, seconds + micros / 1e6) if job or not size else None
+        return QueueState(self.name, size, age, paused == 1)
+
+    @property
+    def size(self) -> int:
+        """Jobs that wait."""
+        return self.state().size
+
+    @property
+    def latency(self) -> float:
+        """Seconds that its next job has waited since it was enqueued; 0 when there is none or it does not say."""
+        return self.state().latency or 0.0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no process takes jobs from it."""
+        return self.state().is_paused
+
+    def memory(self) -> int:
+        """Bytes that it takes in Redis, about: Redis looks at a few of its jobs."""
+        return int(self.redis.memory_usage(self.key, samples=5) or 0)
+
+    def pause(self) -> None:
+        """No process takes jobs from it any more; those that run go on. It is heard within a beat (5 s)."""
+        self.redis.sadd("paused", self.name)
+
+    def resume(self) -> None:
+        """Jobs are taken from it again."""
+        self.redis.srem("paused", self.name)
+
+    def clear(self) -> int:
+        """Deletes all jobs that wait, and the queue from the list of queues; answers how many jobs that were."""
+        with self.redis.pipeline() as pipeline:
+            pipeline.llen(self.key)
+            pipeline.unlink(self.key)
+            pipeline.srem("queues", self.name)
+            return int(pipeline.execute()[0])
+
+    def page(
+        self,
+        cursor: str | None = None,
+        limit: int = 25,
+        wanted: Filter | None = None,
+        *,
+        order: str = "latest",
+        look: int = 20_000,
+        seconds: float = 0.05,
+    ) -> Page[Job]:
+        """At most `limit` jobs, `latest` enqueued first or `next` to run first. Jobs that come or go move what a later
+        page shows: a queue in motion has no fixed places. With a filter as `JobSet.page`."""
+        at = _position(cursor, order)
+        needles = list(wanted.needles()) if wanted else []
+        items: list[Job] = []
+        total, looked, unread = 0, 0, 0
+        deadline = time.monotonic() + seconds
+        over = False
+        while True:
+            left = limit - len(items)
+            ask, most = (min(_LOOK, look - looked), TOGETHER) if wanted else (left, left)
+            total, seen, flat = run(self.redis, "jobs", [self.key], [order, at, ask, most, LONGEST, ANSWER, *needles])
+            if total < 0:
+                return Page([], 0, notes=[f"{self.key} is no list: it is left out"])
+            looked, start, at = looked + seen, at, at + seen
+            for index in range(0, len(flat), 2):
+                raw, passed = flat[index], flat[index + 1]
+                job = Job.from_bytes(raw or b"", queue=self.name)
+                if wanted and raw is None:
+                    unread += 1
+                elif not wanted or wanted.matches(job):
+                    items.append(job)
+                    if len(items) == limit:
+                        at = start + passed
+                        break
+            over = at >= total or not seen
+            if len(items) >= limit or over or (wanted and (looked >= look or time.monotonic() > deadline)):
+                break
+        where = "tail" if order == "next" else "head"
+        notes = [f"{unread:,} jobs are longer than {LONGEST:,} bytes: they were not looked into"] if unread else []
+        return Page(items, total, looked, None if over else f"{where}_{at}", notes)
+
+    def __iter__(self) -> Iterator[Job]:
+        """All jobs, the latest first, read page by page. Jobs that are pushed meanwhile are not seen, and hide none."""
+        cursor: str | None = None
+        last: bytes | None = None
+        while True:
+            page = self.page(cursor, TOGETHER)
+            fresh = list(page.items)
+            # What was pushed since the last page has moved all to the right: the beginning comes once more.
+            known = next((index for index, job in enumerate(fresh) if job.raw == last), -1) if last is not None else -1
+            yield from fresh[known + 1 :]
+            if page.next is None:
+                return
+            last, cursor = (fresh[-1].raw if fresh else last), page.next
+
+    def find(self, jid: str) -> Job | None:
+        """The waiting job with this jid, by a walk over the whole queue."""
+        cursor: str | None = None
+        while jid:
+            page = self.page(cursor, 1, Filter(jid=jid), look=1_000_000, seconds=10)
+            if page.items:
+                return page.items[0]
+            if page.next is None:
+                break
+            cursor = page.next
+        return None
+
+    def delete(self, job: Job) -> bool:
+        """Takes one waiting job out for good, by its stored bytes. False: it was gone, or a process has it."""
+        return int(self.redis.lrem(self.key, -1, job.raw)) == 1  # type: ignore[arg-type]  # redis-py's type forgets bytes
+
+
+def _age(job: bytes | None, now: float) -> float:
+    enqueued_at = None if job is None else epoch_seconds(Job.from_bytes(job).payload.get("enqueued_at"))
+    return 0.0 if enqueued_at is None else max(0.0, now - enqueued_at)
+
+
+def _position(cursor: str | None, order: str) -> int:
+    if not cursor:
+        return 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or (found[1] == "tail") != (order == "next"):
+        raise ArgumentError(f"this is no cursor of a listing: {cursor[:40]!r}")
+    return int(found[2])
