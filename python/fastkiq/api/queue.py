@@ -117,11 +117,7 @@ class Queue:
 
     def clear(self) -> int:
         """Deletes all jobs that wait, and the queue from the list of queues; answers how many jobs that were."""
-        with self.redis.pipeline() as pipeline:
-            pipeline.llen(self.key)
-            pipeline.unlink(self.key)
-            pipeline.srem("queues", self.name)
-            return int(pipeline.execute()[0])
+        return int(run(self.redis, "clear", [self.key, "queues"], [self.name]))
 
     def page(
         self,
