@@ -1,0 +1,24 @@
+"""Fixtures for `tests/web` and `tests/browser`: their conftest.py imports them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from fastkiq.web import app
+from web_probe import Deeds, probing
+from web_server import serve_asgi
+
+
+@pytest.fixture
+def web(redis_url: str) -> Iterator[Callable[..., str]]:
+    """`web(**options)`: the web UI on a real socket, on `redis_url` unless told otherwise; answers its URL."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(serve_asgi(app(**{"redis_url": redis_url, **options})))
+
+
+@pytest.fixture
+def deeds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deeds]:
+    """What the pages of `web_probe` have changed. Whoever asks for it has them in each application made afterwards."""
+    with probing(monkeypatch) as found:
+        yield found
