@@ -1,5 +1,5 @@
 """The web UI on real sockets; `web_fixtures` says what the fixtures are."""
 
-from web_fixtures import deeds, web
+from web_fixtures import deeds, django_project, web
 
-__all__ = ["deeds", "web"]
+__all__ = ["deeds", "django_project", "web"]
