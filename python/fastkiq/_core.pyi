@@ -292,6 +292,13 @@ class Server:
         """For --drain: (jobs in the served queues, due within `horizon` seconds in retry and schedule for them, later
         ones)."""
 
+    def serve_health(self, address: str, /) -> str:
+        """Answers `/live`, `/ready` and `/metrics` at `HOST:PORT` (port 0: any) from now on, whatever the interpreter
+        does; answers where. Raises OSError when that address cannot be had."""
+
+    def end_health(self) -> None:
+        """No longer."""
+
     def stop(self) -> None:
         """Flushes, leaves the registry, joins the threads. `Processor.next` answers None afterwards. Idempotent."""
 
