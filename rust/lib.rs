@@ -109,7 +109,7 @@ mod core {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
-    use super::functions::{blank_title, decode, encode, parse_url, raise_in_thread, splice};
+    use super::functions::{blank_title, decode, encode, mended, parse_url, raise_in_thread, splice};
     #[pymodule_export]
     use super::jids::Jids;
     #[pymodule_export]

@@ -18,6 +18,7 @@ __all__ = [
     "debug_build",
     "decode",
     "encode",
+    "mended",
     "parse_url",
     "raise_in_thread",
     "schema",
@@ -315,6 +316,16 @@ def decode(data: bytes | str, /) -> Any:
 
 def splice(payload: bytes, fields: Mapping[str, Any], /) -> bytes:
     """Sets (or with None removes) top-level fields of a stored JSON object; every other byte stays as it is."""
+
+def mended(
+    raw: bytes, queue: str, to: Literal["queue", "retry", "schedule", "dead"], compat: str | None = None, /
+) -> bytes:
+    """A stored entry as it may be written to another place: without what a page of Sidekiq's would crash on or its
+    "Retry All" would lose, all else byte for byte; `raw` itself when nothing must change.
+
+    One that names no queue gets `queue`. For `retry` it gets the time that its page shows, where it has none: now, in
+    the form of `compat`. What no job can be made of goes to a set whole inside of a payload of the class
+    `fastkiq.Unreadable`, and to a queue as it is. Whoever moves it to a queue sets `enqueued_at` himself."""
 
 def raise_in_thread(thread_id: int, exception: type[BaseException], /) -> bool: ...
 def blank_title(secret: str, /) -> Literal[True, False]:
