@@ -206,7 +206,10 @@ class Queue:
         return None
 
     def delete(self, job: Job) -> bool:
-        """Takes one waiting job out for good, by its stored bytes. False: it was gone, or a process has it."""
+        """Takes one waiting job out for good, by its stored bytes. False: it was gone, or a process has it. Raises
+        ArgumentError for one that was too long to be read."""
+        if not job.raw:
+            raise ArgumentError("a job that is empty, or was too long to be read, cannot be deleted alone")
         return int(self.redis.lrem(self.key, -1, job.raw)) == 1  # type: ignore[arg-type]  # redis-py's type forgets bytes
 
 
