@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from fastkiq.api.connection import Redis, connect
+from fastkiq.api.connection import Redis, connect, translated
 from fastkiq.api.process import ProcessSet
 from fastkiq.api.queue import Queue, enqueued
 from fastkiq.api.values import number
@@ -79,7 +79,9 @@ class Stats:
         sizes = []
         for key, answer in zip(("stat:processed", "stat:failed", "schedule", "retry", "dead"), answers, strict=True):
             sizes.append(_sound(key, answer, notes))
-        processes, busy, _, _ = ProcessSet(self.redis).totals()
+        alive = ProcessSet(self.redis)
+        processes, busy, _, _ = alive.totals()
+        notes += alive.notes
         waiting = enqueued(self.redis, notes)
         return Summary(sizes[0], sizes[1], busy, processes, waiting, sizes[2], sizes[3], sizes[4], notes)
 
@@ -121,8 +123,6 @@ class Stats:
 def _sound(key: str, answer: object, notes: list[str]) -> int:
     if isinstance(answer, Exception):
         if "WRONGTYPE" not in str(answer):
-            from fastkiq.api.connection import translated
-
             raise translated(answer)
         notes.append(f"{printable(key, 200)} holds something else than it should: it is left out")
         return 0
