@@ -2,9 +2,9 @@
 
 from starlette.routing import BaseRoute
 
-from fastkiq.web.pages import dashboard, preferences, static
+from fastkiq.web.pages import dashboard, preferences, queue, queues, static, stats
 
 
 def routes() -> list[BaseRoute]:
     """All of them; the first that fits answers."""
-    return [*dashboard.routes, *preferences.routes, *static.routes]
+    return [*dashboard.routes, *queues.routes, *queue.routes, *stats.routes, *preferences.routes, *static.routes]
