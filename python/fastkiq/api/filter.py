@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from fastkiq.job import Job
+from fastkiq.printable import printable
 
 # What no JSON encoder writes in another way than as it is: only such a text can be looked for in stored bytes.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_ .:;,=()@#*!?$%~^|+-]+")
@@ -75,8 +76,12 @@ def argument_text(args: list[Any]) -> str:
 def signature(job: Job) -> str:
     """What errors of one kind have in common: the class, and the message's first line with `#` for each number and id.
 
-    Empty for a job without an error.
+    Printable, and without spaces at its ends: it travels in links and forms. Empty for a job without an error.
     """
-    message = (job.error_message or "").partition("\n")[0][:_LONGEST_SIGNATURE]
-    kind = (job.error_class or "")[:_LONGEST_SIGNATURE]
+    message = _line((job.error_message or "").partition("\n")[0])
+    kind = _line(job.error_class or "")
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
+
+
+def _line(text: str) -> str:
+    return printable(text[:_LONGEST_SIGNATURE])[:_LONGEST_SIGNATURE].strip()

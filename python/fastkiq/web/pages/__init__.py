@@ -2,9 +2,31 @@
 
 from starlette.routing import BaseRoute
 
-from fastkiq.web.pages import dashboard, preferences, static
+from fastkiq.web.pages import (
+    dashboard,
+    groups,
+    job_sets,
+    jobs,
+    preferences,
+    running,
+    search,
+    static,
+    sweeps,
+    waiting,
+)
 
 
 def routes() -> list[BaseRoute]:
     """All of them; the first that fits answers."""
-    return [*dashboard.routes, *preferences.routes, *static.routes]
+    return [
+        *dashboard.routes,
+        *job_sets.routes,
+        *groups.routes,
+        *sweeps.routes,
+        *jobs.routes,
+        *waiting.routes,
+        *running.routes,
+        *search.routes,
+        *preferences.routes,
+        *static.routes,
+    ]
