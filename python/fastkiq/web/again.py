@@ -50,7 +50,10 @@ def offer(job: Job) -> Offer:
 
 
 def run(job: Job, text: str | None) -> str:
-    """Enqueues it, and answers the new jid. `text`: the arguments as they were typed. Raises ArgumentError, RedisError."""
+    """Enqueues it, and answers the new jid. `text`: the arguments as they were typed.
+
+    Raises ArgumentError, RedisError.
+    """
     offered = offer(job)
     typed = None if text is None else text.replace("\r\n", "\n").strip()
     if not offered.is_possible:

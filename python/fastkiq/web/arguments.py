@@ -25,9 +25,12 @@ MOST_ON_PAGE: Final = 50_000
 """Characters of arguments, or of a payload, on a page of their own."""
 # Sidekiq's and our own fields of a payload: what they hold is no argument, whatever name is filtered.
 _FIELDS: Final = frozenset(
-    "class args jid queue retry created_at enqueued_at at retry_queue retry_for dead backtrace tags wrapped "
-    "display_class log_level profile profiler_options locale bid encrypt expires_in unique_for unique_until "
-    "retry_count failed_at retried_at error_message error_class error_backtrace discarded_at".split()
+    [
+        *("class", "wrapped", "display_class", "args", "jid", "bid", "queue", "tags", "locale", "log_level", "encrypt"),
+        *("created_at", "enqueued_at", "at", "failed_at", "retried_at", "discarded_at", "expires_in"),
+        *("retry", "retry_count", "retry_queue", "retry_for", "dead", "backtrace", "unique_for", "unique_until"),
+        *("error_class", "error_message", "error_backtrace", "profile", "profiler_options"),
+    ]
 )
 
 

@@ -77,10 +77,11 @@ def timeline(job: Job, last: Sequence[Moment]) -> list[Moment]:
 def which(job: Job, further: int) -> str:
     """`attempt 3 of 26`: the last that failed, or one `further`."""
     tried = attempts(job)
-    current = number(tried.failed + further)
-    if tried.most is None:
-        return _("attempt %(number)s", number=current)
-    return _("attempt %(number)s of %(most)s", number=current, most=number(tried.most))
+    attempt = tried.failed + further
+    # One that was put into its queue by hand, or whose worker allows fewer now, may be past the end.
+    if tried.most is None or attempt > tried.most:
+        return _("attempt %(number)s", number=number(attempt))
+    return _("attempt %(number)s of %(most)s", number=number(attempt), most=number(tried.most))
 
 
 def _unknown(tried: Attempts) -> str:

@@ -96,5 +96,11 @@ def _is_stale(count: Count, now: float) -> bool:
 
 def _copy(group: Group) -> Group:
     return Group(
-        group.signature, group.error_class, group.message, group.count, group.earliest, group.latest, dict(group.classes)
+        group.signature,
+        group.error_class,
+        group.message,
+        group.count,
+        group.earliest,
+        group.latest,
+        dict(group.classes),
     )

@@ -53,8 +53,8 @@ def of(jobs: JobSet) -> SetPages:
 
 
 def key_of(entry: Entry) -> str:
-    """How pages address an entry: `score-jid` as Sidekiq's, or `score-@digest` of one whose jid is none, or no part of a
-    path."""
+    """How pages address an entry: `score-jid` as Sidekiq's, or `score-@digest` where the jid is none, or would not do as
+    part of a path."""
     jid = entry.job.jid
     return entry.id if entry.is_whole and _JID.fullmatch(jid) else f"{entry.score!r}-{_digest(entry)}"
 
@@ -64,7 +64,7 @@ def find(pages: SetPages, key: str) -> Entry | None:
     found = _KEY.fullmatch(key)
     score = _score(found[1]) if found else None
     if found is None or score is None:
-        raise BadRequest(_("%(key)s is no address of a job: it is the score, a hyphen, and the job's ID.", key=key[:80]))
+        raise BadRequest(_("%(key)s is no address of a job: that is its score, a hyphen, and its ID.", key=key[:80]))
     jobs = pages.jobs
     entry = jobs.find(found[2], score)
     if entry is not None or not _DIGEST.fullmatch(found[2]):

@@ -60,8 +60,12 @@ def done_words(name: str, outcome: Outcome) -> str:
     done = outcome.done
     parts = [
         {
-            "retry": ngettext("%(count)s job is in its queue again.", "%(count)s jobs are in their queues again.", done),
-            "add_to_queue": ngettext("%(count)s job was put into its queue.", "%(count)s jobs were put into their queues.", done),
+            "retry": ngettext(
+                "%(count)s job is in its queue again.", "%(count)s jobs are in their queues again.", done
+            ),
+            "add_to_queue": ngettext(
+                "%(count)s job was put into its queue.", "%(count)s jobs were put into their queues.", done
+            ),
             "kill": ngettext("%(count)s job is dead now.", "%(count)s jobs are dead now.", done),
             "delete": ngettext("%(count)s job was deleted.", "%(count)s jobs were deleted.", done),
         }[name]

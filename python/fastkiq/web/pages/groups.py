@@ -43,7 +43,7 @@ def _group(pages: SetPages, group: Group, parameters: dict[str, str]) -> dict[st
         "key": group.signature,
         "title": cut(group.signature, 300) or _("No error is kept"),
         "error_class": cut(group.error_class, 200),
-        "sample": cut(group.message, 400),
+        "sample": "" if group.signature.endswith(group.message) else cut(group.message, 400),
         "count": group.count,
         "classes": [(cut(name, 100) or _("No job"), number) for name, number in classes[:_MOST_CLASSES]],
         "more_classes": max(0, len(classes) - _MOST_CLASSES),

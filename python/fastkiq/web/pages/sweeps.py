@@ -80,7 +80,9 @@ def _question(pages: SetPages, name: str, wanted: Filter) -> str:
         size = pages.jobs.size
         return {
             "retry": ngettext("Retry the only job here?", "Retry all %(count)s jobs now?", size),
-            "add_to_queue": ngettext("Put the only job into its queue?", "Put all %(count)s jobs into their queues now?", size),
+            "add_to_queue": ngettext(
+                "Put the only job into its queue?", "Put all %(count)s jobs into their queues now?", size
+            ),
             "kill": ngettext("Kill the only job here?", "Kill all %(count)s jobs?", size),
             "delete": ngettext(
                 "Delete the only job here? It cannot be brought back.",
