@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq.config import Config
 from fastkiq.web.assets import Assets, packaged
+from fastkiq.web.sampler import Sampler
 from fastkiq.web.security.credentials import Credentials
 from fastkiq.web.security.hosts import HostList
 
@@ -32,6 +33,7 @@ class Site:
     secret: bytes = field(kw_only=True, repr=False)
     """Signs the tokens of forms."""
     assets: Assets = field(default_factory=packaged)
+    sampler: Sampler = field(default_factory=Sampler, repr=False)
 
     @cached_property
     def redis(self) -> "Redis":
