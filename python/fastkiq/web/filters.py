@@ -24,8 +24,8 @@ NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ShownFilter(Filter):
-    """Texts and arguments are looked for in what is shown: else each value that is not shown could be guessed, letter by
-    letter, from the number of matches."""
+    """Texts and arguments are looked for in what is shown: else what is not shown could be guessed, letter by letter,
+    from the number of matches."""
 
     def needles(self) -> Iterator[bytes]:
         """Those of what is shown as it is stored."""

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fastkiq.api import Filter, Group, Grouping, JobSet
@@ -64,7 +64,7 @@ def counted(site: Site, jobs: JobSet, wanted: Filter) -> Counted:
         found = count.grouping
         age = 0.0 if count.completed is None else time.monotonic() - count.completed
         # Copies: another request counts on while this one's page is being made.
-        groups = [_copy(group) for group in found.groups]
+        groups = [replace(group, classes=dict(group.classes)) for group in found.groups]
         return Counted(groups, found.looked, found.total, found.others, found.is_complete, age)
 
 
@@ -92,15 +92,3 @@ def _is_stale(count: Count, now: float) -> bool:
     if count.completed is not None:
         return now - count.completed > min(_LONGEST, _WORTH * count.spent)
     return now - count.asked > _LONGEST
-
-
-def _copy(group: Group) -> Group:
-    return Group(
-        group.signature,
-        group.error_class,
-        group.message,
-        group.count,
-        group.earliest,
-        group.latest,
-        dict(group.classes),
-    )

@@ -53,8 +53,8 @@ def of(jobs: JobSet) -> SetPages:
 
 
 def key_of(entry: Entry) -> str:
-    """How pages address an entry: `score-jid` as Sidekiq's, or `score-@digest` where the jid is none, or would not do as
-    part of a path."""
+    """How pages address an entry: `score-jid` as Sidekiq's, or `score-@digest` where the jid is none, or no part of a
+    path."""
     jid = entry.job.jid
     return entry.id if entry.is_whole and _JID.fullmatch(jid) else f"{entry.score!r}-{_digest(entry)}"
 

@@ -58,18 +58,12 @@ def question(name: str, count: int | None) -> str:
 def done_words(name: str, outcome: Outcome) -> str:
     """What was done, to how many, and what was not and why."""
     done = outcome.done
-    parts = [
-        {
-            "retry": ngettext(
-                "%(count)s job is in its queue again.", "%(count)s jobs are in their queues again.", done
-            ),
-            "add_to_queue": ngettext(
-                "%(count)s job was put into its queue.", "%(count)s jobs were put into their queues.", done
-            ),
-            "kill": ngettext("%(count)s job is dead now.", "%(count)s jobs are dead now.", done),
-            "delete": ngettext("%(count)s job was deleted.", "%(count)s jobs were deleted.", done),
-        }[name]
-    ]
+    said = {
+        "retry": ngettext("%(count)s job is in its queue now.", "%(count)s jobs are in their queues now.", done),
+        "kill": ngettext("%(count)s job is dead now.", "%(count)s jobs are dead now.", done),
+        "delete": ngettext("%(count)s job was deleted.", "%(count)s jobs were deleted.", done),
+    }
+    parts = [said["retry" if name == "add_to_queue" else name]]
     if outcome.gone:
         parts.append(ngettext("%(count)s was gone already.", "%(count)s were gone already.", outcome.gone))
     if outcome.refused:

@@ -1,4 +1,4 @@
-"""Something done to all entries that match a filter, in slices: after each the page says how far it has come, and goes on.
+"""Something done to all entries that match a filter, in slices: after each the page says how far it is, and goes on.
 
 Nothing is done twice: what is done to an entry takes it out of the set, and what has come, or failed again, since the
 first slice is left alone.
@@ -113,7 +113,7 @@ def _question(pages: SetPages, name: str, wanted: Filter) -> str:
         "delete": _("Delete all jobs that match? They cannot be brought back."),
     }
     found = _(
-        "These are at least %(count)s, found among the first %(looked)s of %(total)s; the others were not looked at yet.",
+        "These are at least %(count)s, found among the first %(looked)s of %(total)s; the rest was not looked at yet.",
         count=number(count),
         looked=number(page.looked),
         total=number(page.total),
