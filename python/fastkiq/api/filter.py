@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fastkiq.job import Job
+from fastkiq.printable import printable
 
 # What every JSON encoder writes as it is inside of a string: only such texts can be looked for in stored bytes.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_ .;,=()@#*!?$%~^|-]+")
@@ -96,7 +97,7 @@ def argument_text(args: list[Any]) -> str:
 def signature(job: Job) -> str:
     """What errors of one kind have in common: the class, and the message's first line with `#` for each number and id.
 
-    Empty for a job without an error.
+    Printable, and without spaces at its ends: it travels in links and forms. Empty for a job without an error.
     """
     return signature_of(job.payload)
 
@@ -104,12 +105,16 @@ def signature(job: Job) -> str:
 def signature_of(payload: dict[str, Any]) -> str:
     """The `signature` of a job with this payload."""
     message = _text(payload, "error_message").partition("\n")[0]
-    return _signature(_text(payload, "error_class")[:_LONGEST_SIGNATURE], message[:_LONGEST_SIGNATURE])
+    return _signature(_line(_text(payload, "error_class")), _line(message))
 
 
 @lru_cache(maxsize=4_096)
 def _signature(kind: str, message: str) -> str:
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
+
+
+def _line(text: str) -> str:
+    return printable(text[:_LONGEST_SIGNATURE])[:_LONGEST_SIGNATURE].strip()
 
 
 def _is_sure(word: str) -> bool:

@@ -2,9 +2,37 @@
 
 from starlette.routing import BaseRoute
 
-from fastkiq.web.pages import dashboard, preferences, queue, queues, static, stats
+from fastkiq.web.pages import (
+    dashboard,
+    groups,
+    job_sets,
+    jobs,
+    preferences,
+    queue,
+    queues,
+    running,
+    search,
+    static,
+    stats,
+    sweeps,
+    waiting,
+)
 
 
 def routes() -> list[BaseRoute]:
     """All of them; the first that fits answers."""
-    return [*dashboard.routes, *queues.routes, *queue.routes, *stats.routes, *preferences.routes, *static.routes]
+    return [
+        *dashboard.routes,
+        *queues.routes,
+        *queue.routes,
+        *stats.routes,
+        *job_sets.routes,
+        *groups.routes,
+        *sweeps.routes,
+        *jobs.routes,
+        *waiting.routes,
+        *running.routes,
+        *search.routes,
+        *preferences.routes,
+        *static.routes,
+    ]
