@@ -3,6 +3,8 @@
 from starlette.routing import BaseRoute
 
 from fastkiq.web.pages import (
+    api_acting,
+    api_reading,
     dashboard,
     groups,
     job_sets,
@@ -26,6 +28,8 @@ def routes() -> list[BaseRoute]:
         *queues.routes,
         *queue.routes,
         *stats.routes,
+        *api_reading.routes,
+        *api_acting.routes,
         *job_sets.routes,
         *groups.routes,
         *sweeps.routes,
