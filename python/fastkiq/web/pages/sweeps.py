@@ -16,12 +16,12 @@ from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
 from fastkiq.web.confirmation import ask
 from fastkiq.web.errors import BadRequest
-from fastkiq.web.flash import see_other
+from fastkiq.web.flash import LIVE, see_other
 from fastkiq.web.formats import number
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.i18n import ngettext
 from fastkiq.web.job_sets import ALL, SetPages
-from fastkiq.web.pages.job_sets import kind_of
+from fastkiq.web.pages.job_sets import kind_of, listing
 from fastkiq.web.query import field
 from fastkiq.web.rendering import render
 from fastkiq.web.view import current
@@ -145,11 +145,16 @@ def _count(name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
-def _route(pages: SetPages, name: str) -> BaseRoute:
+def _routes(pages: SetPages, name: str) -> list[BaseRoute]:
     def acted(request: Request) -> Response:
         return act_on_all(request, pages, name)
 
-    return Route(f"{pages.path}/all/{name}", acted, methods=["POST"])
+    def listed(request: Request) -> Response:
+        # A page that was posted asks for its own address to keep its figures fresh.
+        return listing(request, pages) if LIVE in request.headers else see_other(current().url(pages.path))
+
+    path = f"{pages.path}/all/{name}"
+    return [Route(path, acted, methods=["POST"]), Route(path, listed, methods=["GET"])]
 
 
-routes: Final[list[BaseRoute]] = [_route(pages, name) for pages in ALL for name in pages.names]
+routes: Final[list[BaseRoute]] = [route for pages in ALL for name in pages.names for route in _routes(pages, name)]
