@@ -4,7 +4,6 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
