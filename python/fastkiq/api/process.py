@@ -130,7 +130,7 @@ class ProcessSet:
             gone += [
                 identity
                 for identity, info in zip(some, flat, strict=True)
-                if info is None and not self.redis.hexists(identity.decode("utf-8", "surrogateescape"), "info")
+                if info is None and not self.redis.hexists(identity, "info")
             ]
         return int(self.redis.srem("processes", *gone)) if gone else 0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from fastkiq.api.connection import Redis, connect
+from fastkiq.api.connection import Redis, connect, translated
 from fastkiq.api.process import ProcessSet
 from fastkiq.api.queue import Queue, enqueued
 from fastkiq.api.values import number
@@ -124,8 +124,6 @@ class Stats:
 def _sound(key: str, answer: object, notes: list[str]) -> int:
     if isinstance(answer, Exception):
         if "WRONGTYPE" not in str(answer):
-            from fastkiq.api.connection import translated
-
             raise translated(answer)
         notes.append(f"{printable(key, 200)} holds something else than it should: it is left out")
         return 0

@@ -15,6 +15,7 @@ from fastkiq.api import Filter, Outcome, Sweep
 from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
 from fastkiq.web.confirmation import ask
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import LIVE, see_other
 from fastkiq.web.formats import number
@@ -29,6 +30,7 @@ from fastkiq.web.words import ACTIONS, done_words
 
 SLICE: Final = 2.0
 """Seconds that one request works."""
+_MOST_CURSOR: Final = 2_100
 _BEFORE: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 
@@ -37,10 +39,10 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
     wanted = filters.from_form()
     parameters = filters.parameters(wanted)
     back = current().url(pages.path, **parameters)
-    cursor, before = field("cursor") or None, _before()
+    jobs, cursor, before = pages.jobs, inward(field("cursor", most=_MOST_CURSOR)), _before()
     if cursor is None and (asked := ask(_question(pages, name, wanted), back)):
         return asked
-    swept = pages.jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
+    swept = jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
     grouping.forget(pages.kind.key)
     audit(
         request,
@@ -60,11 +62,11 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
         pages=pages,
         said=done_words(name, outcome),
         looked=looked,
-        total=pages.jobs.size + outcome.done + outcome.gone,
+        total=jobs.size + outcome.done + outcome.gone,
         back=back,
         fields={
             **parameters,
-            "cursor": swept.cursor,
+            "cursor": outward(jobs, swept.cursor) or "",
             "before": f"{swept.before:.6f}",
             "looked": str(looked),
             "done": str(outcome.done),
