@@ -1,13 +1,15 @@
-"""Jobs for the pages to show: kind ones and hostile ones, written as Redis holds them."""
+"""Jobs for the pages to show, kind ones and hostile ones, as Redis holds them; and what to read in the answers."""
 
 import json
+import re
 import time
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import redis as redis_py
 
 from fastkiq import backtrace
+from web_server import Answer
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 """What no page may pass on as it is."""
@@ -69,3 +71,23 @@ def run(redis: redis_py.Redis, job: dict[str, Any], identity: str = "host:1:abc"
 def segment(text: str) -> str:
     """As a part of a path."""
     return quote(text, safe="")
+
+
+def flash(answer: Answer) -> str:
+    """The message that travels to the next page."""
+    assert answer.status == 303, answer.text[:2_000]
+    cookie = answer.cookie("fastkiq_flash")
+    assert cookie is not None
+    return str(json.loads(unquote(cookie.strip('"')))[1])
+
+
+def rows(answer: Answer) -> list[str]:
+    """The keys of the rows."""
+    assert answer.status == 200, answer.text[:2_000]
+    return re.findall(r'<tr data-key="([^"]+)"', answer.text)
+
+
+def hidden(answer: Answer) -> list[tuple[str, str]]:
+    """The fields of the form in the page's main part."""
+    form = answer.text.partition("<main")[2]
+    return re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)

@@ -22,7 +22,7 @@ from fastkiq.web.rows import cut
 from fastkiq.web.view import current
 
 LONGEST: Final = 200
-_SECONDS: Final = 0.05
+_SECONDS: Final = 0.04
 _MOST: Final = 10**12
 _MOST_CURSOR: Final = 3_000
 
