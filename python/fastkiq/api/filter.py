@@ -106,17 +106,13 @@ def signature(job: Job) -> str:
 def signature_of(payload: dict[str, Any]) -> str:
     """The `signature` of a job with this payload."""
     message = _text(payload, "error_message").partition("\n")[0]
-    return _signature(_line(_text(payload, "error_class")), _line(message))
+    return _signature(_text(payload, "error_class")[:_LONGEST_SIGNATURE], message[:_LONGEST_SIGNATURE])
 
 
 @lru_cache(maxsize=4_096)
 def _signature(kind: str, message: str) -> str:
     kind, message = (_CONTROLS.sub("\ufffd", text).strip() for text in (kind, message))
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
-
-
-def _line(text: str) -> str:
-    return printable(text[:_LONGEST_SIGNATURE])[:_LONGEST_SIGNATURE].strip()
 
 
 def _is_sure(word: str) -> bool:
