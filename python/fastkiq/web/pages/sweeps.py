@@ -55,12 +55,13 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
         **{f"of_{parameter}": value for parameter, value in parameters.items()},
     )
     outcome, looked = _so_far(swept)
+    said = " ".join([done_words(name, outcome), *(f"{note}." for note in swept.notes)])
     if swept.cursor is None:
-        return see_other(current().url(pages.path, **_after(parameters)), done_words(name, outcome), kind_of(outcome))
+        return see_other(current().url(pages.path, **_after(parameters)), said, kind_of(outcome))
     return render(
         "sweep.html",
         pages=pages,
-        said=done_words(name, outcome),
+        said=said,
         looked=looked,
         total=jobs.size + outcome.done + outcome.gone,
         back=back,
