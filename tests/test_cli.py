@@ -22,6 +22,7 @@ COMMANDS = [
     "retries",
     "scheduled",
     "dead",
+    "web",
     "recover",
     "mark",
     "bench",

@@ -21,7 +21,7 @@ TIMEOUT = 10.0
 def serve_asgi(application: Any) -> Iterator[str]:
     """Serves it by uvicorn in a thread; yields `http://127.0.0.1:PORT`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(application, log_level="error", access_log=False, proxy_headers=False, lifespan="on")
+        config = uvicorn.Config(application, log_level="error", access_log=False, proxy_headers=False, lifespan="auto")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web under test", daemon=True)
         thread.start()
@@ -110,3 +110,19 @@ def post(url: str, form: Mapping[str, str] | list[tuple[str, str]] | None = None
 
 
 Start = Callable[..., str]
+
+
+def a_view() -> Any:
+    """A view of no request in particular, in English."""
+    from starlette.requests import Request
+
+    from fastkiq import Config
+    from fastkiq.web.locale import choose
+    from fastkiq.web.security.credentials import Credentials
+    from fastkiq.web.security.hosts import HostList
+    from fastkiq.web.site import Site
+    from fastkiq.web.view import View
+
+    site = Site(Config(), None, HostList(), Credentials(), secret=b"0" * 32)
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "client": None}
+    return View(site, Request(scope), "", "/", choose("en", ""), "auto", "nonce", False)

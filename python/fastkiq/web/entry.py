@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fastkiq.web import failures
 from fastkiq.web.locale import choose
 from fastkiq.web.site import Site
-from fastkiq.web.view import THEMES, View, viewing
+from fastkiq.web.view import THEMES, View, enter
 
 LOGGER: Final = logging.getLogger("fastkiq.web")
 LANGUAGE_COOKIE: Final = "fastkiq_language"
@@ -35,8 +35,8 @@ class Entry:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope, root, path = _placed(scope, self.site.prefix)
-        with viewing(_view(self.site, Request(scope, receive), root, path)):
-            await self.app(scope, receive, send)
+        enter(_view(self.site, Request(scope, receive), root, path))
+        await self.app(scope, receive, send)
 
 
 class Failures:

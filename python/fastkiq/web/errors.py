@@ -38,13 +38,13 @@ def titles() -> dict[int, str]:
     """What each status is called."""
     return {
         400: _("Bad request"),
-        401: _("Who are you?"),
+        401: _("Sign-in needed"),
         403: _("Not allowed"),
         404: _("Not found"),
-        405: _("Not possible here"),
-        408: _("Too slow"),
+        405: _("Method not allowed"),
+        408: _("Took too long"),
         413: _("Too large"),
-        415: _("Unknown kind of content"),
+        415: _("Unsupported content"),
         500: _("Something went wrong"),
         503: _("Redis does not answer"),
         507: _("Redis is full"),

@@ -23,7 +23,7 @@ def answer_to(error: Exception, scope: Scope) -> Response:
     if isinstance(error, Refused):
         return answer(error.status, error.text, error.headers)
     if isinstance(error, redis.RedisError):
-        status, text = _of_redis(error)
+        status, text = of_redis(error)
         LOGGER.warning("%s %s: %s", scope["method"], printable(scope["path"], 200), printable(error, 500))
         return answer(status, text)
     if isinstance(error, FastkiqError):
@@ -47,16 +47,17 @@ def of_the_router(request: Request, error: Exception) -> Response:
     return answer(error.status_code, printable(error.detail, 500), headers)
 
 
-def _of_redis(error: redis.RedisError) -> tuple[int, str]:
+def of_redis(error: redis.RedisError) -> tuple[int, str]:
+    """Status and text: what it said, and what to do about it."""
     said = printable(error, 300)
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
         return 503, _(
             "Redis refuses the user name or password: the URL needs the right ones. It said: %(said)s", said=said
         )
     if isinstance(error, redis.ReadOnlyError):
-        return 503, _("This Redis is a replica and takes no writes: give the URL of the primary. Nothing was changed.")
+        return 503, _("This Redis is a replica and takes no writes: give the URL of the primary.")
     if said.startswith(("OOM", "command not allowed when used memory")):
-        return 507, _("Redis has no memory left (maxmemory) and refused the change. Nothing was changed.")
+        return 507, _("Redis has no memory left and refused to write: raise maxmemory, or delete what nobody needs.")
     if isinstance(error, redis.BusyLoadingError) or said.startswith(("LOADING", "BUSY", "MASTERDOWN")):
         return 503, _("Redis is busy and answers nobody now. It said: %(said)s", said=said)
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):

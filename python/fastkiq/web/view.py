@@ -82,9 +82,14 @@ def current() -> View:
     return _CURRENT.get()
 
 
+def enter(view: View) -> None:
+    """Makes it the current one for the rest of this task: servers run each request in a context of its own."""
+    _CURRENT.set(view)
+
+
 @contextmanager
 def viewing(view: View) -> Iterator[View]:
-    """Makes it the current one."""
+    """Makes it the current one for a while: for tests, and work outside of a request."""
     token = _CURRENT.set(view)
     try:
         yield view

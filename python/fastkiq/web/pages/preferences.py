@@ -4,6 +4,7 @@ A GET: nothing but the browser's own cookies changes, and who may only read may 
 """
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,8 +23,9 @@ def preferences(request: Request) -> Response:
     """Sets what is given, and goes back to the page of the footer it came from."""
     view = current()
     # Only a path of ours: a URL of another place would make us a signpost for phishers.
-    back = "/" + bounded_text(request, "back", "/").lstrip("/\\")
-    response = RedirectResponse(view.url(back), 303)
+    path, mark, query = bounded_text(request, "back", "/").partition("?")
+    back = view.url("/" + path.lstrip("/\\")) + mark + quote(query, safe="=&%+-._~")
+    response = RedirectResponse(back, 303)
     if "theme" in request.query_params:
         keep(view, response, THEME_COOKIE, choice(request, "theme", THEMES), _YEAR)
     if "language" in request.query_params:

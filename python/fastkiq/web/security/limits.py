@@ -35,8 +35,8 @@ class Limits:
             view.body = await _read(view, receive)
             view.form = _parse(view)
         except Refused as refused:
-            # Whatever is left of the body is not read: the connection ends with the answer.
-            headers = {**refused.headers, "connection": "close"}
+            # Whatever is left of the body is not read: the connection ends with the answer, unless WSGI sees to that.
+            headers = refused.headers if "wsgi_environ" in scope else {**refused.headers, "connection": "close"}
             await answer(refused.status, refused.text, headers)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -48,7 +48,7 @@ def _check_request(view: View) -> None:
         raise Refused(405, _("Only GET, HEAD and POST are known here."), allow=", ".join(METHODS))
     if len(request.scope.get("query_string", b"")) > MAX_QUERY:
         raise Refused(400, _("The query must have at most %(most)s bytes.", most=view.locale.number(MAX_QUERY)))
-    announced = request.headers.get("content-length", "0")
+    announced = request.headers.get("content-length") or "0"  # some WSGI servers make it empty
     if not (announced.isascii() and announced.isdecimal()) or len(announced) > 18:
         raise Refused(400, _("Content-Length must be a whole number."))
     if int(announced) > MAX_BODY:
