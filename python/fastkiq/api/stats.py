@@ -52,6 +52,8 @@ class Server:
     name: str
     """`redis` or `valkey`."""
     version: str
+    uptime: int
+    """Seconds."""
     uptime_days: int
     clients: int
     memory: int
@@ -99,6 +101,7 @@ class Stats:
         return Server(
             name="valkey" if "valkey_version" in info else str(info.get("server_name", "redis")),
             version=str(info.get("valkey_version") or info.get("redis_version", "?")),
+            uptime=number(info.get("uptime_in_seconds")),
             uptime_days=number(info.get("uptime_in_days")),
             clients=number(info.get("connected_clients")),
             memory=number(info.get("used_memory")),

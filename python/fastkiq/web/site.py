@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq.config import Config
 from fastkiq.web.assets import Assets, packaged
+from fastkiq.web.sampler import Sampler
 from fastkiq.web.security.credentials import Credentials
 from fastkiq.web.security.hosts import HostList
 
 if TYPE_CHECKING:
-    import redis
+    from fastkiq.api import Redis
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,14 @@ class Site:
     secret: bytes = field(kw_only=True, repr=False)
     """Signs the tokens of forms."""
     assets: Assets = field(default_factory=packaged)
+    sampler: Sampler = field(default_factory=Sampler, repr=False)
 
     @cached_property
-    def redis(self) -> "redis.Redis":
+    def redis(self) -> "Redis":
         """The client of every page: thread-safe, connects when first used. Strings come as bytes."""
-        import redis as redis_py
+        from fastkiq import api
 
-        return redis_py.Redis.from_url(
-            self.config.resolved_url(self.redis_url),
-            socket_timeout=self.config.redis_timeout,
-            socket_connect_timeout=self.config.connect_timeout,
-            protocol=2,
-        )
+        return api.connect(self.config, url=self.redis_url)
 
     @property
     def safe_url(self) -> str:

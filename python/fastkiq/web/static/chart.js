@@ -8,6 +8,7 @@ const drawn = new Set();
 const numbers = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(language, { maximumFractionDigits: 3 });
 const moment = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }); // data-dates: x is a noon
 
 class Chart {
   constructor(figure) {
@@ -85,7 +86,8 @@ class Chart {
       return;
     }
     const lines = this.data.series.map((each) => `${each.label}: ${each.values[idx] == null ? "–" : exact.format(each.values[idx]) + this.unit}`);
-    this.tip.replaceChildren(...[moment.format(new Date(this.data.x[idx] * 1000)), ...lines].map(line));
+    const format = "dates" in this.figure.dataset ? day : moment;
+    this.tip.replaceChildren(...[format.format(new Date(this.data.x[idx] * 1000)), ...lines].map(line));
     this.tip.hidden = false;
     const place = plot.over.getBoundingClientRect();
     const frame = this.figure.getBoundingClientRect();
