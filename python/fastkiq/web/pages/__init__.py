@@ -2,9 +2,17 @@
 
 from starlette.routing import BaseRoute
 
-from fastkiq.web.pages import dashboard, preferences, static
+from fastkiq.web.pages import busy, dashboard, metrics, preferences, processes, signals, static
 
 
 def routes() -> list[BaseRoute]:
     """All of them; the first that fits answers."""
-    return [*dashboard.routes, *preferences.routes, *static.routes]
+    return [
+        *dashboard.routes,
+        *busy.routes,
+        *signals.routes,
+        *processes.routes,
+        *metrics.routes,
+        *preferences.routes,
+        *static.routes,
+    ]
