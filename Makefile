@@ -116,7 +116,7 @@ wheel: dist/.built ## Build a wheel into dist/
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) target dist python/fastkiq/_core*.so
 
-dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -name '*.pyi') README.md | check-cargo
+dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -type f -not -name '*.pyc' -not -name '*.so') README.md | check-cargo
 	@rm -rf dist
 	@$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	@touch $@

@@ -73,7 +73,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other processes may take the machine
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES | st.lists(VALUES) | st.dictionaries(st.text(), VALUES)))
 def test_no_payload_makes_it_fail(payload: dict[str, Any]) -> None:
-    job = Job._from(payload, b"", queue=None, at=None, recovered=0)
+    job = Job.of_payload(payload, b"")
     assert isinstance(job.jid, str)
     assert isinstance(job.args, list)
     assert job.attempt >= 1

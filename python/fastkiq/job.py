@@ -42,19 +42,27 @@ class Job:
     @classmethod
     def from_unit(cls, unit: "Unit") -> "Job":
         """The record of a job that this process has claimed."""
-        return cls._from(unit.payload(), unit.raw, queue=unit.queue, at=None, recovered=unit.recovered)
+        return cls.of_payload(unit.payload(), unit.raw, queue=unit.queue, recovered=unit.recovered)
 
     @classmethod
     def from_bytes(cls, raw: bytes, *, queue: str | None = None, at: float | None = None, recovered: int = 0) -> "Job":
         """The record of stored bytes; `at` is the score in a sorted set. What is not JSON gives an empty `payload`."""
+        return cls.of_payload(cls.decoded(raw), raw, queue=queue, at=at, recovered=recovered)
+
+    @staticmethod
+    def decoded(raw: bytes) -> dict[str, Any]:
+        """The payload of stored bytes; empty when they are no JSON object."""
         try:
             payload = _core.decode(raw)
         except ValueError:
-            payload = None
-        return cls._from(payload, raw, queue=queue, at=at, recovered=recovered)
+            return {}
+        return payload if isinstance(payload, dict) else {}
 
     @classmethod
-    def _from(cls, payload: Any, raw: bytes, *, queue: str | None, at: float | None, recovered: int) -> "Job":
+    def of_payload(
+        cls, payload: Any, raw: bytes, *, queue: str | None = None, at: float | None = None, recovered: int = 0
+    ) -> "Job":
+        """The record of stored bytes that were decoded."""
         if not isinstance(payload, dict):
             payload = {}
         name, args = _text(payload.get("class")), payload.get("args")
@@ -76,6 +84,20 @@ class Job:
             raw=raw,
             payload=payload,
         )
+
+    @staticmethod
+    def class_of(payload: dict[str, Any]) -> str:
+        """The `class_name` of the job with this payload."""
+        name = _text(payload.get("class"))
+        return _unwrapped(name, _text(payload["wrapped"]), [])[0] if "wrapped" in payload else name
+
+    @staticmethod
+    def args_of(payload: dict[str, Any]) -> list[Any]:
+        """The `args` of the job with this payload."""
+        args = payload.get("args")
+        if "wrapped" in payload:
+            args = _unwrapped(_text(payload.get("class")), _text(payload["wrapped"]), args)[1]
+        return args if isinstance(args, list) else []
 
     @property
     def retry_count(self) -> int | None:

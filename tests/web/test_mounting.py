@@ -1,10 +1,8 @@
 """Mounted in one line under a prefix, in every framework: links, static files, forms and errors stay below it."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from types import ModuleType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -16,24 +14,6 @@ from web_server import ask, post, serve_asgi, serve_wsgi
 
 LINK = re.compile(r'(?:href|src|action)="([^"#][^"]*)"')
 Serve = Callable[[Any], AbstractContextManager[str]]
-
-
-@pytest.fixture(scope="session")
-def django_project() -> Iterator[ModuleType]:
-    """A project of Django's in one module: one page of its own."""
-    from django.conf import settings
-    from django.http import HttpResponse
-    from django.urls import path
-
-    module = ModuleType("django_project_of_the_tests")
-    module.urlpatterns = [path("", lambda request: HttpResponse("the host's own"))]  # type: ignore[attr-defined]
-    sys.modules[module.__name__] = module
-    settings.configure(ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="of the tests", DEBUG=False)
-    import django
-
-    django.setup()
-    yield module
-    del sys.modules[module.__name__]
 
 
 def in_starlette(options: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """What can be done to entries of the sorted sets: by one, by many, by all that are wanted."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from fastkiq.api.cursor import Cursor
 from fastkiq.api.requeue import buried, requeued
 from fastkiq.api.scripts import run
+from fastkiq.api.values import TOGETHER
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
 from fastkiq.printable import printable
+from fastkiq.retry import epoch_seconds
 
 if TYPE_CHECKING:
     from fastkiq.api.entry import Entry
@@ -21,8 +24,11 @@ ACTIONS: Final = ("retry", "enqueue", "kill", "delete")
 _TOGETHER: Final = 250
 """Entries of one script: some milliseconds of Redis."""
 _BYTES: Final = 4_194_304  # of one script, past the first entry
+_LONGEST: Final = 67_108_864
+"""Bytes of an entry that is still read when it is to be moved alone."""
 _REASONS: Final = 5
 """Refusals that are told one by one."""
+_MOMENTS: Final = ("created_at", "enqueued_at", "failed_at", "retried_at")
 
 
 @dataclass(slots=True)
@@ -60,24 +66,25 @@ class Sweep:
     """Epoch seconds by Redis's clock at which it began."""
     cursor: str | None
     """Where to go on; None: it is complete."""
+    notes: list[str] = field(default_factory=list)
+    """What was not looked into, and why; for people."""
 
 
 def act(jobs: "JobSet", action: str, entries: Sequence["Entry"]) -> Outcome:
     """Does it to these entries. Raises ArgumentError for an action that is none."""
-    if action not in ACTIONS:
-        raise ArgumentError(f"there is no action {action!r:.80}; there are {', '.join(ACTIONS)}")
-    outcome = Outcome()
-    now = _now(jobs)
+    _known(action)
+    outcome, now = Outcome(), _now(jobs)
     batch, size = _Batch(jobs), 0
     for entry in entries:
-        if not entry.is_whole and action != "delete":
-            outcome.refuse(1, f"an entry of {entry.length:,} bytes is too long to be moved from here")
-            continue
+        job: Job | None = entry.job
         if not entry.is_whole:
-            outcome.add(_delete_unread(jobs, entry))
-            continue
+            if action == "delete":
+                outcome.add(_done(run(jobs.redis, "long", [jobs.key], [repr(entry.score), entry.length, action])))
+                continue
+            job = _long(jobs, entry, outcome)
         try:
-            batch.add(action, entry.job, now)
+            if job is not None:
+                batch.add(action, job, now)
         except ArgumentError as error:
             outcome.refuse(1, str(error))
             continue
@@ -98,42 +105,36 @@ def sweep(
     seconds: float | None,
 ) -> Sweep:
     """Does it to all that are wanted; see `JobSet.sweep`."""
+    _known(action)
+    # What it puts into a queue gets the time in whole milliseconds: if it fails at once, it is known by that.
+    before = math.floor(_now(jobs) * 1000) / 1000 if before is None else before
+    deadline = None if seconds is None else time.monotonic() + seconds
+    done = Sweep(Outcome(), 0, before, None)
+    at = Cursor.parse(cursor)
+    while True:
+        left = 1.0 if deadline is None else min(1.0, max(0.0, deadline - time.monotonic()))
+        # What is done to an entry takes it out: the walk passes over what stays.
+        page, at = jobs.read(at, TOGETHER, wanted, look=20_000, seconds=left, order="next")
+        done.outcome.add(act(jobs, action, [entry for entry in page.items if _since(entry.job) < before]))
+        done.looked += page.looked
+        done.notes += [note for note in page.notes if note not in done.notes][: _REASONS - len(done.notes)]
+        if not at.score or (deadline is not None and time.monotonic() > deadline):
+            break
+    if at.is_long:  # its text has a count, which must be that of now
+        _, at = jobs.read(at, 0, None, look=0, seconds=0, order="next")
+    done.cursor = at.text()
+    return done
+
+
+def _known(action: str) -> None:
     if action not in ACTIONS:
         raise ArgumentError(f"there is no action {action!r:.80}; there are {', '.join(ACTIONS)}")
-    before = _now(jobs) if before is None else before
-    deadline = None if seconds is None else time.monotonic() + seconds
-    done = Sweep(Outcome(), 0, before, cursor)
-    while True:
-        # What is done to an entry removes it: the walk stands still, and only passes over what stays.
-        page = jobs.page(done.cursor, 1_000, wanted, look=20_000, seconds=1.0, order="next")
-        old = [entry for entry in page.items if _since(entry.job) < before]
-        after = Cursor.parse(page.next)
-        outcome = act(jobs, action, old)
-        if after.score:
-            after = _stepped_back(jobs, after, old, outcome.refused > 0)
-        done.outcome.add(outcome)
-        done.looked += page.looked
-        done.cursor = after.text()
-        if done.cursor is None or (deadline is not None and time.monotonic() > deadline):
-            return done
-
-
-def _stepped_back(jobs: "JobSet", after: Cursor, acted: Sequence["Entry"], some_stay: bool) -> Cursor:
-    """The cursor without those of its score that are not there any more."""
-    same = [entry for entry in acted if entry.score == float(after.score)]
-    if not some_stay:
-        return after._replace(ties=after.ties - len(same))
-    with jobs.redis.pipeline(transaction=False) as pipeline:
-        for entry in same:
-            pipeline.zscore(jobs.key, entry.job.raw)
-        left = pipeline.execute()
-    return after._replace(ties=after.ties - sum(1 for score in left if score is None))
 
 
 def _since(job: Job) -> float:
-    """Epoch seconds at which it came into being, or failed last."""
-    moments = (job.created_at, job.failed_at, job.retried_at)
-    return max((each.timestamp() for each in moments if each is not None), default=0.0)
+    """Epoch seconds at which it came into being, was last enqueued, or failed last."""
+    moments = (epoch_seconds(job.payload.get(key)) for key in _MOMENTS)
+    return max((each for each in moments if each is not None), default=0.0)
 
 
 def _now(jobs: "JobSet") -> float:
@@ -141,10 +142,20 @@ def _now(jobs: "JobSet") -> float:
     return seconds + micros / 1e6
 
 
-def _delete_unread(jobs: "JobSet", entry: "Entry") -> Outcome:
-    """An entry too long to be read is known by its place and length alone."""
-    found = run(jobs.redis, "delete", [jobs.key], [repr(entry.score), entry.length])
-    return Outcome(done=1) if found else Outcome(gone=1)
+def _long(jobs: "JobSet", entry: "Entry", outcome: Outcome) -> Job | None:
+    """An entry that was too long to be read with others, read alone."""
+    if entry.length > _LONGEST:
+        outcome.refuse(1, f"an entry of {entry.length:,} bytes is too long to be moved from here")
+        return None
+    raw = run(jobs.redis, "long", [jobs.key], [repr(entry.score), entry.length, "read"])
+    if isinstance(raw, bytes):
+        return Job.from_bytes(raw, at=entry.score)
+    outcome.add(Outcome(gone=1))
+    return None
+
+
+def _done(number: int) -> Outcome:
+    return Outcome(done=1) if number else Outcome(gone=1)
 
 
 class _Batch:

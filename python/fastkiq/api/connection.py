@@ -1,6 +1,6 @@
 """redis-py on the Redis that fastkiq is configured for. Its errors are those of `fastkiq.errors`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -44,7 +44,7 @@ _KINDS: Final[list[tuple[type[Exception], str, type[RedisError]]]] = [
     (exceptions.ResponseError, "NOAUTH", RedisAuthError),
     (exceptions.ResponseError, "WRONGPASS", RedisAuthError),
     (exceptions.ResponseError, "BUSY", RedisBusyError),
-    (exceptions.ResponseError, "MASTERDOWN", RedisBusyError),
+    (exceptions.MasterDownError, "", RedisBusyError),
     (exceptions.RedisError, "", RedisReplyError),
 ]
 
@@ -73,6 +73,9 @@ class Pipeline(_Pipeline):
         with _translating():
             answers: list[Any] = super().execute(raise_on_error)
             return answers
+
+    def annotate_exception(self, exception: Exception, number: int, command: Sequence[Any]) -> None:
+        """The server's own text: redis-py would put the command before it, arguments of jobs and all."""
 
 
 class Redis(redis.Redis):
@@ -108,6 +111,7 @@ def _client(url: str, connect_timeout: float, timeout: float, most: int) -> Redi
         "socket_connect_timeout": connect_timeout,
         "socket_timeout": timeout,
         "client_name": "fastkiq-api",
+        "encoding_errors": "surrogatepass",
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
     }
@@ -127,6 +131,6 @@ def _client(url: str, connect_timeout: float, timeout: float, most: int) -> Redi
         credentials = {"username": parts["sentinel_username"], "password": parts["sentinel_password"]}
         asking = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout, **credentials, **tls}
         sentinels: Any = Sentinel(parts["sentinels"], sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        master: Redis = sentinels.master_for(parts["service"], redis_class=Redis, **common, **tls)
+        master: Redis = sentinels.master_for(parts["service"], redis_class=Redis, max_connections=most, **common, **tls)
         return master
     return Redis(host=parts["host"], port=parts["port"], max_connections=most, **common, **tls)

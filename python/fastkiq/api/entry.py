@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from hashlib import sha1
+from typing import TYPE_CHECKING, Final
 
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
 
 if TYPE_CHECKING:
     from fastkiq.api.job_set import JobSet
+
+NO_JID: Final = "~"
+"""What the second half of an `id` begins with where there is no jid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +26,20 @@ class Entry:
     score: float
     """Epoch seconds: when it runs next, when it falls due, or when it died."""
     ties: int
-    """Entries of this very score up to and with this one, in the order in which it was read."""
+    """Entries of this very score up to and with this one, in the order and at the time in which it was read."""
     length: int
     """Stored bytes."""
     set: "JobSet" = field(repr=False)
     is_whole: bool = True
-    """False: it is too long to be read; only its length and score are known, and it can only be deleted."""
+    """False: it is too long to be read with others; only its length and score are known, by which it is acted on."""
 
     @property
     def id(self) -> str:
-        """`score-jid`, as Sidekiq's Web UI addresses it."""
-        return f"{self.score!r}-{self.job.jid}"
+        """`score-jid`, as Sidekiq's Web UI addresses it; what has no jid is known by a digest, else by its length."""
+        if self.job.jid:
+            return f"{self.score!r}-{self.job.jid}"
+        of = sha1(self.job.raw, usedforsecurity=False).hexdigest()[:16] if self.is_whole else str(self.length)
+        return f"{self.score!r}-{NO_JID}{of}"
 
     @property
     def at(self) -> datetime | None:
@@ -54,7 +61,7 @@ class Entry:
 
     def kill(self) -> bool:
         """Moves it to the dead jobs. Death handlers are not called: they belong to the workers."""
-        return self.set.act("kill", [self]).done == 1
+        return self._moved("kill")
 
     def reschedule(self, at: float | datetime) -> bool:
         """Gives it another time (epoch seconds or aware datetime). Raises ArgumentError for what is none."""

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from fastkiq.api.entry import Entry
-from fastkiq.api.filter import Filter, signature
+from fastkiq.api.cursor import Cursor
+from fastkiq.api.filter import Filter, signature_of
 from fastkiq.api.job_set import JobSet
+from fastkiq.api.reading import Stored, part
+from fastkiq.job import Job
 
 _MOST_GROUPS: Final = 1_000
 _MOST_CLASSES: Final = 20
@@ -39,7 +41,8 @@ class Grouping:
         self._jobs = jobs
         self._wanted = wanted
         self._groups: dict[str, Group] = {}
-        self._cursor: str | None = None
+        self._needles = list(wanted.needles()) if wanted else []
+        self._at = Cursor()
         self.looked = 0
         """Entries counted so far."""
         self.total = 0
@@ -47,20 +50,23 @@ class Grouping:
         self.is_complete = False
         self.others = 0
         """Entries beyond the first thousand groups."""
+        self.unread = 0
+        """Entries that are too long to be looked into: in no group."""
 
     def advance(self, seconds: float = 0.04) -> None:
         """Counts on for about so long."""
         deadline = time.monotonic() + seconds
         while not self.is_complete:
-            page = self._jobs.page(
-                self._cursor, _STEP, self._wanted, look=_STEP if self._wanted else 20_000, seconds=seconds
-            )
-            for entry in page.items:
-                self._count(entry)
-            self.looked += page.looked
-            self.total = page.total
-            self._cursor = page.next
-            self.is_complete = page.next is None
+            found = part(self._jobs.redis, self._jobs.key, self._jobs.order, self._at, _STEP, _STEP, self._needles)
+            for stored in found.entries:
+                if stored.raw is None:
+                    self.unread += 1
+                elif not self._wanted or self._wanted.glance(stored.raw):
+                    self._count(Job.decoded(stored.raw), stored)
+            self.looked += found.looked
+            self.total = max(0, found.total)
+            self._at = found.at
+            self.is_complete = not found.at.score
             if time.monotonic() > deadline:
                 return
 
@@ -69,18 +75,21 @@ class Grouping:
         """The largest first."""
         return sorted(self._groups.values(), key=lambda group: (-group.count, group.signature))
 
-    def _count(self, entry: Entry) -> None:
-        job = entry.job
-        key = signature(job)
+    def _count(self, payload: dict[str, Any], stored: Stored) -> None:
+        if self._wanted and not self._wanted.accepts(payload, stored.raw or b""):
+            return
+        key = signature_of(payload)
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= _MOST_GROUPS:
                 self.others += 1
                 return
+            job = Job.of_payload(payload, b"")
             message = (job.error_message or "")[:1_000]
             group = self._groups[key] = Group(key, (job.error_class or "")[:200], message)
         group.count += 1
-        group.earliest = min(group.earliest, entry.score)
-        group.latest = max(group.latest, entry.score)
-        if job.class_name in group.classes or len(group.classes) < _MOST_CLASSES:
-            group.classes[job.class_name] = group.classes.get(job.class_name, 0) + 1
+        group.earliest = min(group.earliest, stored.score)
+        group.latest = max(group.latest, stored.score)
+        name = Job.class_of(payload)
+        if name in group.classes or len(group.classes) < _MOST_CLASSES:
+            group.classes[name] = group.classes.get(name, 0) + 1

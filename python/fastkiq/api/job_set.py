@@ -1,5 +1,6 @@
 """The sorted sets of jobs: what `schedule`, `retry` and `dead` have in common."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,20 +11,20 @@ from fastkiq.api import actions
 from fastkiq.api.actions import Outcome
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.cursor import Cursor
-from fastkiq.api.entry import Entry
+from fastkiq.api.entry import NO_JID, Entry
 from fastkiq.api.filter import Filter
 from fastkiq.api.page import Page
+from fastkiq.api.reading import LOOK, Stored, behind, ordered, part
 from fastkiq.api.scripts import run
-from fastkiq.api.values import ANSWER, LONGEST, TOGETHER, text
+from fastkiq.api.values import LONGEST, TOGETHER
 from fastkiq.client import epoch_of
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
 
-_LOOK: Final = 5_000
-"""Entries that one script looks at for a filter: some 3 ms of Redis."""
+_ID: Final = re.compile(r"(-?(?:inf|[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?))-(.*)", re.DOTALL)
 _TIES: Final = 100_000
-"""Entries with one and the same score among which a jid is looked for."""
+"""Entries with one and the same score among which one is looked for."""
 
 
 class JobSet:
@@ -60,51 +61,60 @@ class JobSet:
         """At most `limit` entries, from where `cursor` (the `next` of the page before) says.
 
         With a filter the page may have few of them and still a `next`: it ends when it has looked at `look` entries, or
-        for `seconds`. Raises ArgumentError for a cursor that is none.
+        for `seconds`. A cursor is a place between two entries: with the other `order` (`next` or `latest`) the page
+        goes back from it. Raises ArgumentError for a cursor or an order that is none.
         """
-        at = Cursor.parse(cursor)
+        order = ordered(order or self.order)
+        page, at = self.read(Cursor.parse(cursor), limit, wanted, look=look, seconds=seconds, order=order)
+        return Page(page.items, page.total, page.looked, at.text(), page.notes)
+
+    def read(
+        self, at: Cursor, limit: int, wanted: Filter | None, *, look: int, seconds: float, order: str
+    ) -> tuple[Page[Entry], Cursor]:
+        """As `page`, with a place that need not fit into a text, and the one behind it."""
         needles = list(wanted.needles()) if wanted else []
         items: list[Entry] = []
-        total, looked, unread = 0, 0, 0
+        total, looked, unread, most = 0, 0, 0, max(0, limit)
+        last = Stored(None, 0.0, 0, 0)
         deadline = time.monotonic() + seconds
         while True:
             left = limit - len(items)
-            ask, most = (min(_LOOK, look - looked), TOGETHER) if wanted else (left, left)
-            words = [order or self.order, at.score, at.ties, ask, most, LONGEST, ANSWER, *needles]
-            total, seen, score, ties, flat = run(self.redis, "page", [self.key], words)
+            ask = min(LOOK, look - looked) if wanted else left
+            found = part(self.redis, self.key, order, at, ask, most if wanted else left, needles)
+            total, at = found.total, found.at
             if total < 0:
-                return Page([], 0, notes=[f"{self.key} holds something else than it should: it is left out"])
-            looked += seen
-            at = Cursor(text(score), ties)
-            for start in range(0, len(flat), 4):
-                entry = self._entry(*flat[start : start + 4])
-                if wanted and not entry.is_whole:
+                return Page([], 0, notes=[f"{self.key} holds something else than it should: it is left out"]), at
+            looked += found.looked
+            for stored in found.entries:
+                if wanted and stored.raw is None:
                     unread += 1
-                elif not wanted or wanted.matches(entry.job):
-                    items.append(entry)
-                    if len(items) == limit and start + 4 < len(flat):
-                        at = Cursor(text(flat[start + 1]), entry.ties)
+                elif entry := self._entry(stored, wanted):
+                    if len(items) == limit:
+                        at = behind(self.redis, self.key, order, last)
                         break
+                    items.append(entry)
+                    last = stored
             is_full = len(items) >= limit or not at.score
             if is_full or (wanted and (looked >= look or time.monotonic() > deadline)):
                 break
+            # The needles let through what is not wanted: fewer trips.
+            most = min(TOGETHER, 4 * most) if len(found.entries) == most else most
         notes = [f"{unread:,} entries are longer than {LONGEST:,} bytes: they were not looked into"] if unread else []
-        return Page(items, total, looked, at.text(), notes)
+        return Page(items, total, looked, None, notes), at
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries, in the set's order, read page by page. Those that come in behind the walk are not seen; what is
-        taken out meanwhile hides none, unless it has the very score of its neighbour."""
+        taken out or put in meanwhile hides none that stay, and doubles none."""
         yield from self.scan()
 
     def scan(self, wanted: Filter | None = None) -> Iterator[Entry]:
         """All entries that are wanted, as `__iter__`."""
-        cursor: str | None = None
+        at = Cursor()
         while True:
-            page = self.page(cursor, TOGETHER, wanted, look=1_000_000, seconds=10)
+            page, at = self.read(at, TOGETHER, wanted, look=1_000_000, seconds=10, order=self.order)
             yield from page.items
-            if page.next is None:
+            if not at.score:
                 return
-            cursor = page.next
 
     def find(self, jid: str, score: float | None = None) -> Entry | None:
         """The entry with this jid; with its score it takes one look, without it a walk over the whole set."""
@@ -112,25 +122,17 @@ class JobSet:
             return None
         if score is None:
             return next(self.scan(Filter(jid=jid)), None)
-        needle = f'"{jid}"'.encode("utf-8", "surrogatepass")
-        passed = 0
-        while passed < _TIES:
-            seen, *found = run(self.redis, "find", [self.key], [repr(score), needle, passed, 1_000, LONGEST])
-            for raw in found:
-                if raw is not None and (job := Job.from_bytes(raw, at=score)).jid == jid:
-                    return Entry(job, score, 1, len(raw), self)
-            passed += seen
-            if seen < 1_000:
-                break
-        return None
+        return next((entry for entry in self._tied(score, Filter(jid=jid)) if entry.job.jid == jid), None)
 
     def fetch(self, id: str) -> Entry | None:
-        """The entry that has this `id` (`score-jid`). Raises ArgumentError when it is none."""
-        score, dash, jid = id.partition("-")
-        try:
-            return self.find(jid, float(score)) if dash else None
-        except ValueError:
-            raise ArgumentError(f"this is no score-jid: {id[:80]!r}") from None
+        """The entry that has this `id`. Raises ArgumentError when it is none."""
+        found = _ID.fullmatch(id)
+        if found is None:
+            raise ArgumentError(f"this is no score-jid: {id[:80]!r}")
+        score, jid = float(found[1]), found[2]
+        if (entry := self.find(jid, score)) is not None or not jid.startswith(NO_JID):
+            return entry
+        return next((entry for entry in self._tied(score, None) if entry.id == id), None)
 
     def act(self, action: str, entries: Sequence[Entry]) -> Outcome:
         """Does one thing to these entries: `retry`, `enqueue`, `kill` or `delete`; to each once, whoever else tries."""
@@ -150,16 +152,37 @@ class JobSet:
         return actions.sweep(self, action, wanted, cursor, before, seconds)
 
     def reschedule(self, entry: Entry, at: float | datetime) -> bool:
-        """Gives an entry another time. False: it was gone. Raises ArgumentError for what is no time."""
+        """Gives an entry another time. False: it was gone. Raises ArgumentError for what is no time, and for an entry
+        that was too long to be read."""
+        if not entry.is_whole:
+            raise ArgumentError(f"an entry of {entry.length:,} bytes cannot be given another time")
         return bool(run(self.redis, "reschedule", [self.key], [entry.job.raw, repr(epoch_of(at))]))
 
     def clear(self) -> int:
         """Deletes all of it, whatever it is, at once; answers how many entries that were."""
         pipeline = self.redis.pipeline()
-        run(pipeline, "page", [self.key], ["next", "", 0, 0, 0, 0, 0])
+        run(pipeline, "page", [self.key], ["next", "", "", 0, 0, 0, 0, 0])
         pipeline.unlink(self.key)
         return max(0, int(pipeline.execute()[0][0]))
 
-    def _entry(self, raw: bytes | None, score: bytes, ties: int, length: int) -> Entry:
-        at = float(score)
-        return Entry(Job.from_bytes(raw or b"", at=at), at, ties, length, self, is_whole=raw is not None)
+    def _tied(self, score: float, wanted: Filter | None) -> Iterator[Entry]:
+        """Entries with this very score."""
+        at, looked = Cursor(repr(score), b"b"), 0
+        while at.score and float(at.score) == score and looked < _TIES:
+            page, at = self.read(at, 1 if wanted else 100, wanted, look=LOOK, seconds=1, order="next")
+            looked += page.looked
+            for entry in page.items:
+                if entry.score != score:
+                    return
+                yield entry
+
+    def _entry(self, stored: Stored, wanted: Filter | None) -> Entry | None:
+        """None for one that is not wanted."""
+        raw, at = stored.raw, stored.score
+        if wanted and raw is not None and not wanted.glance(raw):
+            return None
+        payload = Job.decoded(raw) if raw is not None else {}
+        if wanted and not wanted.accepts(payload, raw or b""):
+            return None
+        job = Job.of_payload(payload, raw or b"", at=at)
+        return Entry(job, at, stored.ties, stored.length, self, is_whole=raw is not None)

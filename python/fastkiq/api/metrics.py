@@ -4,7 +4,7 @@ Keys and buckets are those of Sidekiq 8 (`lib/sidekiq/metrics`); `compat="sideki
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.scripts import run
-from fastkiq.api.values import number, text
+from fastkiq.api.values import groups, number, text
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError
 from fastkiq.printable import printable
@@ -27,6 +27,8 @@ BOUNDS: Final = (
 _FINE: Final = 120
 """Minutes up to which a period is told minute by minute."""
 _MOST_FIELDS: Final = 3_000  # of one minute: a thousand classes
+_TOGETHER: Final = 48  # buckets of one script: of 50 classes some 2 ms
+_COUNTS: Final = ("p", "f", "ms")
 
 
 @dataclass(slots=True)
@@ -99,16 +101,20 @@ class MetricsQuery:
         step = timedelta(minutes=1 if is_fine else 10)
         times = _times(now, minutes, step)
         keys = [self._minute_key(each) if is_fine else _ten_minutes_key(each) for each in times]
-        found: dict[str, Series] = {}
+        counted = _Counted(wanted)
         notes: list[str] = []
-        for at, flat in zip(times, run(self.redis, "counts", keys, [_MOST_FIELDS, wanted]), strict=True):
-            if flat is None:
-                notes.append(f"{at:%H:%M} has too many classes: it is left out")
-                continue
-            for name, value in zip(flat[::2], flat[1::2], strict=True):
-                _count(found, at, text(name), number(value))
+        for some in groups(zip(times, keys, strict=True), _TOGETHER):
+            texts = run(self.redis, "counts", [key for _, key in some], [_MOST_FIELDS])
+            for (at, _), told in zip(some, texts, strict=True):
+                size, *told = ["0"] if told == b"" else text(told).split("\n")
+                if len(told) == 2 * number(size):
+                    counted.add(at, told)
+                else:
+                    notes.append(
+                        f"{at:%H:%M} has too many classes, or one whose name has several lines: it is left out"
+                    )
         classes = sorted(
-            found.values(), key=lambda series: (-series.milliseconds, -series.processed, series.class_name)
+            counted.classes().values(), key=lambda series: (-series.milliseconds, -series.processed, series.class_name)
         )
         return Metrics(times[0], times[-1] + step, step, classes, self.marks(times[0], times[-1] + step), notes)
 
@@ -116,22 +122,20 @@ class MetricsQuery:
         """One class; `period` up to `8h`. Raises ArgumentError."""
         minutes = _minutes(period, {name: each for name, each in PERIODS.items() if each <= 480})
         times = _times(now, minutes, timedelta(minutes=1))
-        found = {class_name: Series(class_name)}
+        counted = _Counted(class_name)
         histograms: dict[datetime, list[int]] = {}
-        with self.redis.pipeline(transaction=False) as pipeline:
-            for each in times:
-                pipeline.hmget(self._minute_key(each), [f"{class_name}|{what}" for what in ("p", "f", "ms")])
-                pipeline.get(self._histogram_key(class_name, each))
-            answers = pipeline.execute(raise_on_error=False)
-        for at, each in enumerate(times):
-            counts, packed = answers[2 * at], answers[2 * at + 1]
-            if isinstance(counts, list):
-                for what, value in zip(("p", "f", "ms"), counts, strict=True):
-                    _count(found, each, f"{class_name}|{what}", number(value))
-            if isinstance(packed, bytes):
-                histograms[each] = _unpacked(packed)
+        names = [f"{class_name}|{what}" for what in _COUNTS]
+        for some in groups(times, 120):
+            keys = [key for at in some for key in (self._minute_key(at), self._histogram_key(class_name, at))]
+            flat = run(self.redis, "runs", keys, [2 * (len(BOUNDS) + 1), *names])
+            for index, at in enumerate(some):
+                *counts, packed = flat[4 * index : 4 * index + 4]
+                counted.add(at, [each for pair in zip(names, map(text, counts), strict=True) for each in pair])
+                if packed is not None:
+                    histograms[at] = _unpacked(packed)
         end = times[-1] + timedelta(minutes=1)
-        return ClassMetrics(times[0], end, found[class_name], histograms, self.marks(times[0], end))
+        series = counted.classes().get(class_name) or Series(class_name)
+        return ClassMetrics(times[0], end, series, histograms, self.marks(times[0], end))
 
     def marks(self, start: datetime, end: datetime) -> dict[datetime, str]:
         """Deploys between two times: minute -> label."""
@@ -180,19 +184,50 @@ def _ten_minutes_key(at: datetime) -> str:
     return f"j|{at:%y%m%d}|{at.hour}:{at.minute // 10}"
 
 
-def _count(found: dict[str, Series], at: datetime, name: str, value: int) -> None:
-    class_name, _, what = name.rpartition("|")
-    if what not in ("p", "f", "ms") or not class_name or not value:
-        return
-    series = found.setdefault(class_name, Series(class_name))
-    processed, failed, milliseconds = series.by_time.get(at, (0, 0, 0))
-    if what == "p":
-        series.processed, processed = series.processed + value, processed + value
-    elif what == "f":
-        series.failed, failed = series.failed + value, failed + value
-    else:
-        series.milliseconds, milliseconds = series.milliseconds + value, milliseconds + value
-    series.by_time[at] = (processed, failed, milliseconds)
+class _Counted:
+    """Buckets, each a row of three counts a class."""
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+        self._names: list[str] = []
+        self._rows: list[tuple[datetime, list[int]]] = []
+        # A field has the same place in each of hundreds of rows; -1: it is not wanted.
+        self._places: dict[str, int] = {}
+
+    def add(self, at: datetime, told: Sequence[str]) -> None:
+        """Counts a bucket in: field, value, field, value."""
+        row = [0] * (3 * len(self._names) + 1)
+        places = self._places
+        for field_, value in zip(told[::2], told[1::2], strict=False):
+            place = places.get(field_)
+            if place is None:
+                place = self._placed(field_)
+                row += [0] * (3 * len(self._names) + 1 - len(row))
+            row[place] = int(value) if len(value) < 19 and value.isdecimal() else number(value)
+        self._rows.append((at, row))
+
+    def classes(self) -> dict[str, Series]:
+        """By name."""
+        found: dict[str, Series] = {}
+        for start, name in zip(range(0, 3 * len(self._names), 3), self._names, strict=True):
+            series = found[name] = Series(name)
+            for at, row in self._rows:
+                counts = row[start : start + 3]
+                if len(row) > start + 3 and any(counts):
+                    series.processed += counts[0]
+                    series.failed += counts[1]
+                    series.milliseconds += counts[2]
+                    series.by_time[at] = (counts[0], counts[1], counts[2])
+        return found
+
+    def _placed(self, name: str) -> int:
+        class_name, _, what = name.rpartition("|")
+        is_meant = class_name and what in _COUNTS and self._wanted in class_name and len(class_name) < 1_024
+        if is_meant:
+            start = 3 * len(self._names)
+            self._names.append(class_name)
+            self._places |= {f"{class_name}|{each}": start + index for index, each in enumerate(_COUNTS)}
+        return self._places.setdefault(name, -1)
 
 
 def _unpacked(packed: bytes) -> list[int]:

@@ -2,16 +2,18 @@
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.filter import Filter
 from fastkiq.api.members import members
 from fastkiq.api.page import Page
+from fastkiq.api.reading import LOOK, jobs, ordered
 from fastkiq.api.scripts import run
-from fastkiq.api.values import ANSWER, LONGEST, TOGETHER, groups, text
+from fastkiq.api.values import LONGEST, TOGETHER, groups, text
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisReplyError
 from fastkiq.job import Job
@@ -19,7 +21,8 @@ from fastkiq.retry import epoch_seconds
 
 MOST_QUEUES: Final = 100_000
 """Queues that are counted: some 0.3 s."""
-_LOOK: Final = 5_000
+_ANCHORS: Final = 20
+"""Jobs told last, by any of which a walk finds its place again."""
 _CURSOR: Final = re.compile(r"(head|tail)_([0-9]{1,18})")
 
 
@@ -51,6 +54,16 @@ def queues(redis: Redis | None = None, *, most: int = 1_000, notes: list[str] | 
                 continue
             found.append(QueueState(text(name), size, _age(job, now) if job or not size else None, paused == 1))
     return sorted(found, key=lambda queue: queue.name)
+
+
+def memories(names: Sequence[str], redis: Redis | None = None) -> list[int | None]:
+    """Bytes that each of these queues takes in Redis, about, in one round trip; None where Redis does not say."""
+    redis = redis if redis is not None else connect()
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.memory_usage(f"queue:{name}", samples=5)
+        answers = pipeline.execute(raise_on_error=False)
+    return [None if isinstance(answer, Exception) else int(answer or 0) for answer in answers]
 
 
 def enqueued(redis: Redis, notes: list[str]) -> int:
@@ -131,50 +144,66 @@ class Queue:
         seconds: float = 0.05,
     ) -> Page[Job]:
         """At most `limit` jobs, `latest` enqueued first or `next` to run first. Jobs that come or go move what a later
-        page shows: a queue in motion has no fixed places. With a filter as `JobSet.page`."""
-        at = _position(cursor, order)
-        needles = list(wanted.needles()) if wanted else []
+        page shows: a queue in motion has no fixed places. With a filter as `JobSet.page`. Raises ArgumentError for a
+        cursor that is none, or is one of the other order."""
+        at = _position(cursor, ordered(order))
+        needles = list(replace(wanted, queue="").needles()) if wanted else []
         items: list[Job] = []
-        total, looked, unread = 0, 0, 0
+        looked, unread = 0, 0
         deadline = time.monotonic() + seconds
-        over = False
         while True:
             left = limit - len(items)
-            ask, most = (min(_LOOK, look - looked), TOGETHER) if wanted else (left, left)
-            total, seen, flat = run(self.redis, "jobs", [self.key], [order, at, ask, most, LONGEST, ANSWER, *needles])
-            if total < 0:
+            ask, most = (min(LOOK, look - looked), TOGETHER) if wanted else (left, left)
+            found = jobs(self.redis, self.key, order, at, ask, most, needles)
+            if found.total < 0:
                 return Page([], 0, notes=[f"{self.key} is no list: it is left out"])
-            looked, start, at = looked + seen, at, at + seen
-            for index in range(0, len(flat), 2):
-                raw, passed = flat[index], flat[index + 1]
-                job = Job.from_bytes(raw or b"", queue=self.name)
+            looked, start, at = looked + found.looked, at, at + found.looked
+            for raw, passed in found.jobs:
                 if wanted and raw is None:
                     unread += 1
-                elif not wanted or wanted.matches(job):
-                    items.append(job)
+                    continue
+                if wanted and raw is not None and not wanted.glance(raw):
+                    continue
+                payload = {} if raw is None else Job.decoded(raw)
+                if not wanted or wanted.accepts(payload, raw or b"", self.name):
+                    items.append(Job.of_payload(payload, raw or b"", queue=self.name))
                     if len(items) == limit:
                         at = start + passed
                         break
-            over = at >= total or not seen
+            over = at >= found.total
             if len(items) >= limit or over or (wanted and (looked >= look or time.monotonic() > deadline)):
                 break
         where = "tail" if order == "next" else "head"
         notes = [f"{unread:,} jobs are longer than {LONGEST:,} bytes: they were not looked into"] if unread else []
-        return Page(items, total, looked, None if over else f"{where}_{at}", notes)
+        return Page(items, found.total, looked, None if over else f"{where}_{at}", notes)
 
     def __iter__(self) -> Iterator[Job]:
-        """All jobs, the latest first, read page by page. Jobs that are pushed meanwhile are not seen, and hide none."""
-        cursor: str | None = None
-        last: bytes | None = None
+        """All jobs, the latest first, read page by page. Jobs that are pushed meanwhile are not seen; what comes and
+        goes hides none that stay, and doubles none."""
+        at = 0
+        told: deque[bytes] = deque(maxlen=_ANCHORS)
         while True:
-            page = self.page(cursor, TOGETHER)
-            fresh = list(page.items)
-            # What was pushed since the last page has moved all to the right: the beginning comes once more.
-            known = next((index for index, job in enumerate(fresh) if job.raw == last), -1) if last is not None else -1
-            yield from fresh[known + 1 :]
-            if page.next is None:
+            at = self._behind(told, at)
+            found = jobs(self.redis, self.key, "latest", at, TOGETHER, TOGETHER)
+            for raw, _ in found.jobs:
+                yield Job.from_bytes(raw or b"", queue=self.name)
+                told.append(raw or b"")
+            at += found.looked
+            if found.looked == 0 or at >= found.total:
                 return
-            last, cursor = (fresh[-1].raw if fresh else last), page.next
+
+    def _behind(self, told: Sequence[bytes], at: int) -> int:
+        """Where those go on that were not told yet: what was pushed or deleted meanwhile has moved them."""
+        if not told:
+            return at
+        beside = self.redis.lindex(self.key, at - 1)  # all is as it was, mostly
+        if beside == told[-1]:
+            return at
+        for raw in reversed(told):
+            places = self.redis.lpos(self.key, raw, count=100) if raw else []  # type: ignore[arg-type]  # as below
+            if isinstance(places, list) and places:  # of equal ones the nearest
+                return min(places, key=lambda place: abs(place - at)) + 1
+        return at
 
     def find(self, jid: str) -> Job | None:
         """The waiting job with this jid, by a walk over the whole queue."""
@@ -188,9 +217,16 @@ class Queue:
             cursor = page.next
         return None
 
-    def delete(self, job: Job) -> bool:
-        """Takes one waiting job out for good, by its stored bytes. False: it was gone, or a process has it."""
-        return int(self.redis.lrem(self.key, -1, job.raw)) == 1  # type: ignore[arg-type]  # redis-py's type forgets bytes
+    @staticmethod
+    def beginning(order: str) -> str:
+        """The cursor of the first page in that order."""
+        return "tail_0" if order == "next" else "head_0"
+
+    def delete(self, job: Job, *, order: str = "next") -> bool:
+        """Takes one waiting job out for good, by its stored bytes, looked for in that order. False: it was gone, or a
+        process has it."""
+        where = -1 if order == "next" else 1
+        return int(self.redis.lrem(self.key, where, job.raw)) == 1  # type: ignore[arg-type]  # the type forgets bytes
 
 
 def _age(job: bytes | None, now: float) -> float:

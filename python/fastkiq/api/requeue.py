@@ -1,6 +1,6 @@
 """What a stored entry becomes when it goes back to a queue, or to another set, by hand."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastkiq import _core
 from fastkiq.errors import ArgumentError
@@ -10,13 +10,16 @@ from fastkiq.printable import printable
 from fastkiq.retry import repairs
 from fastkiq.times import stamp
 
+_NO_QUEUE: Final = "default"
+"""Where one that names none goes, as workers have it."""
+
 
 def requeued(job: Job, now: float, compat: str | None, *, uncounted: bool) -> tuple[str, bytes]:
     """The queue, and the stored bytes with the time at which they come into it (epoch seconds), as Sidekiq does it.
 
     With `uncounted` the failed attempt is taken from the count. Raises ArgumentError when no job can be made of it.
     """
-    payload, queue = job.payload, job.queue
+    payload, queue = job.payload, job.queue or _NO_QUEUE
     if not payload or not job.class_name or not isinstance(payload.get("args"), list):
         raise ArgumentError(f"{printable(job.jid or job.raw[:40], 80)} is no job: it can only be deleted")
     if not is_queue(queue):
@@ -32,5 +35,5 @@ def buried(job: Job) -> bytes:
     """The stored bytes for the dead jobs: the same, unless readers of that set would trip over them."""
     if not job.payload:
         return job.raw
-    fields = repairs(job.payload, job.queue or "default")
+    fields = repairs(job.payload, job.queue or _NO_QUEUE)
     return _core.splice(job.raw, fields) if fields else job.raw

@@ -1,14 +1,17 @@
 """Where a job is: looked for by its jid in all places, little by little."""
 
 import time
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Final
 
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.entry import Entry
 from fastkiq.api.filter import Filter
-from fastkiq.api.queue import Queue, queues
+from fastkiq.api.members import members
+from fastkiq.api.queue import MOST_QUEUES, Queue
 from fastkiq.api.sets import DeadSet, RetrySet, ScheduledSet
+from fastkiq.api.values import text
 from fastkiq.api.work import Work, WorkSet
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
@@ -55,32 +58,46 @@ def search(jid: str, redis: Redis | None = None, cursor: str | None = None, *, s
         found.looked += len(page.items)
         place, at = ("work", page.next) if page.next else (_SETS[0].key, None)
     for kind in _SETS:
-        while place == kind.key and time.monotonic() < deadline:
-            entries = kind(redis).page(at, 25, wanted, look=_LOOK, seconds=max(0.0, deadline - time.monotonic()))
+        while place == kind.key:
+            left = max(0.0, deadline - time.monotonic())
+            entries = kind(redis).page(at, 25, wanted, look=_LOOK, seconds=left)
             found.entries += entries.items
             found.looked += entries.looked
             place, at = (place, entries.next) if entries.next else (_after(kind.key), None)
-    while place.startswith("queue:") and time.monotonic() < deadline:
-        name = _next_queue(redis, place) if at is None else place.removeprefix("queue:")
-        if name is None:
-            return found
-        jobs = Queue(name, redis).page(at, 25, wanted, look=_LOOK, seconds=max(0.0, deadline - time.monotonic()))
-        found.waiting += jobs.items
-        found.looked += jobs.looked
-        place, at = f"queue:{name}", jobs.next
-    found.cursor = f"{place}~{at or ''}"
+            if time.monotonic() > deadline:
+                found.cursor = f"{place}~{at or ''}"
+                return found
+    if place.startswith("queue:"):
+        place, at = _in_queues(redis, place, at, deadline, found, wanted)
+    found.cursor = f"{place}~{at or ''}" if place else None
     return found
+
+
+def _in_queues(
+    redis: Redis, place: str, at: str | None, deadline: float, found: Found, wanted: Filter
+) -> tuple[str, str | None]:
+    """Queue by queue, by name; the place to go on at, empty at the end."""
+    names = sorted(text(name) for name in members(redis, "queues", MOST_QUEUES, []))
+    begun = place.removeprefix("queue:")
+    # A place without a cursor is behind the queue that it names.
+    index = bisect_left(names, begun) if at is not None else bisect_right(names, begun)
+    for name in names[index:]:
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            jobs = Queue(name, redis).page(at if name == begun else None, 25, wanted, look=_LOOK, seconds=left)
+            found.waiting += jobs.items
+            found.looked += jobs.looked
+            begun, at = name, jobs.next
+            if time.monotonic() > deadline:
+                return f"queue:{name}", at
+            if at is None:
+                break
+    return "", None
 
 
 def _after(key: str) -> str:
     following = [kind.key for kind in _SETS] + ["queue:"]
     return following[following.index(key) + 1]
-
-
-def _next_queue(redis: Redis, place: str) -> str | None:
-    """The queue whose name comes after this one's."""
-    names = [each.name for each in queues(redis) if each.name > place.removeprefix("queue:")]
-    return names[0] if names else None
 
 
 def _parsed(cursor: str | None) -> tuple[str, str | None]:

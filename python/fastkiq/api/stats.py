@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from fastkiq.api.connection import Redis, connect
+from fastkiq.api.connection import Redis, connect, translated
 from fastkiq.api.process import ProcessSet
 from fastkiq.api.queue import Queue, enqueued
 from fastkiq.api.values import number
@@ -50,8 +50,10 @@ class Server:
     """Redis, or Valkey, itself."""
 
     name: str
-    """`redis` or `valkey`."""
+    """`redis`, `valkey` or `dragonfly`."""
     version: str
+    redis_version: str
+    """The version of Redis that it passes for."""
     uptime: int
     """Seconds."""
     uptime_days: int
@@ -98,9 +100,11 @@ class Stats:
     def server(self) -> Server:
         """Facts about Redis."""
         info = {key: value for key, value in self.redis.info().items() if isinstance(value, (str, int, float))}
+        name = next((each for each in ("dragonfly", "valkey") if f"{each}_version" in info), "redis")
         return Server(
-            name="valkey" if "valkey_version" in info else str(info.get("server_name", "redis")),
-            version=str(info.get("valkey_version") or info.get("redis_version", "?")),
+            name=name,
+            version=str(info.get(f"{name}_version", "?")).removeprefix("df-"),
+            redis_version=str(info.get("redis_version", "?")),
             uptime=number(info.get("uptime_in_seconds")),
             uptime_days=number(info.get("uptime_in_days")),
             clients=number(info.get("connected_clients")),
@@ -124,8 +128,6 @@ class Stats:
 def _sound(key: str, answer: object, notes: list[str]) -> int:
     if isinstance(answer, Exception):
         if "WRONGTYPE" not in str(answer):
-            from fastkiq.api.connection import translated
-
             raise translated(answer)
         notes.append(f"{printable(key, 200)} holds something else than it should: it is left out")
         return 0

@@ -24,11 +24,14 @@ _PATIENCE: Final = 3  # seconds that requests under way get at the end
 
 _EXAMPLES = """\b
 Examples:
-  fastkiq web                                          http://127.0.0.1:9292, for browsers on this machine
-  fastkiq web --host 0.0.0.0 --username ops            for others too; asks for the password
-  FASTKIQ_WEB_PASSWORD=... fastkiq web --host 10.0.0.5 --username ops --allow-host jobs.example.org
+  fastkiq web                   http://127.0.0.1:9292, for this machine
+  fastkiq web --read-only       where nothing can be changed
+  fastkiq web --host 0.0.0.0 --username ops --allow-host jobs.example.org
+                                for others too; asks for the password
 
-Beyond this machine there must be a user name or a token, and something before it that speaks TLS.
+FASTKIQ_WEB_PASSWORD, FASTKIQ_WEB_TOKEN and FASTKIQ_WEB_SECRET (which signs the
+tokens of forms) keep secrets off the command line. Beyond this machine there
+must be a user name or a token, and something before it that speaks TLS.
 """
 
 

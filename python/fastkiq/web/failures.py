@@ -3,11 +3,13 @@
 import logging
 from typing import Any, Final
 
+import redis
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from fastkiq.api.connection import translated
 from fastkiq.errors import (
     ArgumentError,
     FastkiqError,
@@ -30,6 +32,8 @@ def answer_to(error: Exception, scope: Scope) -> Response:
     """The answer; what is nobody's mistake but ours, or Redis's, is in the log as well."""
     if isinstance(error, Refused):
         return answer(error.status, error.text, error.headers)
+    if isinstance(error, redis.RedisError):
+        error = translated(error)
     if isinstance(error, RedisError):
         status, text = of_redis(error)
         LOGGER.warning("%s %s: %s", scope["method"], printable(scope["path"], 200), printable(error, 500))

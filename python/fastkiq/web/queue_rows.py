@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastkiq.api import QueueState
+from fastkiq.printable import printable
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.sampler import Sample, sizes
 from fastkiq.web.view import current
@@ -14,6 +15,8 @@ class Row:
     """One queue."""
 
     state: QueueState
+    name: str
+    """As it is shown."""
     url: str
     """Of its page; empty when no path can name it."""
     spark: list[float]
@@ -41,4 +44,4 @@ def _row(state: QueueState, samples: list[Sample], memory: int | None) -> Row:
             most=number(round(max(spark))),
             now=number(state.size),
         )
-    return Row(state, url, spark, label, memory)
+    return Row(state, printable(state.name, 200), url, spark, label, memory)

@@ -6,6 +6,7 @@ Fed by the requests that read them anyway: while nobody looks, nothing is read a
 import threading
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 STEP: Final = 5.0
@@ -60,7 +61,7 @@ class Sampler:
 def rates(samples: list[Sample]) -> list[Rate]:
     """One less than there are samples. Totals that were set to 0 meanwhile give 0."""
     found: list[Rate] = []
-    for before, after in zip(samples, samples[1:], strict=False):
+    for before, after in pairwise(samples):
         seconds = after.at - before.at
         processed, failed = max(0, after.processed - before.processed), max(0, after.failed - before.failed)
         found.append(Rate(after.at, processed / seconds, failed / seconds))
@@ -68,7 +69,7 @@ def rates(samples: list[Sample]) -> list[Rate]:
 
 
 def sizes(samples: list[Sample], name: str) -> list[float]:
-    """The sizes of one queue at even distances of time, of ten seconds or so; between two samples on a straight line."""
+    """The sizes of one queue each ten seconds or so; between two samples on a straight line."""
     if len(samples) < 2:
         return []
     first, last = samples[0].at, samples[-1].at

@@ -13,6 +13,7 @@ from fastkiq.web.security.hosts import HostList
 
 if TYPE_CHECKING:
     from fastkiq.api import Redis
+    from fastkiq.client import Client
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Site:
         from fastkiq import api
 
         return api.connect(self.config, url=self.redis_url)
+
+    @cached_property
+    def client(self) -> "Client":
+        """Enqueues to the same Redis."""
+        from fastkiq.client import Client
+
+        return Client(self.redis_url, config=self.config)
 
     @property
     def safe_url(self) -> str:

@@ -1,22 +1,11 @@
--- The counters of buckets of metrics. Changes nothing.
--- KEYS[1..] j|...   ARGV[1] most fields of one   ARGV[2] text that their names must hold
--- Answers for each {name, value, ...}; {} when there is none, false when it has more fields.
+-- The counters of buckets of metrics, all of them. Changes nothing. KEYS[1..] j|...   ARGV[1] most fields of one
+-- Answers for each "number of fields\nfield\nvalue\n..."; "" when there is none, false when it has more fields.
 local answer = {}
 for i, key in ipairs(KEYS) do
-  local found = {}
+  answer[i] = ''
   if redis.call('TYPE', key).ok == 'hash' then
-    if redis.call('HLEN', key) > tonumber(ARGV[1]) then
-      found = false
-    else
-      local all = redis.call('HGETALL', key)
-      for at = 1, #all, 2 do
-        if #all[at] < 1024 and (ARGV[2] == '' or string.find(all[at], ARGV[2], 1, true)) then
-          found[#found + 1] = all[at]
-          found[#found + 1] = all[at + 1]
-        end
-      end
-    end
+    local length = redis.call('HLEN', key)
+    answer[i] = length <= tonumber(ARGV[1]) and length .. '\n' .. table.concat(redis.call('HGETALL', key), '\n')
   end
-  answer[i] = found
 end
 return answer

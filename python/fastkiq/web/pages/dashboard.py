@@ -67,17 +67,15 @@ def _periods() -> list[tuple[int, str]]:
 
 
 def _chart(found: list[Rate], now: float, summary: api.Summary) -> dict[str, Any]:
-    """For chart.js, and in `now` what rates.js goes on from."""
+    """For chart.js, and in `now` what rates.js goes on from. With nothing to draw yet, an empty minute."""
+    points: list[tuple[float, float | None, float | None]]
+    points = [(rate.at, round(rate.processed, 2), round(rate.failed, 2)) for rate in found]
+    x, processed, failed = zip(*(points or [(now - 60, None, None), (now, None, None)]), strict=True)
     return {
-        "x": [round(rate.at, 3) for rate in found],
+        "x": [round(at, 3) for at in x],
         "series": [
-            {
-                "label": _("Processed"),
-                "values": [round(rate.processed, 2) for rate in found],
-                "color": "green",
-                "kind": "area",
-            },
-            {"label": _("Failed"), "values": [round(rate.failed, 2) for rate in found], "color": "red", "kind": "line"},
+            {"label": _("Processed"), "values": processed, "color": "green", "kind": "area"},
+            {"label": _("Failed"), "values": failed, "color": "red", "kind": "line"},
         ],
         "now": {"at": round(now, 3), "values": [summary.processed, summary.failed]},
     }

@@ -59,11 +59,12 @@ class Chart {
       {
         width: this.width(),
         height: Number(this.figure.dataset.height) || 220,
+        padding: [8, 28, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-        scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
+        scales: { x: { range: (_, least, most) => this.span(least, most) }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
         axes: [
-          { ...axis, size: 34, values: times },
+          { ...axis, size: 34, space: 96, values: times },
           { ...axis, size: 56, values: (_, ticks) => ticks.map((each) => numbers.format(each) + this.unit) },
         ],
         series: [{}, ...this.data.series.map((each) => series(each, colour(each.color ?? "blue")))],
@@ -80,6 +81,12 @@ class Chart {
         return label;
       }),
     );
+  }
+
+  span(least, most) {
+    const bars = this.data.series.some(({ kind }) => kind === "bar");
+    const half = (most - least) / Math.max(1, this.data.x.length - 1) / 2 || 43_200;
+    return bars ? [least - half, most + half] : [least, most];
   }
 
   point(plot) {
