@@ -1,4 +1,4 @@
-"""How fast the inspection API is when there is a lot: what each call takes, of whose processor, and Redis's longest script.
+"""How fast the inspection API is when there is a lot: what each call takes, of whose processor, and the longest script.
 
     .venv/bin/python benches/large.py                     # 1,000,000 entries in each set and a queue: some 2.5 GB
     .venv/bin/python benches/large.py --entries 100000 --repeat 5
@@ -32,8 +32,12 @@ BACKTRACE = "eJ" + "x" * 120
 def payload(number: int, failed: bool) -> bytes:
     at = 1_795_000_000_000 + number
     fields: dict[str, Any] = {
-        **{"retry": True, "queue": f"q{number % 7}", "args": [number, "someone@example.org"]},
-        **{"class": f"app.jobs.Worker{number % CLASSES}", "jid": f"{number:024x}", "created_at": at},
+        "retry": True,
+        "queue": f"q{number % 7}",
+        "args": [number, "someone@example.org"],
+        "class": f"app.jobs.Worker{number % CLASSES}",
+        "jid": f"{number:024x}",
+        "created_at": at,
     }
     if failed:
         message = f"HTTP {500 + number % 4} from host-{number % 1000}.example.org after {number % 977} ms"
@@ -65,8 +69,15 @@ def fill(redis: api.Redis, entries: int) -> None:
 def process(redis: api.Redis, number: int) -> None:
     identity, now = f"host-{number}:{number}:{number:012x}", time.time()
     info = {
-        **{"hostname": f"host-{number}", "started_at": now - 1e4, "pid": number, "tag": "app", "labels": []},
-        **{"queues": ["big", "q1"], "version": "fastkiq 0.1.0", "identity": identity, "embedded": False},
+        "hostname": f"host-{number}",
+        "started_at": now - 1e4,
+        "pid": number,
+        "tag": "app",
+        "labels": [],
+        "queues": ["big", "q1"],
+        "version": "fastkiq 0.1.0",
+        "identity": identity,
+        "embedded": False,
         "capsules": {"default": {"concurrency": 25, "mode": "weighted", "weights": {"big": 2, "q1": 1}}},
     }
     with redis.pipeline(transaction=False) as pipeline:

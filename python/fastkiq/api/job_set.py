@@ -160,10 +160,7 @@ class JobSet:
 
     def clear(self) -> int:
         """Deletes all of it, whatever it is, at once; answers how many entries that were."""
-        pipeline = self.redis.pipeline()
-        run(pipeline, "page", [self.key], ["next", "", "", 0, 0, 0, 0, 0])
-        pipeline.unlink(self.key)
-        return max(0, int(pipeline.execute()[0][0]))
+        return int(run(self.redis, "clear", [self.key], []))
 
     def _tied(self, score: float, wanted: Filter | None) -> Iterator[Entry]:
         """Entries with this very score."""

@@ -127,11 +127,7 @@ class Queue:
 
     def clear(self) -> int:
         """Deletes all jobs that wait, and the queue from the list of queues; answers how many jobs that were."""
-        with self.redis.pipeline() as pipeline:
-            pipeline.llen(self.key)
-            pipeline.unlink(self.key)
-            pipeline.srem("queues", self.name)
-            return int(pipeline.execute()[0])
+        return int(run(self.redis, "clear", [self.key, "queues"], [self.name]))
 
     def page(
         self,
@@ -183,27 +179,29 @@ class Queue:
         at = 0
         told: deque[bytes] = deque(maxlen=_ANCHORS)
         while True:
-            at = self._behind(told, at)
-            found = jobs(self.redis, self.key, "latest", at, TOGETHER, TOGETHER)
-            for raw, _ in found.jobs:
-                yield Job.from_bytes(raw or b"", queue=self.name)
-                told.append(raw or b"")
-            at += found.looked
+            # From the last one told: whether all is as it was, is seen in the same answer.
+            start = max(0, at - 1)
+            found = jobs(self.redis, self.key, "latest", start, TOGETHER, TOGETHER)
+            raws = [raw or b"" for raw, _ in found.jobs]
+            known = next((raws.index(raw) + 1 for raw in reversed(told) if raw in raws), None)
+            if told and known is None and (place := self._moved(told, at)) is not None:
+                at = place
+                continue
+            for raw in raws[known if known is not None else at - start :]:
+                yield Job.from_bytes(raw, queue=self.name)
+                told.append(raw)
+            at = start + found.looked
             if found.looked == 0 or at >= found.total:
                 return
 
-    def _behind(self, told: Sequence[bytes], at: int) -> int:
-        """Where those go on that were not told yet: what was pushed or deleted meanwhile has moved them."""
-        if not told:
-            return at
-        beside = self.redis.lindex(self.key, at - 1)  # all is as it was, mostly
-        if beside == told[-1]:
-            return at
+    def _moved(self, told: Sequence[bytes], at: int) -> int | None:
+        """Where those go on that were not told yet, after so much has come or gone that those told are elsewhere;
+        None when none of these is left."""
         for raw in reversed(told):
             places = self.redis.lpos(self.key, raw, count=100) if raw else []  # type: ignore[arg-type]  # as below
             if isinstance(places, list) and places:  # of equal ones the nearest
                 return min(places, key=lambda place: abs(place - at)) + 1
-        return at
+        return None
 
     def find(self, jid: str) -> Job | None:
         """The waiting job with this jid, by a walk over the whole queue."""
