@@ -1,6 +1,7 @@
 """`fastkiq web`: the web UI by itself."""
 
 import importlib.util
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import click
 from fastkiq.cli.completion import files
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.errors import ConfigError
+from fastkiq.logging import setup
 from fastkiq.printable import printable
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def web(
     if missing:
         raise click.ClickException(f"the web UI needs {', '.join(missing)}: pip install 'fastkiq[web]'")
     from fastkiq.web.application import build, checked_prefix, checked_secret
+    from fastkiq.web.audit import LOGGER as AUDIT
     from fastkiq.web.security.hosts import HostList
     from fastkiq.web.site import Site
 
@@ -94,6 +97,8 @@ def web(
         )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+    setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
+    AUDIT.setLevel(logging.INFO)  # whatever else is not worth a line
     with _listener(host, port) as listener:
         _serve(build(site), listener, f"{_shown(host, listener)}{site.prefix}/", config.safe_url())
 
@@ -158,6 +163,7 @@ def _serve(application: Any, listener: socket.socket, url: str, redis_url: str) 
 
     options = uvicorn.Config(
         application,
+        log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # a client could say that it is another
