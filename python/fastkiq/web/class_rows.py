@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fastkiq.api import Metrics, Series
-from fastkiq.api.metrics import total
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
 
 POINTS: Final = 144
 """Points of a chart, at most."""
 SPARK_POINTS: Final = 72
+MOST: Final = 100
+"""Classes of the table."""
 # Told apart by their dashes too, for those who do not see the colours.
 STYLES: Final[list[tuple[str, list[int]]]] = [
     ("blue", []),
@@ -23,73 +24,93 @@ STYLES: Final[list[tuple[str, list[int]]]] = [
 ]
 
 
-_NO_LINE: Final[tuple[str, list[int]]] = ("", [])
-
-
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class over the whole period."""
+    """One class, or all together, over the whole period."""
 
     series: Series
     url: str
-    """Of its page; empty when no path can name it."""
+    """Of its page; empty when it has none."""
     color: str
     """Its line in the chart; empty when it has none."""
     dash: list[int]
-    failure_rate: float | None
-    """0 to 1; None when nothing ran."""
     spark: list[int]
     """Runs over time."""
     spark_label: str
 
-
-def class_rows(found: Metrics, period: str, most: int) -> list[ClassRow]:
-    """Those that took most time."""
-    styles = [*STYLES, *[_NO_LINE] * most]
-    return [
-        class_row(found, series, period, style) for series, style in zip(found.classes[:most], styles, strict=False)
-    ]
+    @property
+    def failure_rate(self) -> float | None:
+        """0 to 1; None when nothing ran."""
+        return min(1.0, self.series.failed / self.series.processed) if self.series.processed else None
 
 
-def class_row(
-    found: Metrics, series: Series, period: str | None = None, style: tuple[str, list[int]] = _NO_LINE
-) -> ClassRow:
-    """One of them, or all as one."""
-    name = series.class_name
-    size = -(-(found.end - found.start) // found.step // SPARK_POINTS)
-    spark = [sum(processed for processed, _failed, _ms in part) for part in _parts(series, times(found), size)]
-    number = current().locale.number
-    label = _(
-        "Runs over time: at most %(most)s in %(minutes)s min",
-        most=number(max(spark, default=0)),
-        minutes=number(size * found.step // timedelta(minutes=1)),
-    )
-    rate = min(1.0, series.failed / series.processed) if series.processed else None
-    url = current().url("/metrics", name, period=period) if name not in ("", ".", "..") else ""
-    return ClassRow(series, url, *style, rate, spark, label)
+class ClassTable:
+    """The rows, those that took most time first, the sum of all, and the chart; each class is walked through once."""
 
+    def __init__(self, found: Metrics, period: str) -> None:
+        self._found = found
+        self._period = period
+        self._times = [found.start + found.step * at for at in range((found.end - found.start) // found.step)]
+        counts = [_counts(series, self._times) for series in found.classes]
+        self._runs = [runs for runs, _seconds in counts]
+        self._seconds = [seconds for _runs, seconds in counts]
 
-def chart(found: Metrics) -> dict[str, Any]:
-    """Seconds that the first classes took, and all others together, over time; for `ui.chart`."""
-    moments = times(found)
-    size = step_size(len(moments))
-    named = [(series, series.class_name, *style) for series, style in zip(found.classes, STYLES, strict=False)]
-    if others := found.classes[len(STYLES) :]:
-        named.append((total(others), _("All others"), "grey", [1, 3]))
-    return {
-        "x": [int(each.timestamp()) for each in moments[::size]],
-        "series": [
-            {
-                "label": label[:100],
-                "color": color,
-                "dash": dash,
-                "kind": "line",
-                "values": [round(sum(ms for _p, _f, ms in part) / 1_000, 3) for part in _parts(series, moments, size)],
-            }
-            for series, label, color, dash in named
-        ],
-        "marks": marks(found.marks),
-    }
+    @property
+    def rows(self) -> list[ClassRow]:
+        """At most `MOST` of them."""
+        styles = [*STYLES, *[("", list[int]())] * MOST]
+        shown = zip(self._found.classes[:MOST], self._runs, styles, strict=False)
+        return [self._row(series, runs, self._url(series.class_name), *style) for series, runs, style in shown]
+
+    @property
+    def whole(self) -> ClassRow:
+        """All classes as one."""
+        classes = self._found.classes
+        series = Series(
+            "",
+            processed=sum(each.processed for each in classes),
+            failed=sum(each.failed for each in classes),
+            milliseconds=sum(each.milliseconds for each in classes),
+        )
+        return self._row(series, _added(self._runs))
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """Seconds that the first classes took, and all others together, over time; for `ui.chart`."""
+        size = step_size(len(self._times))
+        first = zip(self._found.classes, self._seconds, STYLES, strict=False)
+        lines = [(series.class_name, seconds, *style) for series, seconds, style in first]
+        if others := self._seconds[len(STYLES) :]:
+            lines.append((_("All others"), _added(others), "grey", [1, 3]))
+        return {
+            "x": [int(each.timestamp()) for each in self._times[::size]],
+            "series": [
+                {
+                    "label": label[:100],
+                    "color": color,
+                    "dash": dash,
+                    "kind": "line",
+                    "values": [round(each / 1_000, 3) for each in _folded(milliseconds, size)],
+                }
+                for label, milliseconds, color, dash in lines
+            ],
+            "marks": marks(self._found.marks),
+        }
+
+    def _row(
+        self, series: Series, runs: Sequence[int], url: str = "", color: str = "", dash: list[int] | None = None
+    ) -> ClassRow:
+        size = step_size(len(self._times), SPARK_POINTS)
+        spark, number = _folded(runs, size), current().locale.number
+        label = _(
+            "Runs over time: at most %(most)s in %(minutes)s min",
+            most=number(max(spark, default=0)),
+            minutes=number(size * self._found.step // timedelta(minutes=1)),
+        )
+        return ClassRow(series, url, color, dash or [], spark, label)
+
+    def _url(self, name: str) -> str:
+        return current().url("/metrics", name, period=self._period) if name not in ("", ".", "..") else ""
 
 
 def marks(found: dict[datetime, str]) -> list[dict[str, Any]]:
@@ -97,17 +118,21 @@ def marks(found: dict[datetime, str]) -> list[dict[str, Any]]:
     return [{"x": int(at.timestamp()), "label": label} for at, label in list(found.items())[-100:]]
 
 
-def times(found: Metrics) -> list[datetime]:
-    """The starts of its steps."""
-    return [found.start + found.step * at for at in range((found.end - found.start) // found.step)]
-
-
 def step_size(count: int, most: int = POINTS) -> int:
     """How many steps become one point, so that there are not too many of them."""
     return max(1, -(-count // most))
 
 
-def _parts(series: Series, moments: Sequence[datetime], size: int) -> list[list[tuple[int, int, int]]]:
+def _counts(series: Series, times: Sequence[datetime]) -> tuple[list[int], list[int]]:
+    """Runs and milliseconds at each time."""
     get, nothing = series.by_time.get, (0, 0, 0)
-    counts = [get(each, nothing) for each in moments]
-    return [counts[at : at + size] for at in range(0, len(counts), size)]
+    counts = [get(each, nothing) for each in times]
+    return [each[0] for each in counts], [each[2] for each in counts]
+
+
+def _added(several: Sequence[Sequence[int]]) -> list[int]:
+    return list(map(sum, zip(*several, strict=True)))
+
+
+def _folded(counts: Sequence[int], size: int) -> list[int]:
+    return [sum(counts[at : at + size]) for at in range(0, len(counts), size)]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from fastkiq.api import Process, Work
 from fastkiq.api.values import number
@@ -37,6 +38,11 @@ class Pool:
     more: int
     """Queues that are not named here."""
 
+    @property
+    def text(self) -> str:
+        """The queues, for a row of a table."""
+        return ", ".join(self.queues)[:2_000]
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
@@ -50,6 +56,25 @@ class ProcessRow:
     is_overdue: bool
     is_far: bool
     """Whether Redis is so slow to reach that it matters."""
+
+    @property
+    def threads(self) -> str:
+        """How many of them are busy."""
+        number = current().locale.number
+        return _("%(busy)s of %(all)s", busy=number(self.process.busy), all=number(self.process.concurrency))
+
+    @property
+    def quiet_question(self) -> str:
+        """Asked first."""
+        return _(
+            "Quiet %(process)s? It finishes what runs and takes no more jobs. There is no way back but a restart.",
+            process=self.name,
+        )
+
+    @property
+    def stop_question(self) -> str:
+        """Asked first."""
+        return _("Stop %(process)s? Jobs that still run at its deadline go back to their queues.", process=self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +91,16 @@ class JobRow:
     args: str
     elapsed: float | None
     """Seconds."""
-    clock: str
-    """The same as people read it."""
+
+    @property
+    def seconds(self) -> str:
+        """The same for programs."""
+        return f"{self.elapsed or 0:.1f}"
+
+    @property
+    def clock(self) -> str:
+        """The same for people."""
+        return clock(self.elapsed)
 
 
 def process_rows(processes: Sequence[Process], most_queues: int = _MOST_QUEUES) -> list[ProcessRow]:
@@ -78,14 +111,55 @@ def process_rows(processes: Sequence[Process], most_queues: int = _MOST_QUEUES) 
 
 def job_rows(jobs: Sequence[Work]) -> list[JobRow]:
     """In the same order."""
-    return [_job_row(each) for each in jobs]
+    urls = {identity: process_url(identity) for identity in {each.process for each in jobs}}
+    return [_job_row(each, urls[each.process]) for each in jobs]
 
 
-def process_url(identity: str, *thread: str) -> str:
-    """The page of a process or of a thread; empty when no path can name it."""
-    parts = (identity, *thread)
-    plain = all(part not in ("", ".", "..") and "/" not in part for part in parts)
-    return current().url("/busy", *parts) if plain else ""
+def job_words() -> dict[str, str]:
+    """The texts of a table of jobs, looked up once and not once a row."""
+    return {
+        "job": _("Job"),
+        "args": _("Arguments"),
+        "queue": _("Queue"),
+        "process": _("Process"),
+        "thread": _("Thread"),
+        "time": _("Running for"),
+        "stack": _("Live stack"),
+        "page": _("On a page of its own"),
+        "no_stack": _("Its stack cannot be shown: Sidekiq only logs it."),
+        "unreadable": _("Not readable"),
+    }
+
+
+def process_words() -> dict[str, str]:
+    """The same of a table of processes."""
+    return {
+        "process": _("Process"),
+        "queues": _("Queues"),
+        "threads": _("Threads busy"),
+        "rss": _("RSS"),
+        "rtt": _("RTT"),
+        "beat": _("Last beat"),
+        "started": _("Started"),
+        "quiet": _("Quiet"),
+        "stop": _("Stop"),
+        "dump": _("Log stacks"),
+        "embedded": _("Only its own program can stop it"),
+    }
+
+
+def process_url(identity: str) -> str:
+    """The page of a process; empty when no path can name it."""
+    return current().url("/busy", identity) if _is_plain(identity) else ""
+
+
+def thread_url(process: str, thread: str) -> str:
+    """The page of a running job, below that of its process; empty when no path can name it."""
+    return f"{process}/{quote(thread, safe='')}" if process and _is_plain(thread) else ""
+
+
+def _is_plain(part: str) -> bool:
+    return part not in ("", ".", "..") and "/" not in part
 
 
 def beat_of(process: Process) -> int:
@@ -138,20 +212,14 @@ def _mode(mode: object) -> str:
     return _("in random order") if mode == "random" else ""
 
 
-def _job_url(jid: str) -> str:
-    plain = jid not in ("", ".", "..") and "/" not in jid
-    return current().url("/busy/jobs", jid) if plain else ""
-
-
-def _job_row(work: Work) -> JobRow:
-    elapsed = work.elapsed
+def _job_row(work: Work, url: str) -> JobRow:
+    jid = work.job.jid
     return JobRow(
         work=work,
         process=work.process.rpartition(":")[0] or work.process,
-        process_url=process_url(work.process),
-        job_url=_job_url(work.job.jid),
-        url=process_url(work.process, work.thread),
+        process_url=url,
+        job_url=current().url("/busy/jobs", jid) if _is_plain(jid) else "",
+        url=thread_url(url, work.thread),
         args=shown_args(work.job),
-        elapsed=elapsed,
-        clock=clock(elapsed),
+        elapsed=work.elapsed,
     )

@@ -10,7 +10,7 @@ from fastkiq.api import Page, Process, ProcessSet, Work, WorkSet
 from fastkiq.errors import ArgumentError
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.i18n import gettext as _
-from fastkiq.web.process_rows import BEAT, job_rows, process_rows
+from fastkiq.web.process_rows import BEAT, job_rows, job_words, process_rows, process_words
 from fastkiq.web.query import bounded_int, bounded_text, choice
 from fastkiq.web.rendering import render
 from fastkiq.web.view import current
@@ -45,6 +45,8 @@ def busy(request: Request) -> Response:
         jobs=job_rows(jobs.items[:MOST]),
         further_jobs=jobs.next,
         cursors=cursors,
+        process_words=process_words(),
+        job_words=job_words(),
         beat=BEAT,
         notes=[*processes.notes, *jobs.notes, *_cut(len(jobs.items))],
     )

@@ -7,16 +7,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import MetricsQuery
-from fastkiq.api.metrics import total
 from fastkiq.web.class_charts import CLASS_PERIODS, PERIODS, class_page
-from fastkiq.web.class_rows import chart, class_row, class_rows
+from fastkiq.web.class_rows import ClassTable
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.query import bounded_text, choice
 from fastkiq.web.rendering import render
 from fastkiq.web.view import current
-
-MOST: Final = 100
-"""Rows of the table."""
 
 
 def metrics(request: Request) -> Response:
@@ -30,9 +26,7 @@ def metrics(request: Request) -> Response:
         periods=_periods(period),
         wanted=wanted,
         found=found,
-        rows=class_rows(found, period, MOST),
-        whole=class_row(found, total(found.classes)),
-        chart=chart(found),
+        table=ClassTable(found, period),
         hours=int(period.removesuffix("h")),
     )
 

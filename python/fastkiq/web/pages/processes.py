@@ -10,7 +10,7 @@ from fastkiq.api import Process, ProcessSet, WorkSet, stacks
 from fastkiq.web.errors import NotFound
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.pages.busy import MOST
-from fastkiq.web.process_rows import BEAT, JobRow, job_rows, process_rows
+from fastkiq.web.process_rows import BEAT, JobRow, job_rows, job_words, process_rows, process_words
 from fastkiq.web.rendering import TEMPLATES, render
 from fastkiq.web.stack import lines
 from fastkiq.web.view import current
@@ -35,6 +35,8 @@ def process(request: Request) -> Response:
         jobs=job_rows(jobs[:MOST]),
         told=told,
         lines=lines(told.threads.split("\n")) if told else [],
+        process_words=process_words(),
+        job_words=job_words(),
         beat=BEAT,
         notes=notes,
     )

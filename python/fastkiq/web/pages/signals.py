@@ -15,7 +15,7 @@ from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import LIVE, see_other
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.i18n import ngettext
-from fastkiq.web.process_rows import OTHERS_BEAT, beat_of, process_name, process_url
+from fastkiq.web.process_rows import OTHERS_BEAT, beat_of, process_name, process_url, thread_url
 from fastkiq.web.query import field
 from fastkiq.web.view import current
 
@@ -130,10 +130,10 @@ def _told_of_all(action: str, done: int, left: int) -> list[str]:
 
 def _back(process: Process) -> str:
     """Where the form was: a thread's page, that of the process, or the list."""
-    page, url = field("page"), ""
-    if page:
-        url = process_url(process.identity, *([field("thread")] if page == "thread" else []))
-    return url or current().url("/busy")
+    page, url = field("page"), process_url(process.identity)
+    if page == "thread":
+        url = thread_url(url, field("thread"))
+    return (url if page else "") or current().url("/busy")
 
 
 def _soon(process: Process) -> str:
