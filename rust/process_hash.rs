@@ -28,7 +28,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     if !running.is_empty() {
         let mut words = vec![b"HSET".to_vec(), work.clone()];
         for (capsule, running) in &running {
-            words.push(running.thread_id().into_bytes());
+            words.push(running.job.thread_id().into_bytes());
             words.push(work_entry(capsule, running));
         }
         calls.push(Call::Command(words));

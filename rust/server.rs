@@ -16,6 +16,7 @@ use crate::fetcher::Fetcher;
 use crate::fork;
 use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
+use crate::keys;
 use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::scheduler;
@@ -233,12 +234,13 @@ impl Server {
         Ok(given)
     }
 
-    fn running(&self) -> Vec<(String, String, String, f64)> {
+    fn running(&self) -> Vec<(String, String, String, f64, String)> {
         let now = now_us();
         let line = |running: crate::shared::Running| {
             let seconds = Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
             let job = &running.job;
-            (running.thread.to_string(), job.class().into_owned(), job.jid().into_owned(), seconds)
+            let (class, jid) = (job.class().into_owned(), job.jid().into_owned());
+            (running.thread.to_string(), class, jid, seconds, job.thread_id())
         };
         self.core().capsules().flat_map(Core::running).map(line).collect()
     }
@@ -277,6 +279,14 @@ impl Server {
     fn pending(&self, py: Python<'_>, horizon: f64) -> Result<(u64, u64, u64)> {
         self.face.same_process()?;
         py.detach(|| self.face.aside(|connection| inspect::pending(self.core(), connection, horizon)))
+    }
+
+    #[pyo3(signature = (fields, /))]
+    fn show_stacks(&self, py: Python<'_>, fields: &Bound<'_, PyDict>) -> Result<()> {
+        self.face.same_process()?;
+        let fields: HashMap<String, String> = fields.extract()?;
+        let key = keys::stacks(&self.core().identity().name);
+        py.detach(|| self.face.aside(|connection| inspect::show(connection, &key, &fields)))
     }
 
     fn stop(&self, py: Python<'_>) -> Result<()> {

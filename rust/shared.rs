@@ -44,19 +44,6 @@ pub struct Running {
     pub started_us: u64,
 }
 
-impl Running {
-    /// A short base-36 name that readers of `<id>:work` show as the thread's. Unique among what runs now.
-    pub fn thread_id(&self) -> String {
-        let mut left = self.job.order;
-        let mut digits = Vec::new();
-        while left > 0 || digits.is_empty() {
-            digits.push(char::from_digit(u32::try_from(left % 36).unwrap_or(0), 36).unwrap_or('0'));
-            left /= 36;
-        }
-        digits.iter().rev().collect()
-    }
-}
-
 /// A worker thread's entry: written by that thread, read by the heartbeat. Its lock is all but never contended.
 #[derive(Default)]
 pub struct Slot {

@@ -150,6 +150,10 @@ class Unit:
     @property
     def jid(self) -> str: ...
     @property
+    def tid(self) -> str:
+        """The field of `<identity>:work` in which readers see it run."""
+
+    @property
     def queue(self) -> str: ...
     @property
     def args(self) -> Sequence[Any]:
@@ -243,7 +247,7 @@ class Server:
         """What has happened since the last call, oldest first:
 
         ("spawn", capsule)               one more worker thread is wanted (answer: start one that calls `processor`)
-        ("signal", "TSTP"|"TERM"|"TTIN") from outside, through `<id>-signals`
+        ("signal", name)                 TSTP, TERM, TTIN, STACKS: from outside, through `<id>-signals`
         ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new
                                          identity
         ("log", level, message)          level as in logging; message already free of control characters and secrets
@@ -263,8 +267,12 @@ class Server:
     def give_back_running(self) -> int:
         """At the deadline: what still runs goes back to the front, counted as processed and failed as Sidekiq does."""
 
-    def running(self) -> list[tuple[str, str, str, float]]:
-        """(thread name, class, jid, seconds) of what runs now."""
+    def running(self) -> list[tuple[str, str, str, float, str]]:
+        """(thread name, class, jid, seconds, tid) of what runs now; "async" is the name of every coroutine's thread."""
+
+    def show_stacks(self, fields: dict[str, str], /) -> None:
+        """Writes the hash `fastkiq:stacks:<identity>`, which lives for a minute. Waits for Redis as long as the setting
+        `redis_timeout` says; raises RedisError."""
 
     @property
     def busy(self) -> int: ...

@@ -18,6 +18,7 @@ from fastkiq.policy import RetryPolicy
 from fastkiq.printable import counted, printable
 from fastkiq.processor import Processor
 from fastkiq.reporter import Reporter
+from fastkiq.stacks import Stacks
 
 if TYPE_CHECKING:
     from fastkiq.aio import AsyncProcessor
@@ -46,6 +47,7 @@ class Launcher:
         self._threads: list[Processor] = []
         self._async: AsyncProcessor | None = None
         self._reporter = Reporter(config, self.server)
+        self._stacks = Stacks(self.server, self._threads, lambda: self._async)
         self._pid = os.getpid()
         self._quiet = False
 
@@ -79,13 +81,15 @@ class Launcher:
                     self._reporter.tell(event)
 
     def signal(self, name: str) -> None:
-        """TERM asks for a stop, TSTP quiets, TTIN logs what every thread does."""
+        """TERM asks for a stop, TSTP quiets, TTIN logs what every thread does, STACKS shows it in Redis."""
         if name == "TERM":
             self.stop_asked = True
         elif name == "TSTP":
             self.quiet()
         elif name in ("TTIN", "INFO"):
             logger.warning("asked for every thread's stack:\n%s", stacks())
+        elif name == "STACKS":
+            self._stacks.ask()
         else:
             logger.warning("unknown signal %s ignored", printable(name, 40))
 
@@ -120,14 +124,14 @@ class Launcher:
         self._refuse_child()
         self.quiet()
         deadline = monotonic() + GRACE
-        late = {name for name, _, _, _ in self.server.running()}
+        late = {name for name, *_ in self.server.running()}
         self.policy.stopping = True
         if late:
             returned = self.server.give_back_running()
             why = "stopped at once" if hurried() else "out of time"
             logger.warning("%s, so back in their queues: %s", why, counted(returned, "job"))
             for thread in self._threads:
-                if thread.name in late and thread.ident is not None:
+                if thread.seat in late and thread.ident is not None:
                     _core.raise_in_thread(thread.ident, Shutdown)
             if self._async is not None:
                 self._async.cancel()
@@ -164,7 +168,7 @@ class Launcher:
             thread.start()
         except RuntimeError as error:  # the system gives us no more threads: those that are there go on
             logger.warning("no more worker threads than %d: %s", len(self._threads), error)
-            self.server.processor(thread.name, capsule)  # let go of at once: the core no longer counts on this thread
+            self.server.processor(thread.seat, capsule)  # let go of at once: the core no longer counts on this thread
             return
         self._threads.append(thread)
 
