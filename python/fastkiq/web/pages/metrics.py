@@ -38,7 +38,8 @@ def one_class(request: Request) -> Response:
     period = choice(request, "period", PERIODS)
     period = period if period in CLASS_PERIODS else CLASS_PERIODS[-1]
     found = MetricsQuery(current().site.redis, config=current().site.config).of(name, period)
-    links = [(current().here(period=each), _label(each), each == period) for each in CLASS_PERIODS]
+    # Not by here(): its path is decoded, and a browser would take the dots of a name apart.
+    links = [(current().url("/metrics", name, period=each), _label(each), each == period) for each in CLASS_PERIODS]
     return render("metrics_class.html", name=name, period=period, periods=links, **class_page(found))
 
 
