@@ -13,7 +13,8 @@ NOW = 1_790_000_000
 def payload(number: int, **fields: Any) -> bytes:
     """As Ruby writes it: compact; `fields` come last."""
     own = {"retry": True, "queue": "default", "args": [number], "class": "Hard", "jid": JID.format(number)}
-    return json.dumps({**own, "created_at": NOW * 1000, **fields}, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps({**own, "created_at": NOW * 1000, **fields}, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("Infinity", "1e999").encode()
 
 
 def failed(number: int, **fields: Any) -> bytes:

@@ -1,7 +1,6 @@
 """fastkiq beside the recorded Sidekiq, without any Ruby: after the same operation the same keys, types, TTLs and bytes.
 
-What differs on purpose is named here, each with its reason; everything else must be the same. Of the last
-operations of `record_golden.py` (those of Sidekiq's API) there is only the recording.
+What differs on purpose is named here, each with its reason; everything else must be the same.
 """
 
 import time
@@ -13,7 +12,8 @@ import redis as redis_py
 
 import fastkiq
 from children import Child
-from fastkiq import deploy
+from fastkiq import api, deploy
+from fastkiq.api.process import signal
 from golden import Snapshot, fields, recorded, snapshot
 from servers import wait_until
 
@@ -112,6 +112,35 @@ def test_pushes(redis: redis_py.Redis, redis_url: str, operation: str) -> None:
 def test_a_deploy_mark(redis: redis_py.Redis, redis_url: str) -> None:
     assert deploy.mark("a deploy", client=fastkiq.Client(redis_url))
     compare(redis, "mark")
+
+
+def test_a_signal(redis: redis_py.Redis, redis_url: str) -> None:
+    signal(api.connect(url=redis_url), ["host:1:0123456789ab"], "TSTP")
+    compare(redis, "signal")
+
+
+def test_another_time(redis: redis_py.Redis, redis_url: str) -> None:
+    fastkiq.Client(redis_url).push("Hard", 1, in_=600)
+    (entry,) = api.ScheduledSet(api.connect(url=redis_url))
+    assert entry.reschedule(time.time() + 900)
+    compare(redis, "rescheduled")
+
+
+BY_HAND: dict[str, tuple[Push, Callable[[api.Redis], bool]]] = {
+    "retried": (RUNS["death"], lambda inspected: next(iter(api.DeadSet(inspected))).retry()),
+    "killed": (RUNS["first_failure"], lambda inspected: next(iter(api.RetrySet(inspected))).kill()),
+}
+
+
+@pytest.mark.parametrize("operation", BY_HAND)
+def test_by_hand(redis: redis_py.Redis, redis_url: str, worker_process: Start, operation: str) -> None:
+    push, act = BY_HAND[operation]
+    push(fastkiq.Client(redis_url))
+    worker = worker_process(APP)
+    wait_until(lambda: redis.get("stat:failed") == b"1", 20, "the failure")
+    assert worker.stop() == 0
+    assert act(api.connect(url=redis_url))
+    compare(redis, operation, OF_A_PROCESS)
 
 
 def orders(found: Snapshot) -> list[list[str]]:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fastkiq.job import Job
-from fastkiq.printable import printable
 
 # What every JSON encoder writes as it is inside of a string: only such texts can be looked for in stored bytes.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_ .;,=()@#*!?$%~^|-]+")
@@ -18,6 +17,7 @@ _WORDS: Final = re.compile(r"[A-Za-z_ ;=()@#*!?$%~^|]+")
 _INFINITY: Final = "Infinity"
 _REAL: Final = re.compile(rb"[\[,:\s]-?[0-9]+[.eE]")
 _NUMBERS: Final = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b|\d+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_SIGNATURE: Final = 200
 _MOST_NEEDLES: Final = 4
 """Of one text: each costs its look."""
@@ -97,7 +97,8 @@ def argument_text(args: list[Any]) -> str:
 def signature(job: Job) -> str:
     """What errors of one kind have in common: the class, and the message's first line with `#` for each number and id.
 
-    Printable, and without spaces at its ends: it travels in links and forms. Empty for a job without an error.
+    Without control characters, and spaces at its ends: forms and links would change them. Empty for a job without an
+    error.
     """
     return signature_of(job.payload)
 
@@ -105,16 +106,13 @@ def signature(job: Job) -> str:
 def signature_of(payload: dict[str, Any]) -> str:
     """The `signature` of a job with this payload."""
     message = _text(payload, "error_message").partition("\n")[0]
-    return _signature(_line(_text(payload, "error_class")), _line(message))
+    return _signature(_text(payload, "error_class")[:_LONGEST_SIGNATURE], message[:_LONGEST_SIGNATURE])
 
 
 @lru_cache(maxsize=4_096)
 def _signature(kind: str, message: str) -> str:
+    kind, message = (_CONTROLS.sub("\ufffd", text).strip() for text in (kind, message))
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
-
-
-def _line(text: str) -> str:
-    return printable(text[:_LONGEST_SIGNATURE])[:_LONGEST_SIGNATURE].strip()
 
 
 def _is_sure(word: str) -> bool:

@@ -106,9 +106,9 @@ class MetricsQuery:
         for some in groups(zip(times, keys, strict=True), _TOGETHER):
             texts = run(self.redis, "counts", [key for _, key in some], [_MOST_FIELDS])
             for (at, _), told in zip(some, texts, strict=True):
-                size, *told = ["0"] if told == b"" else text(told).split("\n")
-                if len(told) == 2 * number(size):
-                    counted.add(at, told)
+                size, *words = text(told).split("\n")
+                if told is not None and len(words) == 2 * number(size):
+                    counted.add(at, words)
                 else:
                     notes.append(
                         f"{at:%H:%M} has too many classes, or one whose name has several lines: it is left out"
@@ -142,6 +142,8 @@ class MetricsQuery:
         found: dict[datetime, str] = {}
         days = (end.date() - start.date()).days
         for key in (f"{start.date() + timedelta(days=day):%Y%m%d}-marks" for day in range(days + 1)):
+            if self.redis.type(key) != b"hash":
+                continue
             for stamp, label in self.redis.hscan_iter(key, count=1_000):
                 at = _stamp(text(stamp))
                 if at is not None and start <= at < end:

@@ -228,7 +228,7 @@ class Queue:
 
 
 def _age(job: bytes | None, now: float) -> float:
-    enqueued_at = None if job is None else epoch_seconds(Job.from_bytes(job).payload.get("enqueued_at"))
+    enqueued_at = None if job is None else epoch_seconds(Job.decoded(job).get("enqueued_at"))
     return 0.0 if enqueued_at is None else max(0.0, now - enqueued_at)
 
 

@@ -83,7 +83,9 @@ class Stats:
         sizes = []
         for key, answer in zip(("stat:processed", "stat:failed", "schedule", "retry", "dead"), answers, strict=True):
             sizes.append(_sound(key, answer, notes))
-        processes, busy, _, _ = ProcessSet(self.redis).totals()
+        alive = ProcessSet(self.redis)
+        processes, busy, _, _ = alive.totals()
+        notes += alive.notes
         waiting = enqueued(self.redis, notes)
         return Summary(sizes[0], sizes[1], busy, processes, waiting, sizes[2], sizes[3], sizes[4], notes)
 

@@ -78,7 +78,7 @@ def args_text(job: Job) -> str:
     return argument_text(_masked(_visible(job), _pattern()))
 
 
-def filters() -> bool:
+def are_filtered() -> bool:
     """Whether any name is filtered."""
     return _pattern() is not None
 

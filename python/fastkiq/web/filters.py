@@ -1,7 +1,8 @@
 """The filter of a listing: read from a query or a form, and matched against what is shown alone."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -29,13 +30,17 @@ class ShownFilter(Filter):
 
     def needles(self) -> Iterator[bytes]:
         """Those of what is shown as it is stored."""
-        return replace(_plain(self), argument="", text="").needles()
+        return _rest(self).needles()
+
+    def glance(self, raw: bytes) -> bool:
+        """Only a whole look tells."""
+        return True
 
     def accepts(self, payload: dict[str, Any], raw: bytes, queue: str | None = None) -> bool:
         """Whether the job with this payload is wanted."""
-        if not replace(_plain(self), argument="", text="").accepts(payload, raw, queue):
+        if not _rest(self).accepts(payload, raw, queue):
             return False
-        job = Job.of_payload(payload, raw, queue=queue)
+        job = Job.of_payload(payload, raw)
         return (not self.argument or self.argument in arguments.args_text(job)) and (
             not self.text or self.text in arguments.payload_text(job)
         )
@@ -63,8 +68,11 @@ def parameters(wanted: Filter) -> dict[str, str]:
 
 def _made(read: Callable[[str], str]) -> Filter:
     given = {attribute: read(name) for name, attribute in NAMES.items()}
-    return ShownFilter(**given) if arguments.filters() else Filter(**given)
+    return ShownFilter(**given) if arguments.are_filtered() else Filter(**given)
 
 
-def _plain(wanted: Filter) -> Filter:
-    return Filter(**{attribute: getattr(wanted, attribute) for attribute in NAMES.values()}, jid=wanted.jid)
+@lru_cache(maxsize=64)
+def _rest(wanted: Filter) -> Filter:
+    """What of it is about fields that are shown as they are stored."""
+    kept = {attribute: getattr(wanted, attribute) for attribute in NAMES.values()}
+    return Filter(**{**kept, "argument": "", "text": ""}, jid=wanted.jid)

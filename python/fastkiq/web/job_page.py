@@ -9,7 +9,7 @@ from starlette.responses import Response
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
 from fastkiq.web.again import MOST, Offer, offer, run
-from fastkiq.web.arguments import filters, pretty_args, shown_payload, stored_payload
+from fastkiq.web.arguments import are_filtered, pretty_args, shown_payload, stored_payload
 from fastkiq.web.attempts import timeline
 from fastkiq.web.audit import audit
 from fastkiq.web.flash import see_other
@@ -46,7 +46,7 @@ def show(request: Request, job: Job, place: Place, length: int, typed: Offer | N
         message=cut(message, _MOST_ERROR),
         backtrace=backtrace(job),
         payload=shown_payload(job),
-        filters=filters(),
+        filters=are_filtered(),
         again=typed or offer(job),
         ran=ran if _JID.fullmatch(ran) else "",
     )

@@ -1,6 +1,6 @@
 """The three sets as pages: where they are, what they are called, what can be done in them."""
 
-import hashlib
+import hmac
 import math
 import re
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastkiq.api import DeadSet, Entry, JobSet, RetrySet, ScheduledSet
+from fastkiq.web.arguments import are_filtered
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
@@ -69,9 +70,9 @@ def find(pages: SetPages, key: str) -> Entry | None:
     entry = jobs.find(found[2], score)
     if entry is not None or not _DIGEST.fullmatch(found[2]):
         return entry
-    cursor: str | None = f"{score!r}_0"
+    cursor: str | None = f"{score!r}_b"
     for _part in range(_SAME_SCORE // 100):
-        page = jobs.page(cursor, 100)
+        page = jobs.page(cursor, 100, order="next")
         for each in page.items:
             if each.score != score:
                 return None
@@ -84,8 +85,10 @@ def find(pages: SetPages, key: str) -> Entry | None:
 
 
 def _digest(entry: Entry) -> str:
+    """Keyed where values are hidden: else they could be guessed, and the guess be proved by the digest."""
     known = entry.job.raw if entry.is_whole else b"%d bytes" % entry.length
-    return "@" + hashlib.sha256(known).hexdigest()[:24]
+    key = current().site.secret if are_filtered() else b"no secret"
+    return "@" + hmac.digest(key, known, "sha256").hex()[:24]
 
 
 def _score(text: str) -> float | None:

@@ -36,11 +36,11 @@ def given() -> dict[str, Any]:
     return found
 
 
-def text_of(found: dict[str, Any], name: str) -> str:
+def text_of(found: dict[str, Any], name: str, most: int = MAX_TEXT) -> str:
     """A text of it; empty when there is none. Raises BadRequest."""
     value = found.get(name, "")
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise BadRequest(_("%(name)s must be a text of at most %(most)s characters.", name=name, most=MAX_TEXT))
+    if not isinstance(value, str) or len(value) > most:
+        raise BadRequest(_("%(name)s must be a text of at most %(most)s characters.", name=name, most=most))
     return value
 
 

@@ -35,7 +35,6 @@ def in_set(pages: SetPages, entry: Entry) -> Place:
     """In one of the sets."""
     here, url = current(), current().url(pages.path, key_of(entry))
     buttons = [(name, button_words(pages, name), question(name, 1)) for name in pages.names]
-    whole = buttons if entry.is_whole else [each for each in buttons if each[0] == "delete"]
     if pages is DEAD:
         moments = [Moment(_("Died"), entry.at, kind="error")]
     elif pages is RETRIES:
@@ -43,7 +42,7 @@ def in_set(pages: SetPages, entry: Entry) -> Place:
     else:
         moments = [Moment(_("Due"), entry.at, kind="next")]
     reschedule = f"{url}/reschedule" if pages is not DEAD and entry.is_whole else ""
-    return Place(pages.title, here.url(pages.path), url, moments, whole, reschedule)
+    return Place(pages.title, here.url(pages.path), url, moments, buttons, reschedule)
 
 
 def in_queue(job: Job) -> Place:

@@ -25,6 +25,11 @@ class Row:
     memory: int | None = None
     """Bytes, about."""
 
+    @property
+    def question(self) -> str:
+        """Asked before it is cleared."""
+        return _("Delete all jobs that wait in the queue %(name)s?", name=self.name)
+
 
 def rows(states: Sequence[QueueState], samples: list[Sample], memory: Sequence[int | None] = ()) -> list[Row]:
     """In the same order."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from fastkiq.api import Entry, error_text
 from fastkiq.web.arguments import shown_args
@@ -12,8 +13,8 @@ from fastkiq.web.i18n import gettext as _
 from fastkiq.web.job_sets import SetPages, key_of
 from fastkiq.web.view import current
 
-_MOST_TAGS = 20
-_LONGEST = 300
+_MOST_TAGS: Final = 20
+_LONGEST: Final = 250
 """Characters of an error in a table."""
 
 
@@ -44,14 +45,14 @@ def row(pages: SetPages, entry: Entry) -> Row:
     if not entry.is_whole:
         name = _("An entry of %(size)s, too long to be shown", size=size(entry.length))
     else:
-        name = cut(job.class_name, 200) or _("No job")
+        name = cut(job.class_name, 120) or _("No job")
     return Row(
         key=key,
         url=current().url(pages.path, key),
         about=f"{name} {cut(job.jid, 100)}",
         at=entry.at,
-        retries=attempts(job).retries if entry.is_whole and pages.fails else "",
-        queue=cut(job.queue, 200),
+        retries=attempts(job).retries if job.payload and pages.fails else "",
+        queue=cut(job.queue, 100),
         class_name=name,
         args=shown_args(job) if job.payload else cut(job.raw[:1_000].decode("utf-8", "replace"), 200),
         tags=[cut(tag, 60) for tag in job.tags[:_MOST_TAGS]],

@@ -11,12 +11,13 @@ from fastkiq import api
 from fastkiq.api import Entry, Outcome
 from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.documents import outcome_document
 from fastkiq.web.errors import BadRequest, NotFound, Refused
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.job_sets import SetPages, find
 from fastkiq.web.json_body import answered, given, keys_of, text_of
-from fastkiq.web.pages.api_reading import SETS
+from fastkiq.web.pages.api_reading import MOST_CURSOR, SETS
 from fastkiq.web.queue_deeds import DEEDS, delete_jobs, do
 from fastkiq.web.view import current
 
@@ -59,8 +60,8 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
         outcome.gone += len(keys) - len(entries)
         return answered(outcome_document(outcome))
     wanted = filters.of({name: text_of(found, name) for name in filters.NAMES})
-    cursor = text_of(found, "cursor") or None
-    swept = pages.jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
+    jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
+    swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
     grouping.forget(pages.kind.key)
     audit(
         request,
@@ -72,9 +73,8 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
         goes_on="yes" if swept.cursor else None,
         **{f"of_{name}": value for name, value in filters.parameters(wanted).items()},
     )
-    return answered(
-        {**outcome_document(swept.outcome), "looked": swept.looked, "next": swept.cursor, "before": swept.before}
-    )
+    progress = {"looked": swept.looked, "next": outward(jobs, swept.cursor), "before": swept.before}
+    return answered({**outcome_document(swept.outcome), **progress})
 
 
 def of_process(request: Request, signal: str) -> Response:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from fastkiq import api
 from fastkiq.web import filters
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.documents import (
     entry_document,
     page_document,
@@ -30,6 +31,7 @@ from fastkiq.web.view import current
 SETS: Final[dict[str, SetPages]] = {"retries": RETRIES, "scheduled": SCHEDULED, "dead": DEAD}
 MOST: Final = 100
 """Jobs of one answer."""
+MOST_CURSOR: Final = 3_000
 _MOST_CLASSES: Final = 1_000
 
 
@@ -79,9 +81,11 @@ def queue_jobs(request: Request) -> Response:
 
 def entries(request: Request, pages: SetPages) -> Response:
     """Jobs of one of the sets."""
-    wanted, cursor = filters.from_query(request), bounded_text(request, "cursor") or None
-    page = pages.jobs.page(cursor, bounded_int(request, "limit", 25, 1, MOST), wanted or None)
-    return answered(page_document(page, "jobs", [entry_document(entry) for entry in page.items]))
+    wanted, cursor = filters.from_query(request), inward(bounded_text(request, "cursor", most=MOST_CURSOR))
+    jobs = pages.jobs
+    page = jobs.page(cursor, bounded_int(request, "limit", 25, 1, MOST), wanted or None)
+    document = page_document(page, "jobs", [entry_document(entry) for entry in page.items])
+    return answered({**document, "next": outward(jobs, page.next)})
 
 
 def entry(request: Request, pages: SetPages) -> Response:
@@ -94,7 +98,7 @@ def entry(request: Request, pages: SetPages) -> Response:
 
 def job(request: Request) -> Response:
     """Wherever it is; looked for part by part."""
-    cursor = bounded_text(request, "cursor") or None
+    cursor = inward(bounded_text(request, "cursor", most=MOST_CURSOR))
     found = api.search(request.path_params["jid"], current().site.redis, cursor)
     names = {pages.kind.key: name for name, pages in SETS.items()}
     return answered(
@@ -105,7 +109,7 @@ def job(request: Request) -> Response:
             ],
             "waiting": [{**waiting_document(each), **whole_document(each)} for each in found.waiting],
             "looked": found.looked,
-            "next": found.cursor,
+            "next": _outward(found.cursor),
         }
     )
 
@@ -159,6 +163,13 @@ def _of(pages: SetPages, read: Callable[[Request, SetPages], Response]) -> Calla
         return read(request, pages)
 
     return answer
+
+
+def _outward(cursor: str | None) -> str | None:
+    """A cursor of a search is a place and, behind a `~`, a cursor there."""
+    place, _tilde, at = (cursor or "").rpartition("~")
+    pages = next((each for each in SETS.values() if each.kind.key == place), None)
+    return cursor if pages is None or not at else f"{place}~{outward(pages.jobs, at) or ''}"
 
 
 def _query() -> api.MetricsQuery:

@@ -10,6 +10,7 @@ from fastkiq.api import Entry, Filter, Outcome, Page
 from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
 from fastkiq.web.confirmation import ask
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import Kind, see_other
 from fastkiq.web.formats import number
@@ -22,8 +23,11 @@ from fastkiq.web.rows import row
 from fastkiq.web.view import current
 from fastkiq.web.words import ACTIONS, button_words, done_words, question
 
-MOST_ROWS: Final = 200
+MOST_ROWS: Final = 100
+_SECONDS: Final = 0.03
+"""Looked for a filter: of a million entries some thousands."""
 _MOST_SEEN: Final = 10**12
+_MOST_CURSOR: Final = 2_100
 
 
 def listing(request: Request, pages: SetPages) -> Response:
@@ -31,8 +35,9 @@ def listing(request: Request, pages: SetPages) -> Response:
     wanted = filters.from_query(request)
     count = bounded_int(request, "count", 25, 1, MOST_ROWS)
     seen = bounded_int(request, "seen", 0, 0, _MOST_SEEN)
-    cursor = bounded_text(request, "cursor") or None
-    page = pages.jobs.page(cursor, count, wanted or None, seconds=0.04)
+    cursor = inward(bounded_text(request, "cursor", most=_MOST_CURSOR))
+    jobs = pages.jobs
+    page = jobs.page(cursor, count, wanted or None, seconds=_SECONDS)
     here = current()
     passed = seen + (page.looked if wanted else len(page.items))
     return render(
@@ -43,7 +48,7 @@ def listing(request: Request, pages: SetPages) -> Response:
         filter=filters.parameters(wanted),
         note=_note(page, wanted, seen),
         first=here.here(cursor=None, seen=None, page=None) if cursor else None,
-        next=here.here(cursor=page.next, seen=passed, page=None) if page.next else None,
+        next=here.here(cursor=outward(jobs, page.next), seen=passed, page=None) if page.next else None,
         buttons=[(name, button_words(pages, name), question(name, None)) for name in pages.names],
         all_buttons=[(name, button_words(pages, name, every=True)) for name in pages.names],
     )

@@ -28,6 +28,7 @@ from fastkiq.web.waiting_jobs import key_of
 
 MOST_COUNT: Final = 100
 _MOST_TAGS: Final = 20
+_MOST_SEEN: Final = 10**12
 _DIRECTIONS: Final = ("desc", "asc")
 """As Sidekiq has it: the newest first, or the next one to run first."""
 _DEEDS: Final = {"pause": "pause", "unpause": "resume", "delete": "clear"}
@@ -56,6 +57,7 @@ def queue(request: Request) -> Response:
     wanted = filters.from_query(request)
     found = Queue(name, view.site.redis)
     order = _order(direction)
+    seen = bounded_int(request, "seen", 0, 0, _MOST_SEEN)
     cursor = bounded_text(request, "cursor") or Queue.beginning(order)
     page = found.page(cursor, count, wanted or None, order=order)
     notes = list(page.notes)
@@ -70,15 +72,17 @@ def queue(request: Request) -> Response:
         rows=[_row(name, job, cursor) for job in page.items],
         direction=direction,
         directions=[
-            (view.here(direction=None, cursor=None), _("Newest first"), direction == "desc"),
-            (view.here(direction="asc", cursor=None), _("Next to run first"), direction == "asc"),
+            (view.here(direction=None, cursor=None, seen=None), _("Newest first"), direction == "desc"),
+            (view.here(direction="asc", cursor=None, seen=None), _("Next to run first"), direction == "asc"),
         ],
         cursor=cursor,
         wanted=filters.parameters(wanted),
         action=view.url("/queues", name, "delete", **request.query_params),
-        first=None if is_first else view.here(cursor=None),
-        next=view.here(cursor=page.next) if page.next else None,
-        part=_part(page, bool(wanted)),
+        first=None if is_first else view.here(cursor=None, seen=None),
+        next=view.here(cursor=page.next, seen=seen + (page.looked if wanted else len(page.items)))
+        if page.next
+        else None,
+        part=_part(page, bool(wanted), seen),
         notes=notes,
     )
 
@@ -147,13 +151,24 @@ def _row(name: str, job: Job, near: str) -> Row:
     )
 
 
-def _part(page: "api.Page[Job]", is_filtered: bool) -> str:
-    if not is_filtered:
+def _part(page: "api.Page[Job]", is_filtered: bool, seen: int) -> str:
+    """How much of the queue the page is."""
+    shown, count = current().locale.number, len(page.items)
+    if not page.total or (not is_filtered and not count):
         return ""
-    shown = current().locale.number
-    if page.next is None:
-        return _("All were looked at.")
-    return _("%(looked)s looked at for this page, of %(total)s.", looked=shown(page.looked), total=shown(page.total))
+    if not is_filtered:
+        first, last = shown(seen + 1), shown(seen + count)
+        return _("%(first)s to %(last)s of %(total)s", first=first, last=last, total=shown(page.total))
+    found = ngettext("%(count)s found", "%(count)s found", count)
+    if page.next is None and not seen:
+        return _("%(found)s; all %(total)s were looked at", found=found, total=shown(page.total))
+    return _(
+        "%(found)s among the %(looked)s that follow the first %(before)s, of %(total)s",
+        found=found,
+        looked=shown(page.looked),
+        before=shown(seen),
+        total=shown(page.total),
+    )
 
 
 def _order(direction: str) -> str:

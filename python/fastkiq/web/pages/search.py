@@ -11,18 +11,20 @@ from starlette.routing import BaseRoute, Route
 from fastkiq import api
 from fastkiq.job import Job
 from fastkiq.web.arguments import shown_args
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.formats import moment
 from fastkiq.web.i18n import gettext as _
-from fastkiq.web.job_sets import key_of, of
+from fastkiq.web.job_sets import ALL, key_of, of
 from fastkiq.web.query import bounded_int, bounded_text
 from fastkiq.web.rendering import render
 from fastkiq.web.rows import cut
 from fastkiq.web.view import current
 
 LONGEST: Final = 200
-_SECONDS: Final = 0.05
+_SECONDS: Final = 0.04
 _MOST: Final = 10**12
+_MOST_CURSOR: Final = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ def search(request: Request) -> Response:
     jid = bounded_text(request, "q", most=LONGEST)
     if not jid:
         raise BadRequest(_("Type the ID of a job into the field at the top: the whole of it, as a worker logs it."))
-    part = api.search(jid, current().site.redis, bounded_text(request, "cursor") or None, seconds=_SECONDS)
+    cursor = inward(bounded_text(request, "cursor", most=_MOST_CURSOR))
+    part = api.search(jid, current().site.redis, cursor, seconds=_SECONDS)
     hits = [
         *(_running(work) for work in part.running),
         *(_entry(entry) for entry in part.entries),
@@ -53,8 +56,14 @@ def search(request: Request) -> Response:
     looked = bounded_int(request, "looked", 0, 0, _MOST) + part.looked
     following = None
     if part.cursor is not None:
-        following = current().here(cursor=part.cursor, looked=looked, found=before + len(hits))
+        following = current().here(cursor=_outward(part.cursor), looked=looked, found=before + len(hits))
     return render("search.html", jid=jid, hits=hits, before=before, looked=looked, next=following)
+
+
+def _outward(cursor: str) -> str:
+    place, _tilde, at = cursor.rpartition("~")
+    pages = next((each for each in ALL if each.kind.key == place), None)
+    return cursor if pages is None or not at else f"{place}~{outward(pages.jobs, at) or ''}"
 
 
 def _running(work: api.Work) -> Hit:

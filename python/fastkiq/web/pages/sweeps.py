@@ -15,13 +15,14 @@ from fastkiq.api import Filter, Outcome, Sweep
 from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
 from fastkiq.web.confirmation import ask
+from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
-from fastkiq.web.flash import see_other
+from fastkiq.web.flash import LIVE, see_other
 from fastkiq.web.formats import number
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.i18n import ngettext
 from fastkiq.web.job_sets import ALL, SetPages
-from fastkiq.web.pages.job_sets import kind_of
+from fastkiq.web.pages.job_sets import kind_of, listing
 from fastkiq.web.query import field
 from fastkiq.web.rendering import render
 from fastkiq.web.view import current
@@ -29,6 +30,7 @@ from fastkiq.web.words import ACTIONS, done_words
 
 SLICE: Final = 2.0
 """Seconds that one request works."""
+_MOST_CURSOR: Final = 2_100
 _BEFORE: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 
@@ -37,10 +39,10 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
     wanted = filters.from_form()
     parameters = filters.parameters(wanted)
     back = current().url(pages.path, **parameters)
-    cursor, before = field("cursor") or None, _before()
+    jobs, cursor, before = pages.jobs, inward(field("cursor", most=_MOST_CURSOR)), _before()
     if cursor is None and (asked := ask(_question(pages, name, wanted), back)):
         return asked
-    swept = pages.jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
+    swept = jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
     grouping.forget(pages.kind.key)
     audit(
         request,
@@ -53,18 +55,19 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
         **{f"of_{parameter}": value for parameter, value in parameters.items()},
     )
     outcome, looked = _so_far(swept)
+    said = " ".join([done_words(name, outcome), *(f"{note}." for note in swept.notes)])
     if swept.cursor is None:
-        return see_other(current().url(pages.path, **_after(parameters)), done_words(name, outcome), kind_of(outcome))
+        return see_other(current().url(pages.path, **_after(parameters)), said, kind_of(outcome))
     return render(
         "sweep.html",
         pages=pages,
-        said=done_words(name, outcome),
+        said=said,
         looked=looked,
-        total=pages.jobs.size + outcome.done + outcome.gone,
+        total=jobs.size + outcome.done + outcome.gone,
         back=back,
         fields={
             **parameters,
-            "cursor": swept.cursor,
+            "cursor": outward(jobs, swept.cursor) or "",
             "before": f"{swept.before:.6f}",
             "looked": str(looked),
             "done": str(outcome.done),
@@ -145,11 +148,16 @@ def _count(name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
-def _route(pages: SetPages, name: str) -> BaseRoute:
+def _routes(pages: SetPages, name: str) -> list[BaseRoute]:
     def acted(request: Request) -> Response:
         return act_on_all(request, pages, name)
 
-    return Route(f"{pages.path}/all/{name}", acted, methods=["POST"])
+    def listed(request: Request) -> Response:
+        # A page that was posted asks for its own address to keep its figures fresh.
+        return listing(request, pages) if LIVE in request.headers else see_other(current().url(pages.path))
+
+    path = f"{pages.path}/all/{name}"
+    return [Route(path, acted, methods=["POST"]), Route(path, listed, methods=["GET"])]
 
 
-routes: Final[list[BaseRoute]] = [_route(pages, name) for pages in ALL for name in pages.names]
+routes: Final[list[BaseRoute]] = [route for pages in ALL for name in pages.names for route in _routes(pages, name)]

@@ -21,7 +21,7 @@ from fastkiq.web.view import current
 from fastkiq.web.words import question
 
 _LOOK: Final = 1_000_000
-_SECONDS: Final = 0.05
+_SECONDS: Final = 0.04
 _NEAR: Final = 1_000
 """Jobs looked at from where the listing said it was."""
 
