@@ -273,7 +273,7 @@ def test_more_jobs_than_a_page_has_rows_are_said(web: Web, redis: redis_py.Redis
 APP = """
     import asyncio, time, fastkiq
 
-    fastkiq.configure(queues=["default"], concurrency=2)
+    fastkiq.configure(lease=2, queues=["default"], concurrency=2)
 
     class Sleep(fastkiq.Worker):
         def perform(self, secret):

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,8 @@ import redis as redis_py
 
 from beating import deployed, ran
 from fastkiq.web.latency import percentile
+from fastkiq.web.locale import locales
+from fastkiq.web.view import viewing
 from web_server import Answer, ask
 
 Web = Callable[..., str]
@@ -99,6 +102,7 @@ def test_nothing_has_run(web: Web) -> None:
     assert "Nothing has run in the last hour" in ask(base + "/metrics").text
     assert "with their heartbeat" in ask(base + "/metrics").text
     assert "has not run in this time" in ask(base + "/metrics/shop.Mail").text
+    assert ask(base + "/metrics/").headers["location"] == "/metrics"
 
 
 @pytest.mark.parametrize("path", ["/metrics?period=3h", "/metrics/A?period=x", "/metrics?substr=" + "x" * 201])
@@ -181,5 +185,20 @@ def test_what_is_no_count_does_no_harm(web: Web, redis: redis_py.Redis) -> None:
     assert rows(ask(base + "/metrics"))["B"][2] == "100.0 %"
 
 
-def test_percentiles_are_bounds_of_buckets() -> None:
-    assert [percentile([0] * 26, share) for share in (0.5, 0.99)] == [None, None]
+@pytest.mark.parametrize(
+    ("counts", "percent", "said"),
+    [
+        ({}, 50, None),
+        ({0: 1}, 99, "below 20 ms"),
+        ({0: 50, 8: 50}, 50, "below 20 ms"),
+        ({0: 50, 8: 51}, 50, "below 500 ms"),
+        ({0: 99, 25: 1}, 99, "below 20 ms"),
+        ({0: 98, 25: 2}, 99, "335 s or more"),
+        ({11: 1}, 95, "below 1.7 s"),
+        ({14: 1}, 95, "below 5.75 s"),
+    ],
+)
+def test_percentiles_are_bounds_of_buckets(counts: dict[int, int], percent: int, said: str | None) -> None:
+    locale = SimpleNamespace(locale=locales()["en"])
+    with viewing(cast(Any, locale)):
+        assert percentile([counts.get(bucket, 0) for bucket in range(26)], percent) == said
