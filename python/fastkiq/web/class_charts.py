@@ -12,7 +12,7 @@ from fastkiq.web.latency import buckets, percentile
 
 PERIODS: Final = tuple(MINUTES)
 CLASS_PERIODS: Final = tuple(name for name, minutes in MINUTES.items() if minutes <= 480)
-_SHARES: Final = (0.5, 0.95, 0.99)
+_PERCENTILES: Final = (50, 95, 99)
 _FULL: Final = 65_535
 """Where a counter of a histogram stops."""
 
@@ -32,7 +32,7 @@ def class_page(found: ClassMetrics) -> dict[str, Any]:
         "series": series,
         "rate": min(1.0, series.failed / series.processed) if series.processed else None,
         "measured": sum(histogram),
-        "percentiles": [(f"p{round(share * 100)}", percentile(histogram, share)) for share in _SHARES],
+        "percentiles": [(f"p{each}", percentile(histogram, each)) for each in _PERCENTILES],
         "buckets": buckets(histogram),
         "is_full": any(_FULL in each for each in found.histograms.values()),
         "heat": HeatMap.of(found.start, moments, found.histograms, found.marks),

@@ -1,6 +1,5 @@
 """How long runs took, as far as a histogram tells: in which of its buckets they fall."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,9 +19,9 @@ class Bucket(NamedTuple):
     """Share of the runs in it and in those before it."""
 
 
-def percentile(histogram: Sequence[int], share: float) -> str | None:
-    """The bound below which that share of the runs lies, as far as buckets can tell; None when there are none."""
-    needed, seen = math.ceil(sum(histogram) * share), 0
+def percentile(histogram: Sequence[int], percent: int) -> str | None:
+    """The bound below which so many of a hundred runs lie, as far as buckets can tell; None when there are none."""
+    needed, seen = -(-sum(histogram) * percent // 100), 0
     if not needed:
         return None
     for index, count in enumerate(histogram):

@@ -85,7 +85,9 @@ class JobRow:
     process: str
     process_url: str
     job_url: str
-    """Of the job's page."""
+    """Of the job's page; empty when no path can name it."""
+    queue_url: str
+    """The same of its queue's page."""
     url: str
     """Of the page with its stack; empty when no path can name it."""
     args: str
@@ -219,6 +221,7 @@ def _job_row(work: Work, url: str) -> JobRow:
         process=work.process.rpartition(":")[0] or work.process,
         process_url=url,
         job_url=current().url("/busy/jobs", jid) if _is_plain(jid) else "",
+        queue_url=current().url("/queues", work.queue) if _is_plain(work.queue) else "",
         url=thread_url(url, work.thread),
         args=shown_args(work.job),
         elapsed=work.elapsed,

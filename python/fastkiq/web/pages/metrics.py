@@ -3,7 +3,7 @@
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import MetricsQuery
@@ -35,10 +35,13 @@ def one_class(request: Request) -> Response:
     """One class, minute by minute; a period of the other page that is longer than there are minutes of becomes the
     longest."""
     name = request.path_params["name"]
+    if not name:
+        return RedirectResponse(current().url("/metrics"), 307)
     period = choice(request, "period", PERIODS)
     period = period if period in CLASS_PERIODS else CLASS_PERIODS[-1]
     found = MetricsQuery(current().site.redis, config=current().site.config).of(name, period)
-    links = [(current().here(period=each), _label(each), each == period) for each in CLASS_PERIODS]
+    # Not by here(): its path is decoded, and a browser would take the dots of a name apart.
+    links = [(current().url("/metrics", name, period=each), _label(each), each == period) for each in CLASS_PERIODS]
     return render("metrics_class.html", name=name, period=period, periods=links, **class_page(found))
 
 
