@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, WARNING};
 use crate::fetcher::Fetcher;
 use crate::fork;
+use crate::health::Health;
 use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
 use crate::keys;
@@ -47,6 +48,7 @@ pub struct Server {
     others: Vec<Arc<Face>>,
     heartbeats: Vec<Arc<Mutex<Heartbeat>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    health: Mutex<Option<Health>>,
 }
 
 impl Server {
@@ -139,7 +141,7 @@ impl Server {
             Arc::new(Face { core, workers, generation: fork::generation(), side: Mutex::new(None) })
         };
         let others = others.into_iter().map(face).collect();
-        Ok(Self { face: face(core), others, heartbeats, threads: Mutex::default() })
+        Ok(Self { face: face(core), others, heartbeats, threads: Mutex::default(), health: Mutex::default() })
     }
 
     #[getter]
@@ -170,7 +172,28 @@ impl Server {
         if self.core().phase() != Phase::Running {
             return Err(Error::Config("this server has been stopped: make a new one".into()));
         }
-        py.detach(|| self.begin())
+        py.detach(|| self.begin())?;
+        if let Some(health) = &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+            health.started();
+        }
+        Ok(())
+    }
+
+    #[pyo3(signature = (address, /))]
+    fn serve_health(&self, address: &str) -> Result<String> {
+        self.face.same_process()?;
+        let served = Health::serve(self.core(), address).map_err(|error| Error::Python(error.into()))?;
+        let address = served.address.to_string();
+        let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(served);
+        before.into_iter().for_each(Health::end);
+        Ok(address)
+    }
+
+    fn end_health(&self) -> Result<()> {
+        self.face.same_process()?;
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner).take();
+        health.into_iter().for_each(Health::end);
+        Ok(())
     }
 
     #[pyo3(signature = (name, capsule = 0, /))]

@@ -53,6 +53,14 @@ def add(redis: redis_py.Redis, path: str, job: dict[str, Any] | bytes, score: fl
     return f"{score!r}-{jid}"
 
 
+def fill(redis: redis_py.Redis, path: str, number: int, score: float = 2e9, **changes: Any) -> None:
+    """Many failed jobs, whose jids are their numbers in hex, a second apart."""
+    head, tail = json.dumps(failed("JID", error_backtrace=None, **changes), separators=(",", ":")).split("JID")
+    for first in range(0, number, 5_000):
+        some = range(first, min(number, first + 5_000))
+        redis.zadd(KEYS[path], {f"{head}{at:024x}{tail}": score + at for at in some})
+
+
 def enqueue(redis: redis_py.Redis, job: dict[str, Any]) -> None:
     """Puts it into its queue."""
     redis.sadd("queues", job["queue"])

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, context, events, registry
-from fastkiq.boot_checks import refuse_old, warnings
+from fastkiq.boot_checks import BootError, refuse_old, warnings
 from fastkiq.capsules import served
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import logger, stacks
@@ -56,9 +56,10 @@ class Launcher:
         for warning in (*self.config.notices, *unserved(self.config)):
             logger.warning("%s", warning)
         context.ask_to_stop(False)
-        events.fire(self.config, "startup")
-        self.server.start()
+        self._serve_health()
         try:
+            events.fire(self.config, "startup")
+            self.server.start()
             refuse_old(self.server.info())
             for warning in warnings(self.server.info()):
                 logger.warning("%s", warning)
@@ -67,7 +68,18 @@ class Launcher:
             self._reporter.start()
         except BaseException:
             self.server.stop()
+            self.server.end_health()
             raise
+
+    def _serve_health(self) -> None:
+        """Before all else: supervisors see a process that starts, and a port in use before it has begun anything."""
+        if self.config.health is None:
+            return
+        try:
+            address = self.server.serve_health(self.config.health)
+        except OSError as error:
+            raise BootError(f"{self.config.source('health')}: no health at {self.config.health}: {error}") from None
+        logger.info("health: http://%s/live, /ready and /metrics", address)
 
     def attend(self) -> None:
         """Answers the core's events."""
@@ -139,6 +151,7 @@ class Launcher:
         self.server.stop()
         clean = self._join(deadline, hurried)
         events.fire(self.config, "exit")
+        self.server.end_health()
         return clean
 
     def _join(self, deadline: float, hurried: Callable[[], bool]) -> bool:

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -202,3 +203,12 @@ def test_stats_without_redis_are_an_error_in_json(web: Web, start_server: Callab
     answer = ask(base + "/stats")
     assert answer.status == 503
     assert "Is Redis running" in json.loads(unescape(answer.text))["error"]
+
+
+def test_many_at_once_are_all_answered(web: Web, redis: redis_py.Redis) -> None:
+    for number in range(300):
+        queue(redis, f"q{number}", "{}")
+    base = web()
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(lambda _: ask(base + "/").status, range(100)))
+    assert answers == [200] * 100

@@ -1,6 +1,5 @@
 """All queues: how full, how late, how large; paused, resumed and cleared from here."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -36,8 +35,7 @@ def queues(request: Request) -> Response:
     figures = read_figures(redis)
     notes = list(figures.summary.notes)
     states = api.queues(redis, notes=notes)
-    sizes = {state.name: state.size for state in states}
-    view.site.sampler.add(Sample(time.time(), figures.summary.processed, figures.summary.failed, sizes))
+    view.site.sampler.add(Sample.of(figures.summary, states))
     samples = view.site.sampler.samples()
     found = sorted((state for state in states if wanted in state.name), key=_ORDERS[sort])
     some = found[(number - 1) * PAGE : number * PAGE]
