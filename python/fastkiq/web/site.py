@@ -49,6 +49,11 @@ class Site:
 
         return Client(self.redis_url, config=self.config)
 
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What `MetricsQuery` remembers."""
+        return {}
+
     @property
     def safe_url(self) -> str:
         """Where Redis is, without secrets."""

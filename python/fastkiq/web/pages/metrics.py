@@ -19,7 +19,8 @@ def metrics(request: Request) -> Response:
     """All classes."""
     period = choice(request, "period", PERIODS)
     wanted = bounded_text(request, "substr", most=200)
-    found = MetricsQuery(current().site.redis, config=current().site.config).top(period, wanted)
+    site = current().site
+    found = MetricsQuery(site.redis, config=site.config, memory=site.metrics).top(period, wanted)
     return render(
         "metrics.html",
         period=period,
