@@ -97,5 +97,5 @@ def rows(answer: Answer) -> list[str]:
 
 def hidden(answer: Answer) -> list[tuple[str, str]]:
     """The fields of the form in the page's main part."""
-    form = answer.text.partition("<main")[2]
+    form = answer.text.partition("<main")[2].partition("</main>")[0]
     return re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)

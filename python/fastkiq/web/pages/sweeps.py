@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from fastkiq.api import Filter, Outcome, Sweep
+from fastkiq.api import Filter, JobSet, Outcome, Sweep
 from fastkiq.web import filters, grouping
 from fastkiq.web.audit import audit
-from fastkiq.web.confirmation import ask
+from fastkiq.web.confirmation import CONFIRM, ask
 from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import LIVE, see_other
@@ -25,24 +25,27 @@ from fastkiq.web.job_sets import ALL, SetPages
 from fastkiq.web.pages.job_sets import kind_of, listing
 from fastkiq.web.query import field
 from fastkiq.web.rendering import render
+from fastkiq.web.security.form_token import FIELD
 from fastkiq.web.view import current
 from fastkiq.web.words import ACTIONS, done_words
 
 SLICE: Final = 2.0
 """Seconds that one request works."""
 _MOST_CURSOR: Final = 2_100
+_FIELDS: Final = (FIELD, CONFIRM, "authenticity_token", "cursor", "before", "looked", "done", "gone", "refused")
 _BEFORE: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 
 def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
     """Does it to all that match, for a while."""
+    _check_fields()
     wanted = filters.from_form()
     parameters = filters.parameters(wanted)
     back = current().url(pages.path, **parameters)
     jobs, cursor, before = pages.jobs, inward(field("cursor", most=_MOST_CURSOR)), _before()
     if cursor is None and (asked := ask(_question(pages, name, wanted), back)):
         return asked
-    swept = jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
+    swept = _swept(jobs, name, wanted, cursor, before)
     grouping.forget(pages.kind.key)
     audit(
         request,
@@ -75,6 +78,25 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
             "refused": str(outcome.refused),
         },
     )
+
+
+def _check_fields() -> None:
+    """A program's misspelt or empty condition must not come to mean all jobs. Raises BadRequest."""
+    for name, value in current().form:
+        if name not in filters.NAMES and name not in _FIELDS:
+            raise BadRequest(_("%(name)s is no condition; there are: %(names)s.", name=name[:80], names=_conditions()))
+        if name in filters.NAMES and not value.strip():
+            raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
+
+
+def _conditions() -> str:
+    return ", ".join(filters.NAMES)
+
+
+def _swept(jobs: JobSet, name: str, wanted: Filter, cursor: str | None, before: float | None) -> Sweep:
+    if name == "delete" and not wanted:  # at once, and whatever it is: a million jobs would take minutes one by one
+        return Sweep(Outcome(done=jobs.clear()), 0, 0.0, None)
+    return jobs.sweep(ACTIONS[name].deed, wanted or None, cursor, before=before, seconds=SLICE)
 
 
 def _question(pages: SetPages, name: str, wanted: Filter) -> str:
