@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "retries": ("show", "Jobs that failed and wait to run again"),
     "scheduled": ("show", "Jobs that wait for their time"),
     "dead": ("show", "Jobs that failed for the last time"),
+    "top": ("top", "All of it in a terminal UI, live"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
     "mark": ("mark", "Mark a deploy in the graphs of metrics"),
