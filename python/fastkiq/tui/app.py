@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import sys
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -20,7 +20,7 @@ from fastkiq.printable import printable
 from fastkiq.tui.busy import BusyView
 from fastkiq.tui.dead import DeadView
 from fastkiq.tui.filters import HINT
-from fastkiq.tui.head import Foot, Head, Note, Status
+from fastkiq.tui.head import PATIENCE, Foot, Head, Note, Status
 from fastkiq.tui.home import HomeView
 from fastkiq.tui.metrics import MetricsView
 from fastkiq.tui.modals import Confirm, Help, Progress
@@ -31,7 +31,6 @@ from fastkiq.tui.scheduled import ScheduledView
 from fastkiq.tui.view import View
 
 _TABS: Final = (HomeView, BusyView, QueuesView, ScheduledView, RetriesView, DeadView, MetricsView)
-_EVERY: Final = 2.0
 _MOVING: Final = [
     ("← →, 1 to 7", "another tab"),
     ("j k, ↓ ↑", "another row"),
@@ -65,7 +64,8 @@ class Answered(Message):
 
 
 class Top(App[None]):
-    """`redis` gives the client, `place` says where that is. Nothing that is asked of Redis runs in this thread."""
+    """`redis` gives the client, `place` says where that is; it looks each `every` seconds. Nothing that is asked of
+    Redis runs in this thread."""
 
     TITLE = "fastkiq top"
     ENABLE_COMMAND_PALETTE = False
@@ -83,7 +83,7 @@ class Top(App[None]):
         *(Binding(f"{at + 1}", f"go({at})", kind.TAB, show=False) for at, kind in enumerate(_TABS)),
     ]
 
-    def __init__(self, redis: Callable[[], Redis], place: str, *, read_only: bool = False) -> None:
+    def __init__(self, redis: Callable[[], Redis], place: str, *, read_only: bool = False, every: float = 2.0) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.redis = redis
@@ -96,11 +96,20 @@ class Top(App[None]):
         self.trouble = ""
         """Why there is none now."""
         self.message = ""
+        # Queries ask the screen that is on top, which may be a question: the frame is kept here.
+        self._frame = (Head(), Status(), Note(), Foot())
+        self._body = Container(id="body")
+        self._line = Input(placeholder=HINT, id="filter", compact=True)
         self._roots: list[View] = [kind() for kind in _TABS]
         self._open: list[View] = [self._roots[0]]
-        self._reader = Reader(redis, lambda answer: self.post_message(Answered(answer)))
-        self._asked_at = 0.0
+        self._reader = Reader(redis, self._deliver)
+        self._every = every
+        self._looks = 0
         self._doing: tuple[Task, Callable[[], object] | None] | None = None
+
+    def _deliver(self, answer: Answer) -> None:
+        with suppress(RuntimeError):  # the loop has ended before the thread
+            self.post_message(Answered(answer))
 
     @property
     def view(self) -> View:
@@ -115,7 +124,7 @@ class Top(App[None]):
     @property
     def is_old(self) -> bool:
         """Whether what is shown is not what is."""
-        return bool(self.trouble)
+        return bool(self.trouble) or self.waits > PATIENCE
 
     @property
     def waits(self) -> float:
@@ -124,20 +133,21 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """Textual's: the frame and the seven tabs."""
-        yield Head()
-        yield Status()
-        with Container(id="body"):
+        head, status, note, foot = self._frame
+        yield head
+        yield status
+        with self._body:
             yield from self._roots
-        yield Note()
-        yield Input(placeholder=HINT, id="filter", compact=True)
-        yield Foot()
+        yield note
+        yield self._line
+        yield foot
 
     def on_mount(self) -> None:
         """Textual's: begins."""
         for root in self._roots[1:]:
             root.display = False
         self._show()
-        self.set_interval(_EVERY, self._tick)
+        self.set_interval(self._every, self._tick)
         self.set_interval(0.1, self._look_at_task)
         self.set_interval(1.0, self.show_status)
         if not self.is_headless:
@@ -151,24 +161,24 @@ class Top(App[None]):
 
     def read_now(self) -> None:
         """Asks what the screen wants to know, as soon as the question under way is answered."""
-        self._asked_at = time.monotonic()
+        self._looks = 0
         self._reader.ask(Look(self.view.request()))
 
     def say(self, text: str) -> None:
         """Tells what was done, or why not."""
         self.message = printable(text, 1_000)
-        self.query_one(Note).refresh()
+        self.show_status()
 
     def show_status(self) -> None:
         """Draws what tells the state."""
-        for each in (Head, Status, Note):
-            self.query_one(each).refresh()
+        for each in self._frame:
+            each.refresh()
 
     def open(self, view: View) -> None:
         """Shows a screen over the one that is shown."""
         self.view.display = False
         self._open.append(view)
-        self.query_one("#body").mount(view)
+        self._body.mount(view)
         self._show()
 
     def back(self) -> None:
@@ -242,11 +252,9 @@ class Top(App[None]):
 
     def action_filter(self) -> None:
         """Lets the user type a filter."""
-        line = self.query_one("#filter", Input)
-        line.value = self.view.filter_text
-        line.display = True
-        self.query_one(Note).display = False
-        line.focus()
+        self._line.value = self.view.filter_text
+        self._line.display, self._frame[2].display = True, False
+        self._line.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Textual's: the filter is complete."""
@@ -256,7 +264,7 @@ class Top(App[None]):
 
     def on_key(self, event: Any) -> None:
         """Textual's: Esc leaves the filter as it was."""
-        if event.key == "escape" and self.query_one("#filter").display:
+        if event.key == "escape" and self._line.display:
             event.stop()
             self._close_filter()
 
@@ -264,7 +272,7 @@ class Top(App[None]):
         """The reader's: shows it."""
         answer = message.answer
         if answer.error is not None:
-            self.trouble = _told(answer.error)
+            self.trouble = _trouble(answer.error)
         else:
             self.trouble, self.answered_at = "", answer.at
             self.summary, value = answer.value
@@ -282,9 +290,10 @@ class Top(App[None]):
 
     def _tick(self) -> None:
         """Asks again, unless the last question is still open."""
+        self._looks += 1
         if self._reader.is_busy:
             return
-        if time.monotonic() - self._asked_at >= self.view.EVERY - _EVERY / 2:
+        if self._looks >= self.view.EACH:
             self.read_now()
         else:
             self._reader.ask(Look(None))
@@ -302,19 +311,21 @@ class Top(App[None]):
         self.view.focus()
         self.view.refresh()
         self.show_status()
-        self.query_one(Foot).refresh()
         self.read_now()
 
     def _close_filter(self) -> None:
-        self.query_one("#filter").display = False
-        self.query_one(Note).display = True
+        self._line.display, self._frame[2].display = False, True
         self.view.focus()
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, RedisConnectionError):
+        return f"Redis is away: {_told(error)}"
+    return f"Redis refuses: {_told(error)}" if isinstance(error, RedisError) else f"a fault of top's: {_told(error)}"
 
 
 def _told(error: Exception) -> str:
     text = printable(error, 300)
-    if isinstance(error, RedisConnectionError):
-        return text
     return text if isinstance(error, RedisError) else f"{type(error).__name__}: {text}"
 
 

@@ -62,7 +62,7 @@ class BusyView(ListView):
         )
         jobs = [Column("Runs", right=True), QUEUE, CLASS, JID, Column("Process", most=30, rank=2), ARGUMENTS]
         self._work: Listing[Work] = Listing(
-            jobs, _work, lambda work: f"{work.process} {work.thread} {work.job.jid}", "no running jobs"
+            jobs, _work, lambda work: (work.process, work.thread, work.job.jid), "no running jobs"
         )
         super().__init__(self._processes)
         self._is_below = False
@@ -149,7 +149,7 @@ class BusyView(ListView):
     def action_signal(self, action: str) -> None:
         """Asks, and then lets processes end, or take no more jobs."""
         listing = self._processes
-        if self._is_below and listing.page is not None:
+        if self._is_below:
             self.top.say("T and Q are for processes: Tab goes there")
             return
         if listing.has_all:

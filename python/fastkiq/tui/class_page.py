@@ -33,7 +33,7 @@ class ClassPage(PageView):
     """Its runs over time, and how long they take."""
 
     TAB = "Metrics"
-    EVERY = 10.0
+    EACH = 5
     BINDINGS: ClassVar[list[BindingType]] = [Binding("p", "period", "period")]
 
     def __init__(self, class_name: str, period: str) -> None:
@@ -79,11 +79,11 @@ class ClassPage(PageView):
         wide = max(10, min(width, len(times)))
         runs = summed([series.by_time.get(at, (0, 0, 0))[0] for at in times], wide)
         failed = summed([series.by_time.get(at, (0, 0, 0))[1] for at in times], wide)
-        lines += [Content(""), Content.styled(f"Runs, at most {max(runs):,} at once", "bold underline")]
+        lines += [Content(""), Content.styled(f"Runs; the highest column {max(runs):,}", "bold underline")]
         lines += [Content(each) for each in columns(runs, wide, 4)]
         lines.append(Content.styled(f"{metrics.start.astimezone():%H:%M}".ljust(wide - 5) + "now", "dim"))
         if any(failed):
-            lines.append(Content.styled(f"Failed, at most {max(failed):,} at once", "bold underline"))
+            lines.append(Content.styled(f"Failed; the highest column {max(failed):,}", "bold underline"))
             lines += [Content.styled(each, "ansi_red") for each in columns(failed, wide, 2)]
         lines += [Content(""), Content.styled("Runs by duration, shorter than", "bold underline")]
         lines += _histogram(metrics.histogram, width)
@@ -98,7 +98,7 @@ def _histogram(counts: list[int], width: int) -> list[Content]:
     if not filled:
         return [Content.styled("nothing has run", "dim")]
     top = max(counts)
-    room = max(5, width - 22)
+    room = max(5, min(100, width - 22))
     return [
         Content(f"{label(at):>9} {counts[at]:>9,}  {bar(counts[at], top, room)}")
         for at in range(filled[0], filled[-1] + 1)

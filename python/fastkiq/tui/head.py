@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastkiq.tui.app import Top
 
 _FIGURES: Final = ("Processed", "Failed", "Busy", "Enqueued", "Retries", "Scheduled", "Dead")
-_PATIENCE: Final = 2.0
+PATIENCE: Final = 2.0
 """Seconds without an answer of which nothing is said."""
 
 
@@ -86,16 +86,16 @@ class Foot(_Frame):
         """Textual's: one line; what has no room is in the help."""
         known = [(key.key_display or key.key, key.description) for key in self.top.view.hints()]
         ends = [("← →", "tabs"), ("?", "help"), ("q", "quit")]
-        room = self.size.width - sum(len(key) + len(about) + 3 for key, about in ends)
+        room = self.size.width - sum(len(key) + len(about) + 4 for key, about in ends)
         shown: list[tuple[str, str]] = []
         for key, about in known:
-            room -= len(key) + len(about) + 3
+            room -= len(key) + len(about) + 4
             if room < 0:
                 break
             shown.append((key, about))
         parts: list[tuple[str, str]] = []
         for key, about in [*shown, *ends]:
-            parts += [(key, "bold reverse"), (f" {about}  ", "")]
+            parts += [(key, "bold"), (f" {about}   ", "dim")]
         return Content.assemble(*parts)
 
 
@@ -113,9 +113,9 @@ def _filter(top: "Top") -> str:
 def _trouble(top: "Top") -> str:
     age = ""
     if top.answered_at is not None:
-        age = f"; old, of {clock(top.answered_at)}, {span(max(0.0, time.time() - top.answered_at))} ago"
+        age = f"; this is old, of {clock(top.answered_at)}, {span(max(0.0, time.time() - top.answered_at))} ago"
     if top.trouble:
-        return f"Redis is away{age}: {top.trouble}"
-    if top.waits > _PATIENCE:
+        return f"{top.trouble}{age}"
+    if top.waits > PATIENCE:
         return f"Redis has not answered for {span(top.waits)}{age}"
     return ""

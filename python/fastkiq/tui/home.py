@@ -22,10 +22,10 @@ _DAYS = 90
 class HomeLook:
     """What the first screen shows beside the summary."""
 
-    def read(self, redis: Redis) -> tuple[list[Day], Server, list[QueueState]]:
+    def read(self, redis: Redis) -> tuple[list[Day], Server, list[QueueState], list[str]]:
         """The last days, Redis itself, and the queues."""
-        stats = Stats(redis)
-        return stats.history(_DAYS), stats.server(), queues(redis, most=200)
+        stats, notes = Stats(redis), list[str]()
+        return stats.history(_DAYS), stats.server(), queues(redis, notes=notes), notes
 
 
 class HomeView(View):
@@ -46,7 +46,8 @@ class HomeView(View):
 
     def accept(self, value: Any) -> None:
         """All of it."""
-        self._found = value
+        *found, self.notes = value
+        self._found = tuple(found)
 
     def count(self, summary: Summary) -> None:
         """Notes what was done since the last look, on whatever screen that was. After a reset it begins anew."""
@@ -60,7 +61,7 @@ class HomeView(View):
 
     def lines(self, width: int, height: int) -> list[Content]:
         """The charts above, facts below."""
-        facts = self._facts(width, 4 if height >= 16 else 2)
+        facts = self._facts(width, max(2, min(20, (height - 4) // 3)))
         room = max(3, height - len(facts) - 3)
         tall = max(2, room * 2 // 3)
         processed = [each[0] for each in self._looks]

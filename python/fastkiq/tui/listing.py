@@ -1,6 +1,6 @@
 """Pages of rows: where they go on, which row is meant, which ones are selected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from textual.content import Content
@@ -9,7 +9,7 @@ from fastkiq.api import Page
 from fastkiq.tui.table import Column, heading, line, widths
 
 T = TypeVar("T")
-_MARKS = 2
+_MARKS = 3
 """Cells before each row: which one is meant, and whether it is selected."""
 
 
@@ -20,7 +20,7 @@ class Listing(Generic[T]):
         self,
         columns: Sequence[Column],
         cells: Callable[[T], Sequence[str]],
-        key: Callable[[T], str],
+        key: Callable[[T], Hashable],
         nothing: str,
     ) -> None:
         self._columns = columns
@@ -32,9 +32,11 @@ class Listing(Generic[T]):
         self._trail: list[tuple[str | None, int]] = [(None, 0)]
         """The cursor of each page so far, and how many entries were passed before it."""
         self.row = 0
+        self._is_turning = False
+        """Whether another page is wanted than the one that is shown."""
         self._first = 0
         """The uppermost row that is seen: a page may be longer than the screen."""
-        self.selected: dict[str, T] = {}
+        self.selected: dict[Hashable, T] = {}
         self.has_all = False
         """Whether all that there are, on all pages, are selected."""
 
@@ -58,7 +60,7 @@ class Listing(Generic[T]):
 
     def reset(self) -> None:
         """Back to the first page, of other contents."""
-        self.page = None
+        self.page, self._is_turning = None, False
         self._trail = [(None, 0)]
         self.row = 0
         self.clear_selection()
@@ -69,15 +71,19 @@ class Listing(Generic[T]):
         self.has_all = False
 
     def take(self, page: Page[T]) -> bool:
-        """Shows a page. False when it has become empty and the one before it is wanted instead."""
-        self.page = page
+        """Shows a page, and means the same item as before if that is still there. False when it has become empty and
+        the one before it is wanted instead."""
+        before = None if self._is_turning else self.current
+        self.row = 0 if self._is_turning else self.row
+        self.page, self._is_turning = page, False
+        keys = [self._key(item) for item in page.items]
+        if before is not None and self._key(before) in keys:
+            self.row = keys.index(self._key(before))
         self.row = max(0, min(self.row, len(page.items) - 1))
         if not page.items and page.next is None and len(self._trail) > 1:
             self._trail.pop()
             return False
-        for item in page.items:
-            if self._key(item) in self.selected:
-                self.selected[self._key(item)] = item
+        self.selected.update((key, item) for key, item in zip(keys, page.items, strict=True) if key in self.selected)
         return True
 
     def move(self, by: int) -> None:
@@ -86,15 +92,15 @@ class Listing(Generic[T]):
         self.row = max(0, min(self.row + by, count - 1))
 
     def turn(self, by: int) -> bool:
-        """To the next page or the one before; False when there is none."""
-        if by > 0 and self.page is not None and self.page.next is not None:
+        """To the next page or the one before; False when there is none. What is shown stays until the page comes."""
+        if by > 0 and not self._is_turning and self.page is not None and self.page.next is not None:
             passed = self._trail[-1][1] + max(self.page.looked, len(self.page.items))
             self._trail.append((self.page.next, passed))
         elif by < 0 and len(self._trail) > 1:
             self._trail.pop()
         else:
             return False
-        self.row = 0
+        self._is_turning = True
         return True
 
     def toggle(self) -> None:
@@ -132,7 +138,7 @@ class Listing(Generic[T]):
         for at, cells in zip(seen, rows, strict=True):
             is_meant = active and at == self.row
             is_selected = self.has_all or self._key(page.items[at]) in self.selected
-            marks = (">" if is_meant else " ") + ("x" if is_selected else " ")
+            marks = (">" if is_meant else " ") + ("x " if is_selected else "  ")
             whole = Content(marks) + line(self._columns, cells, sizes, width - _MARKS, plain=is_meant)
             made.append(whole.stylize("reverse") if is_meant else whole)
         return made

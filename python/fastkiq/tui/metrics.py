@@ -37,7 +37,7 @@ class MetricsView(ListView):
     """The class that took most time first."""
 
     TAB = "Metrics"
-    EVERY = 10.0
+    EACH = 5
     CAN_FILTER = True
     CAN_SELECT = False
     _DETAILS = 1

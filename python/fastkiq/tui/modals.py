@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from fastkiq.printable import printable
 from fastkiq.tui.reader import Task
 
 _BOX = """
@@ -58,7 +59,7 @@ class Confirm(ModalScreen[bool]):
         lines = [Content.styled(self._question, "bold")]
         if self._count is not None:
             lines.append(Content(_state(self._count) or "counting…"))
-        return Content("\n\n").join([*lines, Content("y  yes      n  no")])
+        return Content("\n\n").join([*lines, Content.assemble(("y", "bold"), " yes      ", ("n", "bold"), " no")])
 
 
 class Progress(ModalScreen[None]):
@@ -128,5 +129,5 @@ class Help(ModalScreen[None]):
 
 def _state(task: Task) -> str:
     if task.error is not None:
-        return f"{type(task.error).__name__}: {task.error}"
+        return f"{type(task.error).__name__}: {printable(task.error, 300)}"
     return task.result if task.result is not None else task.progress

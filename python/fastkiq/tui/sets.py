@@ -43,6 +43,11 @@ class SetPage:
         return self.kind(redis).page(self.cursor, self.limit, wanted, look=_LOOK, seconds=0.25)
 
 
+def _key(entry: Entry) -> tuple[float, bytes, int]:
+    """By its stored bytes, which is what actions go by; what is too long to be read has none here."""
+    return entry.score, entry.job.raw, 0 if entry.is_whole else entry.ties
+
+
 def class_text(entry: Entry) -> str:
     """The class of a job, or what there is to say instead."""
     if not entry.is_whole:
@@ -64,7 +69,7 @@ class SetView(ListView):
     _DETAILS = 2
 
     def __init__(self, columns: Sequence[Column], cells: Callable[[Entry], Sequence[str]], nothing: str) -> None:
-        super().__init__(Listing(columns, cells, lambda entry: f"{entry.id} {entry.ties}", nothing))
+        super().__init__(Listing(columns, cells, _key, nothing))
         self.wanted = Filter()
 
     def request(self) -> SetPage:

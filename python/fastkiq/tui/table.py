@@ -23,7 +23,8 @@ class Column:
     most: int = 32
     """Cells of a column that is not free."""
     rank: int = 0
-    """Where there is too little room, columns of the highest rank go first; those of rank 0 stay."""
+    """Where there is too little room, columns of the highest rank go first, and before them those that are empty; of
+    rank 0 all stay."""
     style: str = ""
 
 
@@ -48,7 +49,7 @@ def widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
     natural = [
         wanted if column.free else min(wanted, column.most) for wanted, column in zip(natural, columns, strict=True)
     ]
-    shown = list(range(len(columns)))
+    shown = [at for at, column in enumerate(columns) if not column.rank or not rows or any(row[at] for row in rows)]
     while True:
         free = [at for at in shown if columns[at].free]
         rest = width - sum(natural[at] for at in shown if at not in free) - GAP * (len(shown) - 1)

@@ -22,8 +22,8 @@ class View(Widget, can_focus=True):
     DEFAULT_CSS = "View { height: 1fr; text-wrap: nowrap; text-overflow: clip; }"
     TAB: ClassVar[str] = ""
     """The tab that it belongs to."""
-    EVERY: ClassVar[float] = 2.0
-    """Seconds between two looks."""
+    EACH: ClassVar[int] = 1
+    """Of so many looks at the summary one is at this screen's contents too."""
     WRITES: ClassVar[frozenset[str]] = frozenset()
     """Keys that change what is in Redis: not there with --read-only."""
     CAN_FILTER: ClassVar[bool] = False
