@@ -47,6 +47,13 @@ class Screen:
         """Waits until nothing of it is on the screen."""
         return await self.sees(lambda text: not any(each in text for each in unwanted))
 
+    async def until(self, predicate: Callable[[], object], within: float = 10.0) -> None:
+        """Waits while the application goes on."""
+        deadline = time.monotonic() + within
+        while not predicate():
+            assert time.monotonic() < deadline, f"not within {within} s; the screen:\n{self.text}"
+            await self.pilot.pause(0.02)
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
@@ -117,6 +124,6 @@ def process(redis: redis_py.Redis, identity: str, work: dict[str, str] | None = 
     fields = {"info": json.dumps({**usual, **info}), "busy": len(work or {}), "concurrency": 25, "rss": 102_400}
     redis.sadd("processes", identity)
     redis.hset(identity, mapping={**fields, "beat": time.time(), "rtt_us": 340, "quiet": "false"})
-    for thread, payload in (work or {}).items():
-        entry = {"queue": "default", "run_at": int(time.time()) - 7, "payload": payload}
+    for at, (thread, payload) in enumerate((work or {}).items()):
+        entry = {"queue": "default", "run_at": int(time.time()) - 100 + at, "payload": payload}
         redis.hset(f"{identity}:work", thread, json.dumps(entry))

@@ -114,7 +114,7 @@ def ask_for_stacks(redis: Redis, process: Process) -> None:
         raise ArgumentError(
             f"{process.identity:.100} runs {process.version or 'something else'}: it can only log its stacks"
         )
-    if not redis.lpos(f"{process.identity}-signals", "STACKS"):
+    if redis.lpos(f"{process.identity}-signals", "STACKS") is None:
         signal(redis, [process.identity], "STACKS")
 
 

@@ -24,7 +24,7 @@ _LONGEST: Final = 32_000
 _MOST_LINES: Final = 500
 _ELSEWHERE: Final = {
     *("jid", "class", "wrapped", "queue", "args", "tags", "created_at", "enqueued_at", "failed_at", "retried_at"),
-    *("error_class", "error_message", "error_backtrace", "retry_count"),
+    *("error_class", "error_message", "error_backtrace", "retry_count", "retry"),
 }
 """Fields of the payload that the page tells otherwise."""
 
@@ -74,9 +74,11 @@ class JobPage(PageView):
         else:
             lines += _json(job.args, width) if job.args else [Content("none")]
         lines += self._error(width)
-        lines += _section("Payload")
         rest = {key: value for key, value in job.payload.items() if key not in _ELSEWHERE}
-        lines += _json(rest, width) if job.payload else paragraphs(_bounded(_text(job.raw)), width)
+        if not job.payload:
+            lines += [*_section("Stored bytes"), *paragraphs(_bounded(_text(job.raw)), width)]
+        elif rest:
+            lines += [*_section("Other fields of the payload"), *_json(rest, width)]
         return lines
 
     def _error(self, width: int) -> list[Content]:
