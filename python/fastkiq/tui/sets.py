@@ -44,8 +44,8 @@ class SetPage:
 
 
 def _key(entry: Entry) -> tuple[float, bytes, int]:
-    """By its stored bytes, which is what actions go by; what is too long to be read has none here."""
-    return entry.score, entry.job.raw, 0 if entry.is_whole else entry.ties
+    """By its stored bytes, which is what actions go by; what is too long to be read goes by its length."""
+    return entry.score, entry.job.raw, entry.length
 
 
 def class_text(entry: Entry) -> str:
