@@ -71,14 +71,14 @@ def test_another_size_is_another_page(redis: redis_py.Redis, redis_url: str) -> 
 
     async def scenario(screen: Screen) -> None:
         await screen.press("6")
-        await screen.sees("1-15 of 100")
+        await screen.sees("1-14 of 100")
         await screen.pilot.resize_terminal(200, 50)
-        await screen.sees("1-41 of 100", "Jid", "Arguments")
+        await screen.sees("1-40 of 100", "Jid", "Arguments")
         await screen.pilot.resize_terminal(30, 8)
         await screen.sees("Died")
         await screen.pilot.resize_terminal(5, 3)
         await screen.pilot.resize_terminal(80, 24)
-        await screen.sees("1-15 of 100")
+        await screen.sees("1-14 of 100")
 
     run(redis_url, scenario)
 
@@ -88,10 +88,10 @@ def test_no_more_than_a_page_is_read(redis: redis_py.Redis, redis_url: str) -> N
 
     async def scenario(screen: Screen) -> None:
         await screen.press("6")
-        await screen.sees("1-15 of 2,000")
+        await screen.sees("1-14 of 2,000")
         before = redis.info("stats")["total_net_output_bytes"]
         await screen.press("l")
-        await screen.sees("16-30 of 2,000")
+        await screen.sees("15-28 of 2,000")
         assert redis.info("stats")["total_net_output_bytes"] - before < 500_000, "of 3 MB"
 
     run(redis_url, scenario)

@@ -60,7 +60,7 @@ class BusyView(ListView):
         self._processes: Listing[Process] = Listing(
             processes, _process, lambda process: process.identity, "no processes"
         )
-        jobs = [Column("Runs", right=True), QUEUE, CLASS, JID, Column("Process", most=30, rank=2), ARGUMENTS]
+        jobs = [Column("Runs", right=True), QUEUE, CLASS, JID, Column("Process", most=30, rank=5), ARGUMENTS]
         self._work: Listing[Work] = Listing(
             jobs, _work, lambda work: (work.process, work.thread, work.job.jid), "no running jobs"
         )

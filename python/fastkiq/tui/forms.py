@@ -21,7 +21,7 @@ def span(seconds: float | None) -> str:
         return ""
     size, unit = next((size, unit) for most, size, unit in _UNITS if abs(seconds) < most or most == float("inf"))
     value = seconds / size
-    return f"{value:,.1f} {unit}" if abs(value) < 10 else f"{value:,.0f} {unit}"
+    return f"{value:,.1f} {unit}" if abs(value) < 9.95 else f"{value:,.0f} {unit}"
 
 
 def short(seconds: float) -> str:

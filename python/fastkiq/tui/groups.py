@@ -57,7 +57,7 @@ class GroupsView(ListView):
     def __init__(self, of: "SetView", wanted: Filter) -> None:
         columns = [
             Column("Jobs", right=True, style="bold"),
-            Column("Error", free=True, style="ansi_red"),
+            Column("Error", free=True, least=44, style="ansi_red"),
             Column("Classes", free=True, rank=1),
             Column("Earliest", right=True, rank=2),
             Column("Latest", right=True, rank=3),

@@ -1,6 +1,7 @@
 """What frames each screen: tabs and figures above it, state and keys below."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from textual.content import Content
@@ -84,19 +85,19 @@ class Foot(_Frame):
 
     def render(self) -> Content:
         """Textual's: one line; what has no room is in the help."""
-        known = [(key.key_display or key.key, key.description) for key in self.top.view.hints()]
-        ends = [("← →", "tabs"), ("?", "help"), ("q", "quit")]
-        room = self.size.width - sum(len(key) + len(about) + 4 for key, about in ends)
+        ends = [("?", "help"), ("q", "quit")]
+        room = self.size.width - _cells(ends)
         shown: list[tuple[str, str]] = []
-        for key, about in known:
-            room -= len(key) + len(about) + 4
-            if room < 0:
-                break
-            shown.append((key, about))
-        parts: list[tuple[str, str]] = []
-        for key, about in [*shown, *ends]:
-            parts += [(key, "bold"), (f" {about}   ", "dim")]
+        hints = [(key.key_display or key.key, key.description) for key in self.top.view.hints()]
+        for hint in [*hints, ("← →", "tabs")]:
+            if _cells([*shown, hint]) <= room:
+                shown.append(hint)
+        parts = [each for key, about in [*shown, *ends] for each in ((key, "bold"), (f" {about}  ", "dim"))]
         return Content.assemble(*parts)
+
+
+def _cells(hints: Sequence[tuple[str, str]]) -> int:
+    return sum(len(key) + len(about) + 3 for key, about in hints)
 
 
 def _values(summary: Summary | None) -> list[str]:

@@ -151,7 +151,8 @@ class Listing(Generic[T]):
         passed, count = self._trail[-1][1], len(page.items)
         if is_filtered:
             more = " · l: more" if page.next is not None else ""
-            return f"{count:,} found; {passed + page.looked:,} of {page.total:,} looked at{more}"
+            looked = min(page.total, passed + page.looked)
+            return f"{count:,} found; {looked:,} of {page.total:,} looked at{more}"
         if not count:
             return f"0 of {page.total:,}" if page.total else ""
         return f"{passed + 1:,}-{passed + count:,} of {page.total:,}"

@@ -14,6 +14,7 @@ from fastkiq.tui.filters import parsed
 from fastkiq.tui.forms import away, size
 from fastkiq.tui.list_view import ListView
 from fastkiq.tui.listing import Listing
+from fastkiq.tui.paragraphs import wrapped
 from fastkiq.tui.reader import Task
 from fastkiq.tui.table import Column, cut
 
@@ -21,7 +22,7 @@ _LOOK: Final = 50_000
 """Entries that one page looks at for a filter: some 30 ms of Redis."""
 
 ARGUMENTS: Final = Column("Arguments", free=True, rank=3)
-ERROR: Final = Column("Error", free=True, style="ansi_red")
+ERROR: Final = Column("Error", free=True, least=28, style="ansi_red")
 CLASS: Final = Column("Class", most=36, style="bold")
 QUEUE: Final = Column("Queue", most=16, rank=2)
 JID: Final = Column("Jid", most=24, rank=4, style="dim")
@@ -66,7 +67,7 @@ class SetView(ListView):
     KIND: ClassVar[type[JobSet]]
     CAN_FILTER = True
     WRITES = frozenset("DREK")
-    _DETAILS = 2
+    _DETAILS = 3
 
     def __init__(self, columns: Sequence[Column], cells: Callable[[Entry], Sequence[str]], nothing: str) -> None:
         super().__init__(Listing(columns, cells, _key, nothing))
@@ -88,9 +89,11 @@ class SetView(ListView):
 
     def details(self, entry: Entry, width: int) -> list[Content]:
         """The arguments and the error, as far as there is room."""
-        error = printable(error_text(entry.job)[:1_000], 1_000)
-        lines = [f"args   {arguments(entry)}", f"error  {error}" if error else f"jid    {printable(entry.job.jid, 80)}"]
-        return [Content.styled(cut(line, width), "dim") for line in lines]
+        job = entry.job
+        lines = wrapped(f"error  {error_text(job)[:1_000]}", width, "dim", " " * 7) if error_text(job) else []
+        if len(lines) < 2:
+            lines.insert(0, Content.styled(cut(f"jid    {printable(job.jid, 80)}", width), "dim"))
+        return [Content.styled(cut(f"args   {arguments(entry)}", width), "dim"), *lines]
 
     def action_open(self) -> None:
         """Opens the job's page."""

@@ -8,8 +8,6 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 GAP: Final = 2
-_READABLE: Final = 20
-"""Cells below which a free column is not worth its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +18,8 @@ class Column:
     right: bool = False
     free: bool = False
     """Takes a share of what the others leave."""
+    least: int = 20
+    """Cells below which a free column is not worth its place."""
     most: int = 32
     """Cells of a column that is not free."""
     rank: int = 0
@@ -54,7 +54,7 @@ def widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
         free = [at for at in shown if columns[at].free]
         rest = width - sum(natural[at] for at in shown if at not in free) - GAP * (len(shown) - 1)
         droppable = [at for at in shown if columns[at].rank]
-        if rest >= sum(min(natural[at], _READABLE) for at in free) or not droppable:
+        if rest >= sum(min(natural[at], columns[at].least) for at in free) or not droppable:
             break
         shown.remove(max(droppable, key=lambda at: (columns[at].rank, at)))
     shares = _shared(max(0, rest), {at: natural[at] for at in free})
