@@ -1,5 +1,6 @@
 """`fastkiq top` without a terminal: what is on its screen, and what Redis holds for it."""
 
+import asyncio
 import base64
 import json
 import time
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import redis as redis_py
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from fastkiq.api import connect
@@ -35,13 +38,12 @@ class Screen:
         """Waits until all of it is on the screen; answers the screen."""
         deadline = time.monotonic() + within
         while True:
-            await self.pilot.pause()
             text = self.text
             missing = [each for each in wanted if not (each(text) if callable(each) else each in text)]
             if not missing:
                 return text
             assert time.monotonic() < deadline, f"{missing} is not on the screen:\n{text}"
-            await self.pilot.pause(0.02)
+            await asyncio.sleep(0.01)
 
     async def misses(self, *unwanted: str) -> str:
         """Waits until nothing of it is on the screen."""
@@ -52,14 +54,26 @@ class Screen:
         deadline = time.monotonic() + within
         while not predicate():
             assert time.monotonic() < deadline, f"not within {within} s; the screen:\n{self.text}"
-            await self.pilot.pause(0.02)
+            await asyncio.sleep(0.01)
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """Keys as the terminal would send them, with a moment between them in which Redis answers. The pilot waits
+        until the process is idle, which takes longer, since this application looks at Redis all the time."""
+        driver = self.top._driver
+        assert driver is not None
+        for key in keys:
+            name, character = (_character_to_key(key), key) if len(key) == 1 else (key, None)
+            event = events.Key(name, character)
+            event.set_sender(self.top)
+            driver.send_message(event)
+            await asyncio.sleep(0.01)
+            patience = time.monotonic() + 0.2
+            while self.top._reader.is_busy and time.monotonic() < patience:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
 
     async def type(self, text: str) -> None:
-        names = {" ": "space", ":": "colon", '"': "quotation_mark", ".": "full_stop", "-": "minus"}
-        await self.pilot.press(*(names.get(each, each) for each in text))
+        await self.press(*text)
 
 
 @asynccontextmanager

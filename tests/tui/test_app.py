@@ -57,7 +57,7 @@ def test_the_help_has_all_keys_and_nothing_is_done_behind_it(redis: redis_py.Red
     async def scenario(screen: Screen) -> None:
         await screen.press("5")
         await screen.sees("1-1 of 1")
-        await screen.press("question_mark")
+        await screen.press("?")
         await screen.sees("Everywhere", "UPPER CASE", "terminate", "pause/resume")
         await screen.press("D", "2", "q")
         await screen.sees("1-1 of 1")

@@ -125,7 +125,7 @@ def test_a_hostile_refusal_and_a_hostile_filter(redis: redis_py.Redis, redis_url
 
     async def within() -> None:
         async with opened(redis_url) as screen:
-            await screen.press("5", "slash")
+            await screen.press("5", "/")
             screen.top._line.value = f"error:{EVIL}"
             await screen.press("enter")
             await screen.sees("0 found", "[red]R[/red]")

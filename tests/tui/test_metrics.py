@@ -40,7 +40,7 @@ def test_classes_by_the_time_they_took_and_one_of_them(redis: redis_py.Redis, re
         assert "█" in slow
         await screen.press("p")
         await screen.sees("last 2h", "app.Earlier")
-        await screen.press("slash")
+        await screen.press("/")
         await screen.type("Slow")
         await screen.press("enter")
         await screen.sees("filter Slow")

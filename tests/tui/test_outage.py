@@ -96,7 +96,7 @@ def test_a_silent_redis_freezes_no_key_and_piles_nothing_up(
             await screen.sees("Redis has not answered for ", "this is old", within=20)
             asked, began = len(calls), time.monotonic()
             for _ in range(3):
-                await screen.press("j", "4", "5", "l", "h", "x", "escape", "question_mark", "escape")
+                await screen.press("j", "4", "5", "l", "h", "x", "escape", "?", "escape")
             await screen.sees("app.HardWorker", "Redis has not answered")
             assert time.monotonic() - began < 15, "27 keys, on a loaded machine"
             assert len(calls) == asked, "one question is under way, all others wait"

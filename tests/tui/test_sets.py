@@ -149,7 +149,7 @@ def test_all_that_match_a_filter_are_counted_and_acted_on(redis: redis_py.Redis,
     async def scenario(screen: Screen) -> None:
         await screen.press("5")
         await screen.sees("of 47")
-        await screen.press("slash")
+        await screen.press("/")
         await screen.type("error:TooSlow")
         await screen.press("enter")
         await screen.sees("7 found; 47 of 47 looked at", "filter error:TooSlow")
@@ -175,7 +175,7 @@ def test_a_filter_says_how_far_it_looked_and_goes_on(
     )
 
     async def scenario(screen: Screen) -> None:
-        await screen.press("4", "slash")
+        await screen.press("4", "/")
         await screen.type("arg:needle")
         await screen.press("enter")
         await screen.sees("0 found; 100 of 300 looked at · l: more")
@@ -192,7 +192,7 @@ def test_escape_leaves_a_filter_as_it_was(redis: redis_py.Redis, redis_url: str)
     add(redis, "retry", many(3))
 
     async def scenario(screen: Screen) -> None:
-        await screen.press("5", "slash")
+        await screen.press("5", "/")
         await screen.type("qqq")
         await screen.press("escape")
         await screen.sees("1-3 of 3")
@@ -253,7 +253,7 @@ def test_a_group_of_a_filtered_set_has_only_what_the_filter_wants(redis: redis_p
     add(redis, "retry", [failed(jid="a", queue="mail"), failed(jid="b"), failed(jid="c", queue="mail")])
 
     async def scenario(screen: Screen) -> None:
-        await screen.press("5", "slash")
+        await screen.press("5", "/")
         await screen.type("queue:mail")
         await screen.press("enter")
         await screen.sees("2 found")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.events import Event, Key
 from textual.message import Message
 from textual.widgets import Input
 
@@ -31,6 +32,8 @@ from fastkiq.tui.scheduled import ScheduledView
 from fastkiq.tui.view import View
 
 _TABS: Final = (HomeView, BusyView, QueuesView, ScheduledView, RetriesView, DeadView, MetricsView)
+_FRAME: Final = 6
+"""Lines of `Head`, `Status`, `Note` and `Foot` together."""
 _MOVING: Final = [
     ("← →, 1 to 7", "another tab"),
     ("j k, ↓ ↑", "another row"),
@@ -122,6 +125,11 @@ class Top(App[None]):
         return self.view.TAB
 
     @property
+    def room(self) -> int:
+        """Lines of a screen between what frames it; known before it is laid out."""
+        return self.size.height - _FRAME
+
+    @property
     def is_old(self) -> bool:
         """Whether what is shown is not what is."""
         return bool(self.trouble) or self.waits > PATIENCE
@@ -154,6 +162,11 @@ class Top(App[None]):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 loop.add_signal_handler(number, self.exit)
+
+    async def on_event(self, event: Event) -> None:
+        """Textual's. Keys that come while it ends would find no screen, which textual takes for a fault."""
+        if not isinstance(event, Key) or self.screen_stack:
+            await super().on_event(event)
 
     def on_unmount(self) -> None:
         """Textual's: ends."""
@@ -262,7 +275,7 @@ class Top(App[None]):
         if self.view.CAN_FILTER:
             self.view.set_filter(event.value.strip()[:1_000])
 
-    def on_key(self, event: Any) -> None:
+    def on_key(self, event: Key) -> None:
         """Textual's: Esc leaves the filter as it was."""
         if event.key == "escape" and self._line.display:
             event.stop()

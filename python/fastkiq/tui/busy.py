@@ -75,13 +75,13 @@ class BusyView(ListView):
     def request(self) -> BusyPage:
         """The pages that are shown. A page of jobs has whole processes, so that it may be longer than the screen."""
         above = self._above
-        below = max(1, (self.size.height or 20) - above - 3)
+        below = max(1, self.top.room - above - 3)
         return BusyPage(self._processes.cursor, above - 1, self._work.cursor, below)
 
     @property
     def _above(self) -> int:
         """Lines for the processes at most, their heading among them."""
-        return max(3, (self.size.height or 20) * 2 // 5)
+        return max(3, self.top.room * 2 // 5)
 
     def accept(self, value: Any) -> None:
         """Both pages."""

@@ -41,7 +41,7 @@ class ListView(View):
     @property
     def limit(self) -> int:
         """Rows of a page."""
-        return max(1, (self.size.height or 20) - 1 - self._DETAILS)
+        return max(1, self.top.room - 1 - self._DETAILS)
 
     def accept(self, value: Any) -> None:
         """Shows a page."""
