@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import redis as redis_py
 
-from top_kit import Screen, add, failed, opened, stored
+from top_kit import Screen, add, failed, opened, process, stored
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -31,7 +31,7 @@ def test_the_figures_head_every_screen_and_home_charts_them(redis: redis_py.Redi
         add(redis, key, [failed(jid=f"{at}") for at in range(size)])
 
     async def scenario(screen: Screen) -> None:
-        await screen.sees("1,234,567", "77 processed, 0 failed", "waits 30 s", "here:6379")
+        await screen.sees("1,234,567", "77 processed, 0 failed", "waits ", "here:6379")
         for tab in TABS:
             assert screen.top.tab == tab
             await screen.sees(tab)
@@ -64,6 +64,34 @@ def test_the_help_has_all_keys_and_nothing_is_done_behind_it(redis: redis_py.Red
         await screen.misses("Everywhere", "y  yes")
 
     run(redis_url, scenario, (100, 60))
+
+
+def test_a_jid_is_found_wherever_it_is(redis: redis_py.Redis, redis_url: str) -> None:
+    jid = "feedfeedfeedfeedfeedfeed"
+    process(redis, "web-1:1:abc", {"a1": stored(jid=jid, args=["runs"])})
+    add(redis, "dead", [failed(jid="other"), failed(jid=jid, args=["died"])])
+    for name in ("mail", "[red]"):
+        redis.sadd("queues", name)
+        redis.lpush(f"queue:{name}", stored(jid=jid, args=["waits"]), stored(jid="other"))
+
+    async def scenario(screen: Screen) -> None:
+        await screen.press("f")
+        await screen.type(jid)
+        await screen.press("enter")
+        await screen.sees(f"jid {jid} · 4 found in ", "running", "dead jobs", "waiting", "[red]", '"waits"')
+        await screen.misses("looking on")
+        await screen.press("enter")
+        await screen.sees("runs in", "web-1:1:abc")
+        await screen.press("escape", "j", "enter")
+        await screen.sees("dead jobs, ", "died")
+        await screen.press("escape", "j", "enter")
+        await screen.sees("the queue ")
+        await screen.press("escape", "escape")
+        await screen.sees("a second")
+        await screen.press("f", "n", "o", "enter")
+        await screen.sees("jid no · 0 found in 7 jobs", "nowhere so far")
+
+    run(redis_url, scenario, (120, 30))
 
 
 def test_another_size_is_another_page(redis: redis_py.Redis, redis_url: str) -> None:

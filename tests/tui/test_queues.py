@@ -35,7 +35,7 @@ def test_queues_are_paused_resumed_and_deleted(redis: redis_py.Redis, redis_url:
     fill(redis, critical=3, default=40, mail=1)
 
     async def scenario(screen: Screen) -> None:
-        await screen.sees("1-3 of 3", "critical", "default", "30 s", "KiB")
+        await screen.sees("1-3 of 3", "critical", "default", " s ", "KiB")
         await screen.press("j", "p")
         await screen.sees("1 queue paused", lambda text: re.search(r"KiB  paused", text))
         assert redis.smembers("paused") == {b"default"}

@@ -21,6 +21,7 @@ from fastkiq.printable import printable
 from fastkiq.tui.busy import BusyView
 from fastkiq.tui.dead import DeadView
 from fastkiq.tui.filters import HINT
+from fastkiq.tui.find import FindView
 from fastkiq.tui.head import PATIENCE, Foot, Head, Note, Status
 from fastkiq.tui.home import HomeView
 from fastkiq.tui.metrics import MetricsView
@@ -40,6 +41,7 @@ _MOVING: Final = [
     ("h l", "another page"),
     ("x", "select the row; A: the page, all, nothing"),
     ("/", "filter"),
+    ("f", "find a jid, wherever it is"),
     ("Esc", "drop selection, filter; back"),
     ("r", "look now"),
     ("q", "quit"),
@@ -75,7 +77,7 @@ class Top(App[None]):
     CSS = """
     Screen { background: ansi_default; color: ansi_default; layout: vertical; }
     #body { height: 1fr; }
-    #filter { height: 1; border: none; padding: 0 1; background: ansi_default; color: ansi_default; display: none; }
+    #line { height: 1; border: none; padding: 0 1; background: ansi_default; color: ansi_default; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+c", "quit", "quit"),
@@ -83,6 +85,7 @@ class Top(App[None]):
         Binding("left", "tab(-1)", "tab before"),
         Binding("right", "tab(1)", "next tab"),
         Binding("r", "read", "look now"),
+        Binding("f", "find", "find a jid"),
         *(Binding(f"{at + 1}", f"go({at})", kind.TAB, show=False) for at, kind in enumerate(_TABS)),
     ]
 
@@ -102,7 +105,8 @@ class Top(App[None]):
         # Queries ask the screen that is on top, which may be a question: the frame is kept here.
         self._frame = (Head(), Status(), Note(), Foot())
         self._body = Container(id="body")
-        self._line = Input(placeholder=HINT, id="filter", compact=True)
+        self._line = Input(id="line", compact=True)
+        self._line_is_for: Callable[[str], object] = lambda text: None
         self._roots: list[View] = [kind() for kind in _TABS]
         self._open: list[View] = [self._roots[0]]
         self._reader = Reader(redis, self._deliver)
@@ -265,21 +269,27 @@ class Top(App[None]):
 
     def action_filter(self) -> None:
         """Lets the user type a filter."""
-        self._line.value = self.view.filter_text
-        self._line.display, self._frame[2].display = True, False
-        self._line.focus()
+        self._open_line(self.view.filter_text, HINT, self.view.set_filter)
+
+    def action_find(self) -> None:
+        """Lets the user type a jid, and looks for it."""
+
+        def find(jid: str) -> None:
+            if jid:
+                self.open(FindView(jid, self.tab))
+
+        self._open_line("", "a whole jid, wherever it is", find)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Textual's: the filter is complete."""
-        self._close_filter()
-        if self.view.CAN_FILTER:
-            self.view.set_filter(event.value.strip()[:1_000])
+        """Textual's: the line is complete."""
+        self._close_line()
+        self._line_is_for(event.value.strip()[:1_000])
 
     def on_key(self, event: Key) -> None:
-        """Textual's: Esc leaves the filter as it was."""
+        """Textual's: Esc leaves the line."""
         if event.key == "escape" and self._line.display:
             event.stop()
-            self._close_filter()
+            self._close_line()
 
     def on_answered(self, message: Answered) -> None:
         """The reader's: shows it."""
@@ -326,7 +336,12 @@ class Top(App[None]):
         self.show_status()
         self.read_now()
 
-    def _close_filter(self) -> None:
+    def _open_line(self, value: str, hint: str, then: Callable[[str], object]) -> None:
+        self._line.value, self._line.placeholder, self._line_is_for = value, hint, then
+        self._line.display, self._frame[2].display = True, False
+        self._line.focus()
+
+    def _close_line(self) -> None:
         self._line.display, self._frame[2].display = False, True
         self.view.focus()
 
