@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "scheduled": ("show", "Jobs that wait for their time"),
     "dead": ("show", "Jobs that failed for the last time"),
     "web": ("web", "See and steer it in a browser"),
+    "top": ("top", "All of it in a terminal UI, live"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
     "mark": ("mark", "Mark a deploy in the graphs of metrics"),
