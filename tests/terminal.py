@@ -46,6 +46,13 @@ class Terminal:
                 raise AssertionError(f"{wanted!r} not within {timeout} s; shown:\n{self.text}")
         return self.text
 
+    def wait_until_it_reads(self, timeout: float = 15.0) -> None:
+        """Waits until it sleeps: CPython lets a Ctrl-C between question and read wait for the next key."""
+        deadline = time.monotonic() + timeout
+        while "State:\tS" not in Path(f"/proc/{self.process.pid}/status").read_text():
+            assert time.monotonic() < deadline, f"not within {timeout} s"
+            time.sleep(0.01)
+
     def wait(self, timeout: float = 30.0) -> int:
         """Waits for its end; answers the exit code."""
         deadline = time.monotonic() + timeout

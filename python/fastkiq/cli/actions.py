@@ -1,6 +1,5 @@
 """What is done to entries of the sets: to those that are named, to those that a filter wants, or to all."""
 
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ import click
 from fastkiq.api import Entry, Filter, JobSet, Outcome
 from fastkiq.cli.confirm import confirm
 from fastkiq.cli.output import print_json, progress, say
-from fastkiq.errors import ArgumentError
+from fastkiq.errors import ArgumentError, FastkiqError
 from fastkiq.printable import counted, printable
 
 PAST: Final = {"retry": "retried", "enqueue": "enqueued", "kill": "killed", "delete": "deleted"}
 _DESTROYS: Final = ("kill", "delete")
 _SLICE: Final = 0.5
 """Seconds of a sweep between two looks at whether it is to go on."""
-_ID: Final = re.compile(r"-?[0-9][0-9.e+-]*-.*", re.DOTALL)
 NOUNS: Final = {"retry": "retry", "schedule": "scheduled job", "dead": "dead job"}
 _PLURALS: Final = {"retry": "retries"}
 
@@ -86,15 +84,13 @@ def _to_named(jobs: JobSet, action: str, ids: Sequence[str], yes: bool) -> _Acco
 
 def _of_id(jobs: JobSet, id: str) -> Iterator[Entry]:
     """All entries that go by a `score-jid`, or else by a jid."""
-    if _ID.fullmatch(id):
-        try:
-            entry = jobs.fetch(id)
-        except ArgumentError:
-            entry = None  # a jid may look much like it
-        if entry is not None:
-            yield entry
-            return
-    if id:
+    try:
+        entry = jobs.fetch(id)
+    except ArgumentError:
+        entry = None  # then it is a jid, and one may look much like the other
+    if entry is not None:
+        yield entry
+    elif id:
         yield from jobs.scan(Filter(jid=id))
 
 
@@ -106,23 +102,29 @@ def _to_all(jobs: JobSet, action: str, wanted: Filter | None, yes: bool) -> _Acc
         many = jobs.size if wanted is None else _count(jobs, wanted)
         if many > 1:
             confirm(f"{action} {number(jobs, many)}")
-    account, cursor, looked = _Account(), None, 0
+    account = _Account()
+    try:
+        _sweep(jobs, action, wanted, before, account)
+    except FastkiqError:
+        if account.outcome.done:
+            say(f"at least {number(jobs, account.outcome.done)} {PAST[action]} before this:")
+        raise
+    return account
+
+
+def _sweep(jobs: JobSet, action: str, wanted: Filter | None, before: float, account: _Account) -> None:
+    looked, cursor = 0, None
     with progress() as tell, _interruptible() as interrupted:
         while True:
-            try:
-                part = jobs.sweep(action, wanted, cursor, before=before, seconds=_SLICE)
-            except Exception:
-                if account.outcome.done:
-                    say(f"{number(jobs, account.outcome.done)} {PAST[action]} before this:")
-                raise
+            part = jobs.sweep(action, wanted, cursor, before=before, seconds=_SLICE)
             account.outcome.add(part.outcome)
             looked, cursor = looked + part.looked, part.cursor
             tell(f"{account.outcome.done:,} {PAST[action]}, {looked:,} looked at")
             if cursor is None:
-                return account
+                return
             if interrupted:
                 account.is_complete = False
-                return account
+                return
 
 
 def _count(jobs: JobSet, wanted: Filter) -> int:

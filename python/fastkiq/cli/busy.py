@@ -102,7 +102,10 @@ def stop(context: click.Context, /, **_: Any) -> int:
     return _told("stop", found, left)
 
 
-@busy.command(epilog=f"\b\nExamples:\n  fastkiq busy dump web1:4711\n  fastkiq busy dump --all --json\n\n{CODES}", short_help="Prints what their threads do.")
+@busy.command(
+    epilog=f"\b\nExamples:\n  fastkiq busy dump web1:4711\n  fastkiq busy dump --all --json\n\n{CODES}",
+    short_help="Prints what their threads do.",
+)
 @click.argument("identities", nargs=-1, metavar="[PROCESS]...")
 @click.option("--all", "everything", is_flag=True, help="All processes.")
 @json_option

@@ -46,7 +46,7 @@ def print_notes(notes: Sequence[str]) -> None:
 
 def say(text: str) -> None:
     """One line for people, on stderr."""
-    click.echo(f"fastkiq: {printable(text, 2_000)}", err=True)
+    click.echo(f"fastkiq: {printable(text, 5_000)}", err=True)
 
 
 @contextmanager

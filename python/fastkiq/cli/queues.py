@@ -15,6 +15,7 @@ from fastkiq.cli.output import print_json, print_notes, print_table, progress, s
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.rows import job_row, queue_row
 from fastkiq.cli.table import Column
+from fastkiq.errors import RedisReplyError
 from fastkiq.job import Job
 from fastkiq.options import is_queue, suggestion
 from fastkiq.printable import counted, printable
@@ -120,7 +121,7 @@ def pause(names: tuple[str, ...], **given: Any) -> None:
 def resume(names: tuple[str, ...], **given: Any) -> None:
     """Lets processes take jobs from these queues again."""
     for each in _named(names, given):
-        was = each.redis.sismember("paused", each.name)
+        was = _is_in("paused", each)
         each.resume()
         click.echo(f"{printable(each.name, 200)} {'goes on' if was else 'was not paused'}")
 
@@ -153,7 +154,7 @@ def _named(names: tuple[str, ...], given: dict[str, Any]) -> list[Queue]:
     redis = connect(configured(**given))
     found = [Queue(name, redis) for name in dict.fromkeys(names)]
     for each in found:
-        if redis.sismember("queues", each.name) or redis.sismember("paused", each.name):
+        if _is_in("queues", each) or _is_in("paused", each):
             continue
         if not is_queue(each.name):
             raise click.UsageError(f"{each.name[:200]!r} cannot be a queue")
@@ -161,9 +162,17 @@ def _named(names: tuple[str, ...], given: dict[str, Any]) -> list[Queue]:
     return found
 
 
+def _is_in(key: str, queue: Queue) -> bool:
+    """Whether a set has the queue; a key that is no set has none."""
+    try:
+        return bool(queue.redis.sismember(key, queue.name))
+    except RedisReplyError:
+        return False
+
+
 def _typo(queue: Queue) -> str:
     """A proposal, when there is no such queue but one with a similar name."""
-    if queue.redis.sismember("queues", queue.name):
+    if _is_in("queues", queue):
         return ""
     known = [each.name for each in api.queues(queue.redis)]
     return suggestion(queue.name, known)

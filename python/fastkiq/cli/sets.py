@@ -88,16 +88,7 @@ def _show_groups(jobs: JobSet, wanted: Filter | None, limit: int, as_json: bool,
         say(f"and {number(jobs, grouping.others)} in groups beyond the first thousand")
 
 
-def _listing(name: str, listing: _Listing, about: str, example: str) -> Actions:
-    verbs = listing.kind.can
-    epilog = (
-        "\b\nExamples:\n"
-        f"{'' if name == 'scheduled' else f'  fastkiq {name} --groups'.ljust(44) + 'errors of one kind, counted' + chr(10)}"
-        f"  fastkiq {name} --class Mail --error Timeout\n"
-        f"  fastkiq {name} {verbs[0]} 4b1cd0aa5e2f4ae1a3f5c7d9\n"
-        f"{example}\n\n{CODES}"
-    )
-
+def _listing(name: str, listing: _Listing, about: str, examples: str) -> Actions:
     @click.pass_context
     def callback(
         context: click.Context, /, limit: int, cursor: str | None, as_groups: bool, as_json: bool, **given: Any
@@ -111,9 +102,14 @@ def _listing(name: str, listing: _Listing, about: str, example: str) -> Actions:
     )
     command = filter_options()(_limit(cursor_option(command)))
     group: Actions = click.group(
-        name, cls=Actions, invoke_without_command=True, help=about, epilog=epilog, subcommand_metavar="[ACTION ...]"
+        name,
+        cls=Actions,
+        invoke_without_command=True,
+        help=about,
+        epilog=f"\b\nExamples:\n{examples}\n{CODES}",
+        subcommand_metavar="[ACTION ...]",
     )(command)
-    for verb in verbs:
+    for verb in listing.kind.can:
         group.add_command(_action(name, listing.kind, verb))
     return group
 
@@ -165,17 +161,31 @@ retries = _listing(
         [Column("Next", "at", moment), Column("Retry", "retry_count", plain), *JOB, *DETAILS],
     ),
     "Jobs that failed and wait to run again, the next first.",
-    "  fastkiq retries kill --group 'KeyError: #'",
+    """\
+  fastkiq retries --groups                       errors of one kind, counted
+  fastkiq retries --class Mail --error Timeout
+  fastkiq retries retry 4b1cd0aa5e2f4ae1a3f5c7d9
+  fastkiq retries kill --group 'KeyError: #'
+""",
 )
 scheduled = _listing(
     "scheduled",
     _Listing(ScheduledSet, "nothing is scheduled", [Column("When", "at", moment), *JOB, *DETAILS[:2]]),
     "Jobs that wait for their time, the next first.",
-    "  fastkiq scheduled delete --class Reminder --yes",
+    """\
+  fastkiq scheduled --class Mail --arg '"ann@example.org"'
+  fastkiq scheduled enqueue 4b1cd0aa5e2f4ae1a3f5c7d9
+  fastkiq scheduled delete --class Reminder --yes
+""",
 )
 dead = _listing(
     "dead",
     _Listing(DeadSet, "no dead jobs", [Column("Died", "at", moment), *JOB, *DETAILS]),
     "Jobs that failed for the last time, the latest first.",
-    "  fastkiq dead delete --group 'KeyError: #' --yes",
+    """\
+  fastkiq dead --groups                          errors of one kind, counted
+  fastkiq dead --class Mail --error Timeout
+  fastkiq dead retry 4b1cd0aa5e2f4ae1a3f5c7d9
+  fastkiq dead delete --group 'KeyError: #' --yes
+""",
 )
