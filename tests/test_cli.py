@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+import redis as redis_py
 
 from children import clean_environment, fastkiq
 from fastkiq import cli
@@ -186,6 +187,32 @@ def test_completion_of_values(call: Run, typed: str, offers: str) -> None:
     words = f"fastkiq {typed}"
     answer = call(_FASTKIQ_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
     assert answer.stdout == f"{offers}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offers"),
+    [
+        ("retries re", "plain,retry"),
+        ("dead ", "plain,delete\nplain,retry"),
+        ("queue c", "plain,clear"),
+        ("busy st", "plain,stop"),
+        ("queues ma", "plain,mail"),
+        ("queue pause mail re", "plain,reports"),
+        ("dead -q ", "plain,mail\nplain,reports"),
+        ("queues --redis redis://127.0.0.1:1 ", ""),
+        ("queues --redis embedded ", ""),
+        ("queues -C nowhere.toml ", ""),
+    ],
+)
+def test_completion_of_actions_and_queues(
+    ask: Run, redis: redis_py.Redis, tmp_path: Path, typed: str, offers: str
+) -> None:
+    redis.sadd("queues", "mail", "reports", "a b", "x\x1b[2J")
+    words = f"fastkiq {typed}"
+    answer = ask(_FASTKIQ_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
+    assert answer.stdout.strip() == offers
+    assert answer.stderr == ""
+    assert list(tmp_path.iterdir()) == [], "no embedded server, no file"
 
 
 def test_redis_unreachable_is_a_clear_message(call: Run) -> None:

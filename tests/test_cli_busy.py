@@ -123,7 +123,7 @@ def test_stacks_are_printed_when_they_come(ask: Ask, redis: redis_py.Redis) -> N
         stack = {"stack": ["app.py:3:in Mail.perform", "smtp.py:9:in \x1b[31msend"]}
         redis.hset(key, mapping={"at": "1700000009.5", "threads": "MainThread\n  a.py:1\x1b", "t1": json.dumps(stack)})
 
-    for form in ([], ["--json"]):
+    for form in (["--threads"], ["--json"]):
         redis.delete("web1:5:aa-signals")
         redis.hset(key, "at", "1700000000.5")
         beat = threading.Thread(target=answer)
@@ -131,7 +131,7 @@ def test_stacks_are_printed_when_they_come(ask: Ask, redis: redis_py.Redis) -> N
         found = ask("busy", "dump", "web1", *form)
         beat.join()
         assert found.returncode == 0, found
-        if form:
+        if "--json" in form:
             (told,) = json.loads(found.stdout)
             assert (told["process"], told["at"]) == ("web1:5:aa", 1_700_000_009.5)
             assert told["jobs"][0]["jid"] == jid(7)
@@ -151,6 +151,23 @@ def test_stacks_are_printed_when_they_come(ask: Ask, redis: redis_py.Redis) -> N
             ]
 
 
+def test_only_jobs_are_shown_unless_all_threads_are_wanted(
+    redis: redis_py.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fastkiq.api import ProcessSet, Stacks, connect
+    from fastkiq.cli import stacks
+
+    process(redis, "web1:5:aa")
+    (found,) = ProcessSet(connect(url=redis_url))
+    stacks._show(found, Stacks(5.0, {}, "MainThread"), False)
+    assert capsys.readouterr().out.splitlines()[1:] == ["", "  no job runs", ""]
+    stacks._show(found, Stacks(5.0, {"t": ["a.py:1:in f"]}, "MainThread"), True)
+    assert (
+        "  t: a job that has ended since\n    a.py:1:in f\n\n  all threads:\n    MainThread\n"
+        in capsys.readouterr().out
+    )
+
+
 def test_who_does_not_answer_is_named_and_sidekiq_only_logs(
     redis: redis_py.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,7 +176,7 @@ def test_who_does_not_answer_is_named_and_sidekiq_only_logs(
 
     process(redis, "web1:5:aa")
     process(redis, "ruby:7:cc", version="8.1.7")
-    assert dump_stacks(list(ProcessSet(connect(url=redis_url))), as_json=False, wait=0.1) == 1
+    assert dump_stacks(list(ProcessSet(connect(url=redis_url))), as_json=False, all_threads=False, wait=0.1) == 1
     answer = capsys.readouterr()
     assert answer.out == ""
     assert "web1:5:aa has not answered within 0.1 s" in answer.err

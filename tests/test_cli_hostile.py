@@ -131,7 +131,7 @@ def test_stacks_are_escaped(redis: redis_py.Redis, redis_url: str, capsys: pytes
     info = {"version": f"fastkiq {_core.__version__}", "hostname": "w", "pid": 5}
     redis.hset("w:5:a", mapping={"info": json.dumps(info), "busy": 0, "beat": time.time()})
     (process,) = ProcessSet(connect(url=redis_url))
-    stacks._show(process, Stacks(5.0, {HOSTILE: [HOSTILE]}, HOSTILE))
+    stacks._show(process, Stacks(5.0, {HOSTILE: [HOSTILE]}, HOSTILE), True)
     out = capsys.readouterr().out
     assert not re.search(f"[{UNFIT}]", out)
     assert f"    {SHOWN}\n" in out

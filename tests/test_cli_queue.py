@@ -30,7 +30,7 @@ def test_the_jobs_of_a_queue(ask: Ask, redis: redis_py.Redis) -> None:
     assert [row["jid"] for row in following["jobs"]] == [jid(1), jid(3)]
     table = ask("queues", "mail", "-n", "2").stdout.splitlines()
     assert table[0].split() == ["Enqueued", "Class", "Jid", "Tags", "Arguments"]
-    assert table[1].split()[:4] == ["60.0", "min", "ago", "app.Mail"]
+    assert table[1].split()[1:4] == ["min", "ago", "app.Mail"]
 
 
 def test_pages_of_a_queue(ask: Ask, redis: redis_py.Redis) -> None:

@@ -21,7 +21,7 @@ Examples:
   fastkiq busy
   fastkiq busy quiet web1:4711           takes no more jobs
   fastkiq busy stop --all                ends all; it asks first
-  fastkiq busy dump web1:4711            what its threads do
+  fastkiq busy dump web1:4711            what its jobs do
 
 A process is named as in the table, or by its whole identity (--json), or by as much of it as tells it apart.
 """
@@ -104,19 +104,20 @@ def stop(context: click.Context, /, **_: Any) -> int:
 
 @busy.command(
     epilog=f"\b\nExamples:\n  fastkiq busy dump web1:4711\n  fastkiq busy dump --all --json\n\n{CODES}",
-    short_help="Prints what their threads do.",
+    short_help="Prints what their jobs do.",
 )
 @click.argument("identities", nargs=-1, metavar="[PROCESS]...")
 @click.option("--all", "everything", is_flag=True, help="All processes.")
+@click.option("--threads", "all_threads", is_flag=True, help="All threads, not only those of jobs.")
 @json_option
 @redis_options
 @click.pass_context
 def dump(context: click.Context, /, **_: Any) -> int:
-    """Prints what the threads of fastkiq's processes do, after their next heartbeat. Sidekiq's log it instead."""
+    """Prints what the jobs of fastkiq's processes do, after their next heartbeat. Sidekiq's log it instead."""
     given = merged(context)
-    as_json = given.pop("as_json")
+    as_json, all_threads = given.pop("as_json"), given.pop("all_threads")
     found, _left = _chosen(given, with_embedded=True)
-    return dump_stacks(found, as_json=as_json)
+    return dump_stacks(found, as_json=as_json, all_threads=all_threads)
 
 
 def _chosen(given: dict[str, Any], *, with_embedded: bool = False) -> tuple[list[Process], list[Process]]:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from fastkiq.api import Filter
+from fastkiq.cli.completion import queues
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +29,10 @@ def filter_options(*left_out: str) -> Callable[[F], F]:
         for name, (option, metavar, text) in reversed(_OPTIONS.items()):
             if name not in left_out:
                 words = ("-q", option) if name == "queue" else (option,)
-                command = click.option(*words, name, metavar=metavar, help=text, callback=_refuse_empty)(command)
+                complete = queues if name == "queue" else None
+                command = click.option(
+                    *words, name, metavar=metavar, help=text, callback=_refuse_empty, shell_complete=complete
+                )(command)
         return command
 
     return add

@@ -7,6 +7,7 @@ import click
 from fastkiq import api
 from fastkiq.api import Page, Queue, connect
 from fastkiq.api.filter import Filter
+from fastkiq.cli import completion
 from fastkiq.cli.confirm import confirm
 from fastkiq.cli.filter_options import filter_options, wanted_of
 from fastkiq.cli.forms import DETAILS, JOB, enqueued, plain, span
@@ -30,7 +31,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.queues)
 @click.option(
     "--order",
     type=click.Choice(["latest", "next"]),
@@ -106,7 +107,7 @@ Examples:
 
 
 @queue.command(epilog=_PAUSE, short_help="No process takes jobs from them.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completion.queues)
 @redis_options
 def pause(names: tuple[str, ...], **given: Any) -> None:
     """Lets no process take jobs from these queues. What runs goes on; workers hear it within 5 s."""
@@ -116,7 +117,7 @@ def pause(names: tuple[str, ...], **given: Any) -> None:
 
 
 @queue.command(epilog=_PAUSE, short_help="Processes take jobs from them again.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completion.queues)
 @redis_options
 def resume(names: tuple[str, ...], **given: Any) -> None:
     """Lets processes take jobs from these queues again."""
@@ -130,7 +131,7 @@ def resume(names: tuple[str, ...], **given: Any) -> None:
     epilog=f"\b\nExamples:\n  fastkiq queue clear mail\n  fastkiq queue clear mail reports --yes\n\n{CODES}",
     short_help="Deletes the jobs that wait in them; it asks first.",
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completion.queues)
 @yes_option
 @json_option
 @redis_options

@@ -16,8 +16,9 @@ WAIT: Final = 12.0
 _POLL: Final = 0.25
 
 
-def dump_stacks(processes: Sequence[Process], *, as_json: bool, wait: float = WAIT) -> int:
-    """Asks the processes, waits for the answers, prints them; answers the exit code: 1 when one said nothing."""
+def dump_stacks(processes: Sequence[Process], *, as_json: bool, all_threads: bool, wait: float = WAIT) -> int:
+    """Asks the processes, waits for the answers, prints them; answers the exit code: 1 when one said nothing. JSON has
+    `all_threads` in any case."""
     ours = [process for process in processes if process.is_fastkiq]
     before = {process.identity: _answered(process) for process in ours}
     for process in ours:
@@ -33,7 +34,7 @@ def dump_stacks(processes: Sequence[Process], *, as_json: bool, wait: float = WA
     else:
         for process in ours:
             if process.identity in told:
-                _show(process, told[process.identity])
+                _show(process, told[process.identity], all_threads)
     silent = [process for process in ours if process.identity not in told]
     for process in silent:
         say(f"{process.identity[:200]} has not answered within {wait:g} s")
@@ -75,7 +76,7 @@ def _row(process: Process, told: Stacks) -> dict[str, Any]:
     return {"process": process.identity, "at": told.at, "jobs": jobs, "threads": told.threads}
 
 
-def _show(process: Process, told: Stacks) -> None:
+def _show(process: Process, told: Stacks, all_threads: bool) -> None:
     row = _row(process, told)
     click.echo(f"{printable(process.identity, 200)}, {iso_of(told.at)}")
     for job in row["jobs"]:
@@ -83,7 +84,9 @@ def _show(process: Process, told: Stacks) -> None:
         click.echo(f"\n  {printable(job['thread'], 80)}: {printable(what, 300)}")
         for line in job["stack"]:
             click.echo(f"    {printable(line, 1_000)}")
-    if told.threads:
+    if not row["jobs"]:
+        click.echo("\n  no job runs")
+    if all_threads:
         click.echo("\n  all threads:")
         for line in told.threads.splitlines():
             click.echo(f"    {printable(line, 1_000)}")

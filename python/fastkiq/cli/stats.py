@@ -46,17 +46,18 @@ def stats(days: int | None, as_json: bool, **given: Any) -> None:
     if as_json:
         print_json(row)
     else:
-        shown = [(key, value) for key, value in row.items() if not key.endswith("_bytes")]
+        shown = [(key, value) for key, value in row.items() if value is not None and not key.endswith("_bytes")]
         rows: list[Row] = [{"what": key.replace("_", " "), "value": value} for key, value in shown]
         print_table(rows, [Column("", "what", str), Column("", "value", plain)])
     print_notes(notes)
 
 
 def _facts(server: Server) -> Row:
-    most = f" of {_bytes(server.most_memory)}" if server.most_memory else ""
     return {
         "server": f"{server.name} {server.version}",
-        "memory": f"{_bytes(server.memory)}{most}, {_bytes(server.peak_memory)} at most",
+        "memory": _bytes(server.memory),
+        "peak_memory": _bytes(server.peak_memory),
+        "most_memory": _bytes(server.most_memory) if server.most_memory else None,
         "memory_bytes": server.memory,
         "peak_memory_bytes": server.peak_memory,
         "most_memory_bytes": server.most_memory,
