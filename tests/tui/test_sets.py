@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 import redis as redis_py
 
-from fastkiq.api import JobSet
+from fastkiq.api import Filter, JobSet, Sweep
 from top_kit import Screen, add, failed, opened, stored
 
 pytestmark = pytest.mark.timeout(30)
@@ -207,12 +208,12 @@ def test_a_long_action_shows_how_far_it_is_and_can_be_stopped(
     add(redis, "dead", many(30))
     sweep = JobSet.sweep
 
-    def slowly(self: JobSet, *words: object, **options: object) -> object:
-        part = sweep(self, *words, **options)  # type: ignore[arg-type]
-        part.cursor = "1_0"  # more to come, whatever Redis says
+    def endlessly(self: JobSet, action: str, wanted: Filter | None, cursor: str | None, **options: Any) -> Sweep:
+        part = sweep(self, action, wanted, None, **options)
+        part.cursor = "more to come, whatever Redis says"
         return part
 
-    monkeypatch.setattr(JobSet, "sweep", slowly)
+    monkeypatch.setattr(JobSet, "sweep", endlessly)
 
     async def scenario(screen: Screen) -> None:
         await screen.press("6")
