@@ -6,10 +6,13 @@ unix_url, tls_redis_url, sentinel_url    the same kind of server, reached otherw
 start_server(*options)    one more server, of the test's own: to stop, kill, freeze, restart
 proxy                     before `redis_url`'s server: cuts lines, loses replies, stalls
 worker_process(source, *arguments, env=...)    `fastkiq process` as a child, on `redis_url`
+call(*arguments, stdin=..., NAME=value...)     a run of the command line; `ask` is the same on `redis_url`
+terminal(*arguments, columns=80)               the command line on a pseudo-terminal, on `redis_url`
 """
 
 import os
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -23,6 +26,7 @@ from children import Child, clean_environment, fastkiq
 from fastkiq import registry
 from proxy import Proxy
 from servers import FAMILIES, REDIS_8, Server, binary, debian_folder, wait_until
+from terminal import Terminal
 
 IN_CI = os.environ.get("FASTKIQ_CI") == "1"
 OWN = (
@@ -196,3 +200,43 @@ def worker_process(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Chi
     yield start
     for child in children:
         child.close()
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            fastkiq(*arguments),
+            cwd=tmp_path,
+            env=clean_environment(environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def ask(
+    call: Callable[..., subprocess.CompletedProcess[str]], redis_url: str
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda *arguments, stdin="", **environment: call(
+        *arguments, stdin=stdin, FASTKIQ_REDIS_URL=redis_url, **environment
+    )
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Terminal]]:
+    started: list[Terminal] = []
+
+    def start(*arguments: str, columns: int = 80) -> Terminal:
+        environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+        started.append(Terminal(fastkiq(*arguments), tmp_path, environment, columns))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

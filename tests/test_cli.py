@@ -8,43 +8,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+import redis as redis_py
 
 from children import clean_environment, fastkiq
+from fastkiq import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
-    "process",
-    "push",
-    "stats",
-    "queues",
-    "busy",
-    "retries",
-    "scheduled",
-    "dead",
-    "web",
-    "recover",
-    "mark",
-    "bench",
-    "completion",
+    *("process", "push", "stats", "queues", "queue", "busy", "retries", "scheduled", "dead", "jobs"),
+    *("web", "top", "doctor", "recover", "mark", "bench", "completion"),
 ]
-
-
-@pytest.fixture
-def call(tmp_path: Path) -> Run:
-    def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            fastkiq(*arguments),
-            cwd=tmp_path,
-            env=clean_environment(environment),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
+ACTIONS = [
+    *("queue pause", "queue resume", "queue clear", "busy quiet", "busy stop", "busy dump"),
+    *("retries retry", "retries kill", "retries delete", "scheduled enqueue", "scheduled kill", "scheduled delete"),
+    *("dead retry", "dead delete"),
+]
 
 
 def one_line(answer: subprocess.CompletedProcess[str], code: int) -> str:
@@ -60,8 +40,26 @@ def one_line(answer: subprocess.CompletedProcess[str], code: int) -> str:
 def test_each_command_has_help(call: Run, command: str) -> None:
     answer = call(command, "--help")
     assert answer.returncode == 0
-    assert "Usage: fastkiq" in answer.stdout
+    assert f"Usage: fastkiq {command}" in answer.stdout
     assert command in call("--help").stdout
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_action_has_help_with_examples(call: Run, action: str) -> None:
+    answer = call(*action.split(), "-h", COLUMNS="80")
+    assert answer.returncode == 0
+    assert f"Usage: fastkiq {action}" in answer.stdout
+    assert f"  fastkiq {action}" in answer.stdout.partition("Examples:")[2]
+    assert [line for line in answer.stdout.splitlines() if len(line) > 78] == []
+
+
+def test_these_are_all_commands_and_actions() -> None:
+    found: dict[str, list[str]] = {}
+    for name in cli.commands.list_commands(click.Context(cli.commands)):
+        command = cli.commands.get_command(click.Context(cli.commands), name)
+        found[name] = [f"{name} {verb}" for verb in command.commands] if isinstance(command, click.Group) else []
+    assert sorted(found) == sorted(COMMANDS)
+    assert sorted(each for actions in found.values() for each in actions) == sorted(ACTIONS)
 
 
 def test_version_and_no_arguments(call: Run) -> None:
@@ -75,6 +73,13 @@ def test_version_and_no_arguments(call: Run) -> None:
         (["--nonsense"], "--nonsense"),
         (["proces"], "did you mean 'process'?"),
         (["stat"], "did you mean 'stats'?"),
+        (["retries", "retyr"], "did you mean 'retry'?"),
+        (["dead", "0123abcd"], "`fastkiq jobs JID`"),
+        (["queue", "stop", "x"], "no such action: stop"),
+        (["retries", "-n", "0"], "-n"),
+        (["queue", "pause"], "NAME"),
+        (["queues", "--class", "x"], "name it"),
+        (["jobs", ""], "a jid is a text"),
         (["process", "--concurency", "5", "x.py"], "--concurency"),
         (["process"], "nothing to load"),
         (["process", "missing.py"], "missing.py"),
@@ -94,6 +99,7 @@ def test_version_and_no_arguments(call: Run) -> None:
         (["push", "app.Hard", "[" * 100_000], "argument 1"),
         (["push", "app.Hard", "[NaN]"], "argument 1"),
         (["push", "app.Hard", "--at", "tomorrow"], "--at"),
+        (["push", "app.Hard", "--in", "soon"], "1h30m"),
         (["push", "a b"], "a b"),
         (["push", "app.Hard", "1", "--bulk", "-"], "--bulk"),
         (["completion", "tcsh"], "tcsh"),
@@ -183,6 +189,32 @@ def test_completion_of_values(call: Run, typed: str, offers: str) -> None:
     assert answer.stdout == f"{offers}\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "offers"),
+    [
+        ("retries re", "plain,retry"),
+        ("dead ", "plain,delete\nplain,retry"),
+        ("queue c", "plain,clear"),
+        ("busy st", "plain,stop"),
+        ("queues ma", "plain,mail"),
+        ("queue pause mail re", "plain,reports"),
+        ("dead -q ", "plain,mail\nplain,reports"),
+        ("queues --redis redis://127.0.0.1:1 ", ""),
+        ("queues --redis embedded ", ""),
+        ("queues -C nowhere.toml ", ""),
+    ],
+)
+def test_completion_of_actions_and_queues(
+    ask: Run, redis: redis_py.Redis, tmp_path: Path, typed: str, offers: str
+) -> None:
+    redis.sadd("queues", "mail", "reports", "a b", "x\x1b[2J")
+    words = f"fastkiq {typed}"
+    answer = ask(_FASTKIQ_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
+    assert answer.stdout.strip() == offers
+    assert answer.stderr == ""
+    assert list(tmp_path.iterdir()) == [], "no embedded server, no file"
+
+
 def test_redis_unreachable_is_a_clear_message(call: Run) -> None:
     answer = call("stats", "--redis", "redis://:hunter2@127.0.0.1:1/0")
     assert answer.returncode == 1
@@ -227,7 +259,7 @@ def test_push_stats_and_listings(call: Run, redis_url: str, redis: object) -> No
     assert json.loads(ask("stats", "--json").stdout)["enqueued"] == 3
     queues = {row["queue"]: row for row in json.loads(ask("queues", "--json").stdout)}
     assert {name: row["size"] for name, row in queues.items()} == {"mail": 1, "default": 2}
-    scheduled = json.loads(ask("scheduled", "--json").stdout)
+    scheduled = json.loads(ask("scheduled", "--json").stdout)["jobs"]
     assert [row["class"] for row in scheduled] == ["app.Later", "app.Later"]
     assert scheduled[1]["at"] == 4_070_908_800
     assert "mail" in ask("queues").stdout
@@ -256,7 +288,7 @@ def test_hostile_contents_reach_no_terminal(call: Run, redis_url: str, redis: ob
     redis.sadd("processes", "ghost", "odd")  # type: ignore[attr-defined]
     redis.hset("odd", mapping={"info": "[1]", "busy": "x"})  # type: ignore[attr-defined]
     redis.sadd("processes", "strange")  # type: ignore[attr-defined]
-    redis.hset("strange", mapping={"info": '{"queues":5,"tag":{},"started_at":"x"}'})  # type: ignore[attr-defined]
+    redis.hset("strange", mapping={"info": '{"queues":5,"tag":{},"started_at":"x"}', "busy": 4})  # type: ignore[attr-defined]
     work = [
         {"run_at": 10**400, "queue": hostile, "payload": 5},
         {"run_at": "x"},

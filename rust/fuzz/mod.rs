@@ -18,7 +18,7 @@ mod meter;
 pub type Target = fn(&[u8]);
 
 /// By name; a seed of a crash lies in `tests/fuzz/seeds/<name>/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("payload", text::payload),
     ("json", text::json),
     ("strings", text::strings),
@@ -28,6 +28,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("due", wire::due),
     ("url", names::url),
     ("records", names::records),
+    ("requests", wire::requests),
 ];
 
 /// For `fuzz/`.

@@ -1,6 +1,9 @@
 //! What comes from Redis's socket.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::error::Error;
+use crate::http::{self, Asked, LONGEST_HEAD};
 use crate::resp::{Reply, Scanner, decode};
 use crate::safe::Place;
 use crate::scheduler;
@@ -75,4 +78,21 @@ pub fn due(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// What is answered as a page was asked for by a name of loopback, and whatever follows the head changes nothing.
+pub fn requests(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(LONGEST_HEAD)];
+    let loopback = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let asked = http::read(bytes, loopback);
+    if let Asked::Page { path, .. } = http::read(&bytes[..bytes.len() / 2], loopback) {
+        assert!(matches!(&asked, Asked::Page { path: whole, .. } if *whole == path), "more behind the head");
+    }
+    let Asked::Page { path, .. } = &asked else { return };
+    assert!(path.starts_with('/') && !path.contains(['?', ' ', '\r', '\n', '\0']), "{path:?}");
+    assert_eq!(http::read(&[bytes, b"\0"].concat(), loopback), asked, "one byte more behind the head");
+    assert_eq!(http::read(bytes, None), asked, "to any host");
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let is_named = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| text.contains(name));
+    assert!(is_named || text.contains("http/1.0"), "{text:?}");
 }

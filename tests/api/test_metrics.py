@@ -44,6 +44,39 @@ def test_periods(period: str, seen: int, inspected: api.Redis, redis: redis_py.R
 
 
 @pytest.mark.both_servers
+def test_what_is_over_is_remembered_as_long_as_it_is_there(inspected: api.Redis, redis: redis_py.Redis) -> None:
+    for minutes in range(0, 240, 10):
+        put(redis, NOW - timedelta(minutes=minutes), A_p=1, B_p=1, B_ms=5)
+    memory: dict[str, str] = {}
+    query = api.MetricsQuery(inspected, memory=memory)
+    first = query.top("4h", now=NOW)
+    assert first.classes == api.MetricsQuery(inspected).top("4h", now=NOW).classes == query.top("4h", now=NOW).classes
+    assert len(memory) == 21, "of 24; the last 20 minutes may still be written"
+    put(redis, NOW - timedelta(minutes=15), A_p=5)
+    put(redis, NOW - timedelta(minutes=100), C_p=1)
+    found = {series.class_name: series.processed for series in query.top("4h", now=NOW).classes}
+    assert found == {"A": 29, "B": 24, "C": 1}
+    assert [each.class_name for each in query.top("4h", "C", NOW).classes] == ["C"], "whatever is wanted"
+    redis.flushall()
+    assert query.top("4h", now=NOW).classes == []
+
+
+def test_the_memory_is_bounded(inspected: api.Redis, redis: redis_py.Redis) -> None:
+    memory: dict[str, str] = {}
+    query = api.MetricsQuery(inspected, memory=memory)
+    at = NOW - timedelta(minutes=60)
+    redis.hset(f"j|{at:%y%m%d}|{at.hour}:{at:%M}", mapping={f"{'x' * 500}{number}|p": 1 for number in range(100)})
+    redis.hset(f"j|{at:%y%m%d}|{at.hour}:{at.minute // 10}", mapping={f"C{number}|p": 1 for number in range(3_001)})
+    for days in range(0, 15, 3):
+        assert query.top("72h", now=NOW - timedelta(days=days)) is not None
+    assert len(memory) == 1_000
+    assert len(query.top("2h", now=NOW).classes) == 100
+    assert max(map(len, memory.values())) < 32_768, "that minute is told anew each time"
+    (note,) = query.top("4h", now=NOW).notes
+    assert "too many classes" in note
+
+
+@pytest.mark.both_servers
 def test_one_class(inspected: api.Redis, redis: redis_py.Redis) -> None:
     name = "app.jobs.Hard|odd"
     for minutes in (0, 3, 470, 490):

@@ -47,7 +47,7 @@ APP = """
     class Hog(fastkiq.Worker):
         "Holds the interpreter, without a look at anything else."
         def perform(self):
-            sum(range(4 * 10**8))
+            sum(range(2 * 10**8))
 """
 
 
@@ -206,19 +206,20 @@ def test_names_that_anybody_can_make_up_break_no_line(
 def test_a_job_that_holds_the_interpreter_keeps_nobody_from_an_answer(
     worker_process: Start, redis: redis_py.Redis, redis_url: str
 ) -> None:
+    held = 0.7 if getattr(sys, "_is_gil_enabled", lambda: True)() else -1.0  # seconds: two beats without an answer
     child = worker_process(APP, "--health", "0")
     probe = ready(child)
     fastkiq.Client(redis_url).push("app.Hog")
     wait_until(lambda: probe.value("fastkiq_busy") == 1, 10, "the job to run")
-    wait_until(lambda: probe.value("fastkiq_gil_waiting_seconds") > 0.7, 10, "two beats without an answer")
+    wait_until(lambda: probe.value("fastkiq_gil_waiting_seconds") > held, 10, "the main loop to wait")
     rounds = [[probe.get(path) for path in ("/live", "/ready", "/metrics")] for _ in range(5)]
-    assert probe.value("fastkiq_gil_waiting_seconds") > 0.7, "it held it all the while"
+    assert probe.value("fastkiq_gil_waiting_seconds") > held, "all the while"
     assert {answer.status for answers in rounds for answer in answers} == {200}
     for answers in zip(*rounds, strict=True):
         assert sorted(answer.seconds for answer in answers)[2] < 0.2, "the median of five"
     wait_until(lambda: probe.value("fastkiq_processed_total") == 1, 60, "its end")
     wait_until(lambda: probe.value("fastkiq_gil_waiting_seconds") < 0.5, 10, "the main loop to answer")
-    assert probe.value("fastkiq_gil_wait_seconds_sum") > 0.7
+    assert probe.value("fastkiq_gil_wait_seconds_sum") > held
     assert child.stop() == 0
 
 

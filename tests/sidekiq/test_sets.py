@@ -176,14 +176,22 @@ def test_ruby_s_entries_in_python_s_hands(
 
     for command_, key in (("retries", "retry"), ("dead", "dead"), ("scheduled", "schedule")):
         words = command(command_, "--json", "--redis", redis_url)
-        (row,) = json.loads(subprocess.check_output(words, cwd=tmp_path, env=clean_environment(), timeout=30))
+        document = json.loads(subprocess.check_output(words, cwd=tmp_path, env=clean_environment(), timeout=30))
+        (row,) = document["jobs"]
         (entry,) = ruby("sets")[key]
         error = f"{entry['error']}: {entry['message']}" if entry["error"] else None
-        assert row == {
+        assert {name: value for name, value in row.items() if name not in ("times", "bytes", "id")} == {
             **{name: entry[name] for name in ("jid", "class", "queue", "args")},
             "at": entry["score"],
+            "score": entry["score"],
             "error": error,
+            "error_class": entry["error"],
+            "error_message": entry["message"],
             "retry_count": entry["item"].get("retry_count"),
+            "backtrace": entry["backtrace"] or [],
+            "tags": UNHEARD["tags"],
+            "payload": entry["item"],
+            "raw": None,
         }
         assert Job.from_bytes(redis.zrange(key, 0, -1)[0]).error_backtrace == (entry["backtrace"] or [])
     (table,) = subprocess.check_output(command("dead", "--redis", redis_url), cwd=tmp_path, text=True).splitlines()[1:]

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 import redis as redis_py
 
+from fastkiq.api.connection import translated
 from fastkiq.web.failures import of_redis
 from fastkiq.web.view import viewing
 from proxy import Proxy
@@ -162,8 +163,8 @@ def test_a_full_redis_and_a_replica_really_say_so(start_server: Callable[..., Se
         with pytest.raises(redis_py.RedisError) as replica:
             client.set("other", b"y")
     with viewing(a_view()):
-        assert of_redis(full.value)[0] == 507
-        assert "is a replica" in of_redis(replica.value)[1]
+        assert of_redis(translated(full.value))[0] == 507
+        assert "is a replica" in of_redis(translated(replica.value))[1]
 
 
 def test_a_message_is_shown_once_and_not_taken_by_the_refresh(web: Web, deeds: Deeds) -> None:

@@ -17,6 +17,7 @@ _WORDS: Final = re.compile(r"[A-Za-z_ ;=()@#*!?$%~^|]+")
 _INFINITY: Final = "Infinity"
 _REAL: Final = re.compile(rb"[\[,:\s]-?[0-9]+[.eE]")
 _NUMBERS: Final = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b|\d+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_SIGNATURE: Final = 200
 _MOST_NEEDLES: Final = 4
 """Of one text: each costs its look."""
@@ -96,7 +97,8 @@ def argument_text(args: list[Any]) -> str:
 def signature(job: Job) -> str:
     """What errors of one kind have in common: the class, and the message's first line with `#` for each number and id.
 
-    Empty for a job without an error.
+    Without control characters, and spaces at its ends: forms and links would change them. Empty for a job without an
+    error.
     """
     return signature_of(job.payload)
 
@@ -109,6 +111,7 @@ def signature_of(payload: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=4_096)
 def _signature(kind: str, message: str) -> str:
+    kind, message = (_CONTROLS.sub("\ufffd", text).strip() for text in (kind, message))
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
 
 

@@ -29,6 +29,11 @@ _FINE: Final = 120
 _MOST_FIELDS: Final = 3_000  # of one minute: a thousand classes
 _TOGETHER: Final = 48  # buckets of one script: of 50 classes some 2 ms
 _COUNTS: Final = ("p", "f", "ms")
+_SETTLED: Final = timedelta(minutes=20)
+"""Before now: what began earlier is not written to any more, though a clock be ten minutes slow."""
+_NOTHING: Final = (0, 0, 0)
+_MOST_HELD: Final = 1_000  # buckets; a period has 432 at most
+_LONGEST_HELD: Final = 32_768  # characters: some 300 classes
 
 
 @dataclass(slots=True)
@@ -88,10 +93,17 @@ class ClassMetrics:
 
 
 class MetricsQuery:
-    """`redis` is a client of `connect()`."""
+    """`redis` is a client of `connect()`.
 
-    def __init__(self, redis: Redis | None = None, *, config: Config | None = None) -> None:
+    `memory` is for who asks again and again, from any number of threads: a dict of theirs, in which it keeps what those
+    buckets held that are over. Redis then says no more of them than whether they are still there.
+    """
+
+    def __init__(
+        self, redis: Redis | None = None, *, config: Config | None = None, memory: dict[str, str] | None = None
+    ) -> None:
         self.redis = redis if redis is not None else connect(config)
+        self._memory = {} if memory is None else memory
         self._is_old = (config or configuration.default()).compat == "sidekiq7"
 
     def top(self, period: str = "1h", wanted: str = "", now: datetime | None = None) -> Metrics:
@@ -104,11 +116,10 @@ class MetricsQuery:
         counted = _Counted(wanted)
         notes: list[str] = []
         for some in groups(zip(times, keys, strict=True), _TOGETHER):
-            texts = run(self.redis, "counts", [key for _, key in some], [_MOST_FIELDS])
-            for (at, _), told in zip(some, texts, strict=True):
-                size, *words = text(told).split("\n")
-                if told is not None and len(words) == 2 * number(size):
-                    counted.add(at, words)
+            for (at, _key), told in zip(some, self._read(some, times[-1] - _SETTLED), strict=True):
+                size, *fields = told.split("\n")
+                if len(fields) == 2 * number(size):
+                    counted.add(at, fields)
                 else:
                     notes.append(
                         f"{at:%H:%M} has too many classes, or one whose name has several lines: it is left out"
@@ -117,6 +128,21 @@ class MetricsQuery:
             counted.classes().values(), key=lambda series: (-series.milliseconds, -series.processed, series.class_name)
         )
         return Metrics(times[0], times[-1] + step, step, classes, self.marks(times[0], times[-1] + step), notes)
+
+    def _read(self, buckets: Sequence[tuple[datetime, str]], settled: datetime) -> list[str]:
+        """Of each its number of fields and these, line by line; buckets that began before `settled` are remembered."""
+        held = [self._memory.get(key, "") if at < settled else "" for at, key in buckets]
+        sizes = [each.partition("\n")[0] for each in held]
+        answers = run(self.redis, "counts", [key for _, key in buckets], [_MOST_FIELDS, *sizes])
+        found = []
+        for (at, key), before, answer in zip(buckets, held, answers, strict=True):
+            told = before if answer == 1 else "1" if answer is None else text(answer) or "0"
+            if at < settled and answer is not None and len(told) < _LONGEST_HELD:
+                self._memory[key] = told
+            found.append(told)
+        for key in list(self._memory)[: max(0, len(self._memory) - _MOST_HELD)]:
+            self._memory.pop(key, None)
+        return found
 
     def of(self, class_name: str, period: str = "1h", now: datetime | None = None) -> ClassMetrics:
         """One class; `period` up to `8h`. Raises ArgumentError."""
@@ -187,52 +213,56 @@ def _ten_minutes_key(at: datetime) -> str:
 
 
 class _Counted:
-    """Buckets, each a row with a place for each field that was met so far: of a class three in turn."""
+    """Buckets, each a row of three counts a class."""
 
     def __init__(self, wanted: str) -> None:
         self._wanted = wanted
-        self._starts: dict[str, int] = {}
-        """Class -> its first place."""
-        self._none: dict[str, int] = {}
+        self._names: list[str] = []
         self._rows: list[tuple[datetime, list[int]]] = []
+        # A field has the same place in each of hundreds of rows; -1: it is not wanted.
+        self._places: dict[str, int] = {}
 
     def add(self, at: datetime, told: Sequence[str]) -> None:
         """Counts a bucket in: field, value, field, value."""
         names, values = told[::2], told[1::2]
         for name in names:
-            if name not in self._none:
-                self._place(name)
-        # All at once, without a line of Python for each of 65,000 numbers.
-        row = dict(self._none)
-        try:
-            row.update(zip(names, map(int, values), strict=False))
-        except ValueError:
-            row.update(zip(names, map(number, values), strict=False))
-        if max(row.values(), default=0) >= 10**18:
-            row.update(zip(names, map(number, values), strict=False))
-        self._rows.append((at, list(row.values())))
+            if name not in self._places:
+                self._placed(name)
+        places = map(self._places.__getitem__, names)
+        row = [0] * (3 * len(self._names) + 1)
+        for place, value in zip(places, _numbers(values), strict=True):
+            row[place] = value
+        self._rows.append((at, row[:-1]))
 
     def classes(self) -> dict[str, Series]:
         """By name."""
         found: dict[str, Series] = {}
-        for name, start in self._starts.items():
-            series = found[name] = Series(name)
-            for at, row in self._rows:
-                if len(row) > start and any(counts := row[start : start + 3]):
-                    processed, failed, milliseconds = counts
-                    series.processed += processed
-                    series.failed += failed
-                    series.milliseconds += milliseconds
-                    series.by_time[at] = (processed, failed, milliseconds)
+        times, width = [at for at, _row in self._rows], 3 * len(self._names)
+        columns = list(zip(*(row + [0] * (width - len(row)) for _at, row in self._rows), strict=True))
+        for name, start in zip(self._names, range(0, width, 3), strict=True):
+            several = columns[start : start + 3]
+            counts = zip(times, zip(*several, strict=True), strict=True)
+            by_time = {at: each for at, each in counts if each != _NOTHING}
+            processed, failed, milliseconds = map(sum, several)
+            found[name] = Series(name, processed, failed, milliseconds, by_time)
         return found
 
-    def _place(self, name: str) -> None:
+    def _placed(self, name: str) -> None:
         class_name, _, what = name.rpartition("|")
-        if class_name and what in _COUNTS and self._wanted in class_name and len(class_name) < 1_024:
-            self._starts[class_name] = len(self._none)
-            self._none |= {f"{class_name}|{each}": 0 for each in _COUNTS}
-        else:
-            self._none[name] = 0
+        is_meant = class_name and what in _COUNTS and self._wanted in class_name and len(class_name) < 1_024
+        if is_meant:
+            start = 3 * len(self._names)
+            self._names.append(class_name)
+            self._places |= {f"{class_name}|{each}": start + index for index, each in enumerate(_COUNTS)}
+        self._places.setdefault(name, -1)
+
+
+def _numbers(values: Sequence[str]) -> list[int]:
+    """Counts; all at once where all are, as ever, what they should be: that is four times as fast."""
+    together = "".join(values)
+    if together.isascii() and together.isdigit() and "" not in values and max(map(len, values)) < 19:
+        return list(map(int, values))
+    return [number(value) for value in values]
 
 
 def _unpacked(packed: bytes) -> list[int]:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, Final, NoReturn
 
 import click
@@ -19,13 +20,16 @@ from fastkiq.printable import printable
 _COMMANDS: Final = {
     "process": ("process", "Run jobs"),
     "push": ("push", "Enqueue jobs"),
-    "stats": ("show", "Totals, sizes and the state of Redis"),
-    "queues": ("show", "Queues with their sizes and latencies"),
-    "busy": ("show", "Processes, and the jobs that run now"),
-    "retries": ("show", "Jobs that failed and wait to run again"),
-    "scheduled": ("show", "Jobs that wait for their time"),
-    "dead": ("show", "Jobs that failed for the last time"),
+    "stats": ("stats", "Totals, sizes and the state of Redis"),
+    "queues": ("queues", "Queues with their sizes and latencies, and their jobs"),
+    "queue": ("queues", "Pause, resume and clear queues"),
+    "busy": ("busy", "Processes, and the jobs that run now; quiet, stop and dump"),
+    "retries": ("sets", "Jobs that failed and wait to run again; retry, kill and delete"),
+    "scheduled": ("sets", "Jobs that wait for their time; enqueue, kill and delete"),
+    "dead": ("sets", "Jobs that failed for the last time; retry and delete"),
+    "jobs": ("jobs", "Everything about one job"),
     "web": ("web", "See and steer it in a browser"),
+    "top": ("top", "All of it in a terminal UI, live"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
     "mark": ("mark", "Mark a deploy in the graphs of metrics"),
@@ -75,6 +79,8 @@ def commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a command and exits: 0 done, 1 failed, 2 a mistake in how it was called, 130 interrupted."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than Redis has
     sys.exit(run(arguments))
 
 

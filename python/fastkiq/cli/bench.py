@@ -2,9 +2,6 @@
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import click
@@ -12,6 +9,7 @@ import click
 from fastkiq.bench import database, load, run, server
 from fastkiq.bench.errors import BenchError
 from fastkiq.cli.completion import words
+from fastkiq.cli.output import progress
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.report import show
 
@@ -117,7 +115,7 @@ def bench(
         raise click.UsageError("--delay works with redis:// and unix:// URLs, without TLS and Sentinel")
     plan = run.Plan(jobs, concurrency, processes, queues, fetch, text, delay, probes, size)
     try:
-        with _progress() as tell:
+        with progress(every=0) as tell:
             figures = run.measure(plan, url, tell)
     except (BenchError, OSError) as error:
         raise click.ClickException(str(error)) from None
@@ -139,19 +137,3 @@ def _where(given: dict[str, Any], size: int) -> str | None:
             )
         return None
     return config.resolved_url()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done, on a terminal: one line that is gone at the end. Nothing moves in it meanwhile."""
-    wanted = sys.stderr.isatty()
-
-    def tell(what: str) -> None:
-        if wanted:
-            click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
-
-    try:
-        yield tell
-    finally:
-        if wanted:
-            click.echo("\r\x1b[K", nl=False, err=True)

@@ -28,7 +28,7 @@ _LONGEST: Final = 500
 
 _EXAMPLES = """\b
 Examples:
-  fastkiq doctor                        what is wrong first, what is fine in one line
+  fastkiq doctor                        what is wrong, then what is fine
   fastkiq doctor --quiet                only what is wrong
   fastkiq doctor --json --redis URL     for programs: each check by itself
 

@@ -8,14 +8,14 @@ from fastkiq import _core, client, config, loader, registry
 from fastkiq.cli.bulk import push_lines
 from fastkiq.cli.completion import files
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.time_option import time_of
+from fastkiq.cli.time_option import span_of, time_of
 from fastkiq.options import suggestion
 from fastkiq.printable import counted, printable
 
 _EXAMPLES = """\b
 Examples:
   fastkiq push app.jobs.HardWorker '"bob"' 5      JSON: a text wears quotes
-  fastkiq push app.jobs.HardWorker 1 --in 60      in a minute
+  fastkiq push app.jobs.HardWorker 1 --in 1h30m   60, 90s, 5m, 2d, 250ms
   fastkiq push HardJob --at 2030-01-01T00:00:00Z  a Ruby class, at a time
   seq 1000 | sed 's/.*/[&]/' | fastkiq push app.jobs.Count --bulk -
 """
@@ -25,7 +25,7 @@ Examples:
 @click.argument("name")
 @click.argument("args", nargs=-1, metavar="[JSON]...")
 @click.option("-q", "--queue", metavar="NAME", help="Queue (the worker's own, else default).")
-@click.option("--in", "in_", type=float, metavar="SECONDS", help="Not before so many seconds have passed.")
+@click.option("--in", "in_", metavar="SPAN", help="Not before this has passed: seconds, or 250ms, 5m, 1h30m, 2d.")
 @click.option("--at", metavar="TIME", help="Not before this time: ISO 8601 with a zone, or epoch seconds.")
 @click.option(
     "--bulk", type=click.File("rb"), metavar="FILE", help="One job a line, a JSON list of arguments; - = stdin."
@@ -44,7 +44,7 @@ def push(
     name: str,
     args: tuple[str, ...],
     queue: str | None,
-    in_: float | None,
+    in_: str | None,
     at: str | None,
     bulk: IO[bytes] | None,
     modules: tuple[str, ...],
@@ -63,9 +63,10 @@ def push(
     options = {} if queue is None else {"queue": queue}
     pusher = client.Client(config=config.default())
     when = None if at is None else time_of(at)
+    delay = None if in_ is None else span_of(in_)
     if bulk is None:
         values = [_json(text, position) for position, text in enumerate(args, 1)]
-        jid = pusher.push(name, *values, in_=in_, at=when, **options)
+        jid = pusher.push(name, *values, in_=delay, at=when, **options)
         click.echo(jid if jid is not None else "stopped by client middleware")
         return
     if args or in_ is not None:

@@ -79,7 +79,8 @@ def build(site: Site) -> ASGIApp:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         if "redis" in site.__dict__:
-            site.redis.close()
+            # The client is shared with whoever asked `connect()` for the same: only what nobody uses is closed.
+            site.redis.connection_pool.disconnect(inuse_connections=False)
 
     pages = Starlette(
         routes=routes(),

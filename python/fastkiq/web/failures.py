@@ -9,7 +9,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from fastkiq.errors import FastkiqError
+from fastkiq.api.connection import translated
+from fastkiq.errors import (
+    ArgumentError,
+    FastkiqError,
+    RedisAuthError,
+    RedisBusyError,
+    RedisConnectionError,
+    RedisError,
+    RedisOutOfMemoryError,
+    RedisReadOnlyError,
+)
 from fastkiq.printable import printable
 from fastkiq.web.errors import Refused, answer
 from fastkiq.web.i18n import gettext as _
@@ -23,9 +33,13 @@ def answer_to(error: Exception, scope: Scope) -> Response:
     if isinstance(error, Refused):
         return answer(error.status, error.text, error.headers)
     if isinstance(error, redis.RedisError):
+        error = translated(error)
+    if isinstance(error, RedisError):
         status, text = of_redis(error)
         LOGGER.warning("%s %s: %s", scope["method"], printable(scope["path"], 200), printable(error, 500))
         return answer(status, text)
+    if isinstance(error, ArgumentError):
+        return answer(400, printable(error, 500))
     if isinstance(error, FastkiqError):
         LOGGER.warning("%s %s: %s", scope["method"], printable(scope["path"], 200), printable(error, 500))
         return answer(503, printable(error, 500))
@@ -47,20 +61,20 @@ def of_the_router(request: Request, error: Exception) -> Response:
     return answer(error.status_code, printable(error.detail, 500), headers)
 
 
-def of_redis(error: redis.RedisError) -> tuple[int, str]:
+def of_redis(error: RedisError) -> tuple[int, str]:
     """Status and text: what it said, and what to do about it."""
     said = printable(error, 300)
-    if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
+    if isinstance(error, RedisAuthError):
         return 503, _(
             "Redis refuses the user name or password: the URL needs the right ones. It said: %(said)s", said=said
         )
-    if isinstance(error, redis.ReadOnlyError):
+    if isinstance(error, RedisReadOnlyError):
         return 503, _("This Redis is a replica and takes no writes: give the URL of the primary.")
-    if said.startswith(("OOM", "command not allowed when used memory")):
+    if isinstance(error, RedisOutOfMemoryError):
         return 507, _("Redis has no memory left and refused to write: raise maxmemory, or delete what nobody needs.")
-    if isinstance(error, redis.BusyLoadingError) or said.startswith(("LOADING", "BUSY", "MASTERDOWN")):
+    if isinstance(error, RedisBusyError):
         return 503, _("Redis is busy and answers nobody now. It said: %(said)s", said=said)
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+    if isinstance(error, RedisConnectionError):
         where = printable(current().site.safe_url, 200)
         return 503, _(
             "Is Redis running at %(where)s, and can this machine reach it? Error: %(said)s", where=where, said=said

@@ -10,6 +10,7 @@ from fastkiq.web import flash, formats, svg
 from fastkiq.web.locale import locales
 from fastkiq.web.navigation import tabs
 from fastkiq.web.security.form_token import token
+from fastkiq.web.summary import Figures, read_figures
 from fastkiq.web.view import THEMES, current
 
 
@@ -53,13 +54,13 @@ def _environment() -> Environment:
 TEMPLATES: Final = _environment()
 
 
-def render(name: str, status: int = 200, /, **values: Any) -> HTMLResponse:
-    """The page made of that template, with the summary strip and any message that waits for this user."""
-    from fastkiq.web.summary import summary
-
+def render(name: str, status: int = 200, /, *, figures: Figures | None = None, **values: Any) -> HTMLResponse:
+    """The page made of that template, with the summary strip and any message that waits for this user. `figures` are
+    those of a page that has read them already."""
     view = current()
     messages = flash.take(view)
-    page = TEMPLATES.get_template(name).render(summary=summary(view.site.redis), flashes=messages, **values)
+    read = figures or read_figures(view.site.redis)
+    page = TEMPLATES.get_template(name).render(summary=read.summary, server=read.server, flashes=messages, **values)
     response = HTMLResponse(page, status)
     if messages:
         flash.clear(view, response)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq.config import Config
 from fastkiq.web.assets import Assets, packaged
+from fastkiq.web.sampler import Sampler
 from fastkiq.web.security.credentials import Credentials
 from fastkiq.web.security.hosts import HostList
 
 if TYPE_CHECKING:
-    import redis
+    from fastkiq.api import Redis
+    from fastkiq.client import Client
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,26 @@ class Site:
     secret: bytes = field(kw_only=True, repr=False)
     """Signs the tokens of forms."""
     assets: Assets = field(default_factory=packaged)
+    sampler: Sampler = field(default_factory=Sampler, repr=False)
 
     @cached_property
-    def redis(self) -> "redis.Redis":
+    def redis(self) -> "Redis":
         """The client of every page: thread-safe, connects when first used. Strings come as bytes."""
-        import redis as redis_py
+        from fastkiq import api
 
-        return redis_py.Redis.from_url(
-            self.config.resolved_url(self.redis_url),
-            socket_timeout=self.config.redis_timeout,
-            socket_connect_timeout=self.config.connect_timeout,
-            protocol=2,
-        )
+        return api.connect(self.config, url=self.redis_url)
+
+    @cached_property
+    def client(self) -> "Client":
+        """Enqueues to the same Redis."""
+        from fastkiq.client import Client
+
+        return Client(self.redis_url, config=self.config)
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What `MetricsQuery` remembers."""
+        return {}
 
     @property
     def safe_url(self) -> str:

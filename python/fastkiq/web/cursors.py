@@ -1,0 +1,29 @@
+"""Cursors of the sets as links have them.
+
+Between entries with one and the same score a cursor may name the bytes that part them. Where names of arguments are
+filtered these are bytes that no page shows, and, given by hand, would tell by what they part: there it is the number of
+entries, which holds as long as none with that score comes or goes.
+"""
+
+from fastkiq.api import JobSet
+from fastkiq.api.cursor import Cursor
+from fastkiq.web.arguments import are_filtered
+from fastkiq.web.errors import BadRequest
+from fastkiq.web.i18n import gettext as _
+
+_BYTES = b"p"
+
+
+def outward(jobs: JobSet, cursor: str | None) -> str | None:
+    """The cursor for a link or a form."""
+    if cursor is None or not are_filtered() or Cursor.parse(cursor).where[:1] != _BYTES:
+        return cursor
+    _page, at = jobs.read(Cursor.parse(cursor), 0, None, look=0, seconds=0, order="next")
+    return f"{at.score}_n{at.ties}" if at.where[:1] == _BYTES else at.text()
+
+
+def inward(cursor: str | None) -> str | None:
+    """The cursor that came from there, of a listing or (behind a place and `~`) of a search. Raises BadRequest."""
+    if cursor and are_filtered() and "_p" in cursor.rpartition("~")[2]:
+        raise BadRequest(_("This is no place in a listing: go back to its first page."))
+    return cursor or None
