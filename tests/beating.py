@@ -44,7 +44,11 @@ def work(redis: redis_py.Redis, process: str, thread: str, *, ago: float = 7, **
 
 def told(redis: redis_py.Redis, process: str, stacks: Mapping[str, Sequence[str]], threads: str = "") -> None:
     """What a process answers that is asked for its stacks."""
-    fields = {thread: json.dumps({"stack": list(stack)}) for thread, stack in stacks.items()}
+    fields = {}
+    for thread, stack in stacks.items():
+        entry = json.loads(redis.hget(f"{process}:work", thread) or '{"payload":"{}"}')
+        jid = json.loads(entry["payload"]).get("jid")
+        fields[thread] = json.dumps({"jid": jid, "stack": list(stack)})
     redis.hset(f"fastkiq:stacks:{process}", mapping={"at": time.time(), "threads": threads, **fields})
 
 

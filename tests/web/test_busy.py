@@ -46,7 +46,7 @@ def test_processes_and_their_jobs(web: Web, redis: redis_py.Redis) -> None:
         assert text in re.sub("<wbr>", "", page.text), text
     assert "s3cret" not in page.text
     assert page.text.count("data-stack=") == 1, "Sidekiq's cannot tell"
-    assert "Its stack cannot be shown" in page.text
+    assert "No live stack" in page.text
     assert page.text.count('name="stop"') == 2, "of the one process, and of all: not of the embedded one"
     (seconds,) = re.findall(r'data-elapsed="([\d.]+)"', page.text)[:1]
     assert 6 <= float(seconds) < 20
@@ -206,6 +206,12 @@ def test_the_stack_of_a_job_is_told_apart(web: Web, redis: redis_py.Redis) -> No
         kinds = re.findall(r'<span class="(own|library|note)">(.+)\n', page.text)
         assert [kind for kind, _ in kinds] == ["own", "own", "library", "library", "note"]
     assert ask(url + "c").status == 404, "no such thread"
+    assert ask(f"{url}?jid={'1' * 24}").status == 200
+    assert ask(f"{url}?jid={'2' * 24}").status == 404, "another job has come into this thread"
+    work(redis, identity(1), "a b", jid="2" * 24)
+    page = ask(url)
+    assert "it had not begun then" in re.sub(r"\s+", " ", page.text)
+    assert "Mail.perform" not in page.text, "that was the job before"
 
 
 def test_the_page_of_a_process_has_all_its_threads(web: Web, redis: redis_py.Redis) -> None:

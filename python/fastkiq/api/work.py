@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fastkiq.api.connection import Redis, connect
@@ -49,6 +49,8 @@ class Stacks:
     """`Work.thread` -> the lines of its stack, the innermost last."""
     threads: str
     """All threads, as the signal TTIN logs them."""
+    jids: dict[str, str] = field(default_factory=dict)
+    """`Work.thread` -> the job that ran there then: by now it may be another."""
 
 
 class WorkSet:
@@ -132,8 +134,10 @@ def stacks(redis: Redis, identity: str, only: str | None = None) -> Stacks | Non
     told = {text(name): value for name, value in zip(names_of, values, strict=False) if value is not None}
     at = real(told.pop("at", None))
     threads = text(told.pop("threads", b""))
-    of_jobs = {thread: names(record(value).get("stack")) for thread, value in told.items()}
-    return None if at is None else Stacks(at, of_jobs, threads)
+    records = {thread: record(value) for thread, value in told.items()}
+    of_jobs = {thread: names(each.get("stack")) for thread, each in records.items()}
+    jids = {thread: jid for thread, each in records.items() if isinstance(jid := each.get("jid"), str)}
+    return None if at is None else Stacks(at, of_jobs, threads, jids)
 
 
 def _filling(processes: Sequence[Process], limit: int) -> list[Process]:

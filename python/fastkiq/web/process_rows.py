@@ -128,7 +128,7 @@ def job_words() -> dict[str, str]:
         "time": _("Running for"),
         "stack": _("Live stack"),
         "page": _("On a page of its own"),
-        "no_stack": _("Its stack cannot be shown: Sidekiq only logs it."),
+        "no_stack": _("No live stack: Sidekiq only logs it."),
         "unreadable": _("Not readable"),
     }
 
@@ -155,9 +155,11 @@ def process_url(identity: str) -> str:
     return current().url("/busy", identity) if _is_plain(identity) else ""
 
 
-def thread_url(process: str, thread: str) -> str:
-    """The page of a running job, below that of its process; empty when no path can name it."""
-    return f"{process}/{quote(thread, safe='')}" if process and _is_plain(thread) else ""
+def thread_url(process: str, thread: str, jid: str) -> str:
+    """The page of a running job, below that of its process; empty when no path can name it. The job is named too, since
+    a thread goes on to others."""
+    query = f"?jid={quote(jid, safe='')}" if jid else ""
+    return f"{process}/{quote(thread, safe='')}{query}" if process and _is_plain(thread) else ""
 
 
 def _is_plain(part: str) -> bool:
@@ -222,7 +224,7 @@ def _job_row(work: Work, url: str) -> JobRow:
         process_url=url,
         job_url=current().url("/busy/jobs", jid) if _is_plain(jid) else "",
         queue_url=current().url("/queues", work.queue) if _is_plain(work.queue) else "",
-        url=thread_url(url, work.thread),
+        url=thread_url(url, work.thread, jid),
         args=shown_args(work.job),
         elapsed=work.elapsed,
     )

@@ -11,6 +11,7 @@ from fastkiq.web.errors import NotFound
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.pages.busy import MOST
 from fastkiq.web.process_rows import BEAT, JobRow, job_rows, job_words, process_rows, process_words
+from fastkiq.web.query import bounded_text
 from fastkiq.web.rendering import TEMPLATES, render
 from fastkiq.web.stack import lines
 from fastkiq.web.view import current
@@ -45,9 +46,10 @@ def process(request: Request) -> Response:
 def thread(request: Request) -> Response:
     """One running job and its stack."""
     found = _found(request)
-    row = _job(found, request.path_params["thread"])
-    told = stacks(current().site.redis, found.identity, row.work.thread)
-    stack = told.of_jobs.get(row.work.thread) if told else None
+    row = _job(found, request.path_params["thread"], bounded_text(request, "jid"))
+    name, told = row.work.thread, stacks(current().site.redis, found.identity, row.work.thread)
+    # What the thread did before it came to this job is no stack of this job.
+    stack = told.of_jobs.get(name) if told and told.jids.get(name) == row.work.job.jid else None
     values: dict[str, Any] = {"row": row, "told": told, "lines": None if stack is None else lines(stack)}
     if PART in request.headers:
         return HTMLResponse(TEMPLATES.get_template("stack.html").render(**values))
@@ -61,11 +63,11 @@ def _found(request: Request) -> Process:
     return found
 
 
-def _job(found: Process, thread: str) -> JobRow:
+def _job(found: Process, thread: str, jid: str) -> JobRow:
     jobs = WorkSet(current().site.redis).of([found])
     work = next((each for each in jobs if each.thread == thread), None)
-    if work is None:
-        raise NotFound(_("No job runs in this thread, by the last heartbeat of its process: it has ended."))
+    if work is None or jid not in ("", work.job.jid.strip()):
+        raise NotFound(_("This job does not run any more, by the last heartbeat of its process."))
     return job_rows([work])[0]
 
 

@@ -132,7 +132,7 @@ def _back(process: Process) -> str:
     """Where the form was: a thread's page, that of the process, or the list."""
     page, url = field("page"), process_url(process.identity)
     if page == "thread":
-        url = thread_url(url, field("thread"))
+        url = thread_url(url, field("thread"), field("jid"))
     return (url if page else "") or current().url("/busy")
 
 

@@ -9,14 +9,14 @@ const texts = document.getElementById("stack-texts");
 const form = texts.content.querySelector("input[name=csrf_token]");
 const readOnly = "readOnly" in texts.dataset; // then only what others have asked for is shown
 const asked = new Map(); // process -> when
-const states = new WeakMap(); // place -> {told: time of the stack that is shown, looking, heard: the question that was answered}
+const states = new WeakMap(); // place -> {told: time of the stack that is shown, looking, ended, heard: the question that was answered}
 const clocks = new WeakMap(); // element -> {told, since}
 
 async function look(holder) {
   const place = holder.querySelector(".stack-place");
   const state = states.get(place) ?? { told: place.querySelector(".stack")?.dataset.at ?? "", looking: false };
   states.set(place, state);
-  if (state.looking) return;
+  if (state.looking || state.ended) return;
   state.looking = true;
   try {
     const process = holder.dataset.process;
@@ -42,6 +42,7 @@ async function fetched(holder, place, state) {
   const headers = { "X-Fastkiq-Part": "stack", "X-Fastkiq-Live": "1" };
   const response = await fetch(holder.dataset.stack, { headers, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE) });
   if (response.status === 404) {
+    state.ended = true;
     say(place, texts.dataset.ended);
     return;
   }
