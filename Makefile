@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo web-demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ dev: $(VENV)/.built ## Make .venv with the locked tools and build the core into 
 
 demo: dev ## The main job on real input: a census of the standard library, on the embedded server
 	@$(BIN)/python examples/stdlib_census.py
+
+web-demo: dev ## Pages that live: workers, failures, schedules and the web UI on http://127.0.0.1:9292, until Ctrl-C
+	@$(BIN)/python examples/web_demo.py $(WEB_DEMO_ARGS)
 
 test: lint rust-test pytest ## Everything that must hold: lint, types, stubtest, cargo test, pytest
 
@@ -113,7 +116,7 @@ wheel: dist/.built ## Build a wheel into dist/
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) target dist python/fastkiq/_core*.so
 
-dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -name '*.py' -o -name '*.pyi') README.md | check-cargo
+dist/.built: $(VENV)/.deps $(CORE_SOURCES) $(shell find python -type f -not -name '*.pyc' -not -name '*.so') README.md | check-cargo
 	@rm -rf dist
 	@$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	@touch $@

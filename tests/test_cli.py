@@ -17,7 +17,7 @@ from fastkiq import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
-    *("process", "push", "stats", "queues", "queue", "busy", "retries", "scheduled", "dead", "jobs"),
+    *("process", "push", "stats", "queues", "queue", "busy", "retries", "scheduled", "dead", "jobs", "web"),
     *("doctor", "recover", "mark", "bench", "completion"),
 ]
 ACTIONS = [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from servers import Server
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PAGES = (".html", ".css", ".js", ".svg", ".json", ".txt", ".md")
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())
 
 
@@ -110,6 +112,13 @@ def test_the_wheel_runs_a_job_in_an_empty_environment_without_rust(tmp_path: Pat
     assert make is not None
     subprocess.run([make, "--no-print-directory", "wheel"], cwd=ROOT, check=True, timeout=500)
     (wheel,) = (ROOT / "dist").glob("fastkiq-*.whl")
+
+    with zipfile.ZipFile(wheel) as archive:
+        carried = set(archive.namelist())
+    folder = ROOT / "python" / "fastkiq" / "web"
+    pages = {str(file.relative_to(ROOT / "python")) for file in folder.rglob("*") if file.suffix in PAGES}
+    assert len(pages) > 20
+    assert pages - carried == set(), "the web UI's templates, static files and languages"
 
     home = tmp_path / "empty"
     venv.create(home, with_pip=False)

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "scheduled": ("sets", "Jobs that wait for their time; enqueue, kill and delete"),
     "dead": ("sets", "Jobs that failed for the last time; retry and delete"),
     "jobs": ("jobs", "Everything about one job"),
+    "web": ("web", "See and steer it in a browser"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
     "mark": ("mark", "Mark a deploy in the graphs of metrics"),
