@@ -134,6 +134,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=9292, help="of the web UI, on 127.0.0.1")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end by itself after so long")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the children end with it, however it is ended
     with tempfile.TemporaryDirectory(prefix="fastkiq-web-demo-") as folder:
         os.environ |= {"FASTKIQ_REDIS_URL": "embedded", "FASTKIQ_EMBEDDED_DIR": folder}
         fastkiq.configure(redis_url="embedded")

@@ -103,6 +103,16 @@ def test_hostile_names_are_only_text(web: Web, redis: redis_py.Redis) -> None:
     assert "is no list: it is left out" in ask(web() + "/").text
 
 
+def test_of_many_notes_the_first_are_shown(web: Web, redis: redis_py.Redis) -> None:
+    for number in range(30):
+        redis.sadd("queues", f"wrong{number}")
+        redis.set(f"queue:wrong{number}", "no list")
+    for path in ("/", "/queues"):
+        page = ask(web() + path).text
+        assert page.count("is no list: it is left out") == 5
+        assert "25 more notes of this kind" in page
+
+
 def test_the_fullest_queues_are_shown_and_the_rest_is_counted(web: Web, redis: redis_py.Redis) -> None:
     with redis.pipeline() as pipeline:
         for number in range(100):

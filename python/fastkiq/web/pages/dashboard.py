@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from fastkiq import api
 from fastkiq.web import history
 from fastkiq.web.i18n import gettext as _
+from fastkiq.web.notes import first_notes
 from fastkiq.web.query import bounded_int
 from fastkiq.web.queue_rows import rows
 from fastkiq.web.rendering import render
@@ -49,7 +50,7 @@ def dashboard(request: Request) -> Response:
         queues=rows(fullest[:_FULLEST], samples),
         others=len(states) - _FULLEST,
         others_jobs=sum(state.size for state in fullest[_FULLEST:]),
-        notes=dict.fromkeys(notes),
+        notes=first_notes(notes),
     )
 
 

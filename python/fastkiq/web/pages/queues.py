@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from fastkiq import api
 from fastkiq.api import QueueState
 from fastkiq.web.i18n import gettext as _
+from fastkiq.web.notes import first_notes
 from fastkiq.web.query import bounded_int, bounded_text, choice
 from fastkiq.web.queue_rows import rows
 from fastkiq.web.rendering import render
@@ -51,7 +52,7 @@ def queues(request: Request) -> Response:
         first=view.here(page=None) if number > 1 else None,
         next=view.here(page=number + 1) if number * PAGE < len(found) else None,
         part=_part(number, some, found),
-        notes=dict.fromkeys(notes),
+        notes=first_notes(notes),
     )
 
 

@@ -12,7 +12,8 @@ function next() {
     state.series.forEach(({ values }, at) => {
       values.push(Math.max(0, Math.round(((now.values[at] - state.now.values[at]) / seconds) * 100) / 100));
     });
-    while (state.x[0] < now.at - KEPT) {
+    // The empty minute of the beginning goes as soon as there is a line to be drawn.
+    while (state.x[0] < now.at - KEPT || (state.series[0].values[0] === null && state.x.length > 3)) {
       state.x.shift();
       for (const { values } of state.series) values.shift();
     }
