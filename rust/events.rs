@@ -6,7 +6,9 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, PoisonError};
 
 use crate::bell::Bell;
+use crate::clock::now_us;
 use crate::flight::Job;
+use crate::histogram::Histogram;
 use crate::printable::printable;
 use crate::sync::Mutex;
 
@@ -50,16 +52,20 @@ pub enum Event {
 struct Pending {
     events: VecDeque<Event>,
     dropped: u64,
+    /// Since when the bell has not been answered, in steady microseconds.
+    rung_us: Option<u64>,
 }
 
 pub struct Events {
     pending: Mutex<Pending>,
     bell: Bell,
+    /// How long the main loop took to answer the bell.
+    pub answers: Histogram,
 }
 
 impl Events {
     pub fn new() -> io::Result<Self> {
-        Ok(Self { pending: Mutex::default(), bell: Bell::new()? })
+        Ok(Self { pending: Mutex::default(), bell: Bell::new()?, answers: Histogram::default() })
     }
 
     pub fn fd(&self) -> RawFd {
@@ -80,6 +86,9 @@ impl Events {
         }
         pending.events.push_back(event);
         let first = pending.events.len() == 1;
+        if first {
+            pending.rung_us = Some(now_us());
+        }
         drop(pending);
         if first {
             self.bell.ring();
@@ -90,11 +99,20 @@ impl Events {
         self.push(Event::Log(level, printable(message.as_ref())));
     }
 
+    /// Microseconds since the bell rang that nobody has answered yet; 0 when there is none.
+    pub fn unanswered_us(&self, now: u64) -> u64 {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.rung_us.map_or(0, |rung| now.saturating_sub(rung))
+    }
+
     pub fn drain(&self) -> Vec<Event> {
         self.bell.clear();
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events: Vec<Event> = pending.events.drain(..).collect();
         let dropped = std::mem::take(&mut pending.dropped);
+        if let Some(rung) = pending.rung_us.take() {
+            self.answers.observe(now_us().saturating_sub(rung));
+        }
         if dropped > 0 {
             events
                 .push(Event::Log(WARNING, format!("{dropped} records were dropped: more came than could be handled")));

@@ -387,6 +387,7 @@ impl<'a> Fetcher<'a> {
             let claim = Claim::new(&asking.identity, asked.queue, name, asked.number, order, payloads.len());
             self.catches.push(Catch { queue: asked.queue, claim: Some(Arc::new(claim)), payloads, suspects });
         }
+        self.core.measures.fetched.add(found.iter().sum());
         if found.iter().any(|found| *found > 0) {
             self.poll_us = self.poll_us.min(self.polled_us + POLL_BUSY_US);
         }
@@ -401,6 +402,7 @@ impl<'a> Fetcher<'a> {
 
     fn popped(&mut self, asking: &Asking, reply: Reply) {
         let payloads = intake::byte_strings(reply.array().unwrap_or_default());
+        self.core.measures.fetched.add(payloads.len());
         if !payloads.is_empty() {
             self.hot.fill(true); // each pop begins at the first queue, as a `BRPOP` of all would
         }

@@ -99,6 +99,17 @@ pub struct Job {
 }
 
 impl Job {
+    /// A short base-36 name that readers of `<id>:work` show as the thread's. No two jobs of a process have the same.
+    pub fn thread_id(&self) -> String {
+        let mut left = self.order;
+        let mut digits = Vec::new();
+        while left > 0 || digits.is_empty() {
+            digits.push(char::from_digit(u32::try_from(left % 36).unwrap_or(0), 36).unwrap_or('0'));
+            left /= 36;
+        }
+        digits.iter().rev().collect()
+    }
+
     #[allow(clippy::too_many_arguments, reason = "one place makes jobs; a builder would only hide the list")]
     pub fn new(
         bytes: Vec<u8>,

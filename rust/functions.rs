@@ -6,8 +6,11 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
 
+use crate::clock::wall_us;
+use crate::safe::Place;
+use crate::times::Compat;
 use crate::url::RedisUrl;
-use crate::{convert, payload, title};
+use crate::{convert, payload, safe, title};
 
 /// Parses a Redis URL; the keys are said in the stub.
 #[pyfunction]
@@ -50,6 +53,27 @@ pub fn splice<'py>(
     let borrowed: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
     let spliced = payload::splice(payload.as_bytes(), &borrowed);
     spliced.map(|bytes| PyBytes::new(py, &bytes)).map_err(|flaw| PyValueError::new_err(flaw.to_string()))
+}
+
+/// A stored entry as it is written to another place, by the rules of `safe.rs`.
+#[pyfunction]
+#[pyo3(signature = (raw, queue, to, compat = None, /))]
+pub fn mended<'py>(
+    py: Python<'py>,
+    raw: &Bound<'py, PyBytes>,
+    queue: &str,
+    to: &str,
+    compat: Option<&str>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let place = Place { queue, now_ms: wall_us() / 1_000, compat: Compat::parse(compat)? };
+    let bytes = raw.as_bytes();
+    let mended = match (to, payload::scan(bytes, usize::MAX)) {
+        ("retry", Ok(_)) => safe::mended_retry(bytes, place),
+        ("schedule" | "dead", Ok(_)) | ("queue", _) => safe::mended(bytes, place),
+        ("retry" | "schedule" | "dead", Err(flaw)) => safe::stored(bytes, &flaw.to_string(), place).into_owned(),
+        _ => return Err(PyValueError::new_err(format!("an entry goes to queue, retry, schedule or dead, not {to:?}"))),
+    };
+    Ok(if mended == bytes { raw.clone() } else { PyBytes::new(py, &mended) })
 }
 
 /// Raises `exception` in another thread when it next runs Python code; `False` when there is no such thread.

@@ -1,13 +1,16 @@
 //! Questions that the launcher asks now and then, on a connection aside.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::intake::byte_strings;
 use crate::keys;
+use crate::lua::command;
 use crate::payload::scan;
 use crate::resp::Reply;
+use crate::scripts::run_pipeline;
 use crate::shared::Core;
 
 /// Members that one step of a walk through a sorted set reads.
@@ -65,6 +68,20 @@ fn count(core: &Core, connection: &mut Connection, set: &[u8], from: &[u8], to: 
         }
         offset += PAGE;
     }
+}
+
+/// Makes `key` a hash of `fields`, and nothing else, for a minute.
+pub fn show(connection: &mut Connection, key: &[u8], fields: &HashMap<String, String>) -> Result<()> {
+    let mut words: Vec<&[u8]> = vec![b"HSET", key];
+    words.extend(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
+    let calls = [
+        command(&[b"MULTI"]),
+        command(&[b"UNLINK", key]),
+        command(&words),
+        command(&[b"EXPIRE", key, b"60"]),
+        command(&[b"EXEC"]),
+    ];
+    run_pipeline(connection, &calls)?.into_iter().try_for_each(|reply| reply.into_result().map(drop))
 }
 
 /// Facts for the checks at boot; what the server hides is absent.

@@ -55,6 +55,11 @@ pub fn machine(machine: &str) -> Vec<u8> {
     join(&["fastkiq:machine:", machine])
 }
 
+/// What a process answers to `STACKS`: the stacks of what it ran at that moment.
+pub fn stacks(identity: &str) -> Vec<u8> {
+    join(&["fastkiq:stacks:", identity])
+}
+
 pub fn work(identity: &str) -> Vec<u8> {
     join(&[identity, ":work"])
 }

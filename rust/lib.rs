@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod error;
 mod events;
+mod exposition;
 mod fate;
 mod fetcher;
 mod flight;
@@ -25,8 +26,11 @@ mod functions;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+mod health;
 mod heartbeat;
 mod hints;
+mod histogram;
+mod http;
 mod inspect;
 mod intake;
 mod item;
@@ -62,6 +66,7 @@ mod seat;
 mod sentinel;
 mod server;
 mod shared;
+mod sizes;
 mod spin;
 #[cfg_attr(all(test, feature = "races"), path = "races/stream.rs")]
 mod stream;
@@ -75,6 +80,7 @@ mod tls;
 mod trip;
 mod unit;
 mod url;
+mod vitals;
 mod waiter;
 mod waker;
 mod watch;
@@ -103,7 +109,7 @@ mod core {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
-    use super::functions::{blank_title, decode, encode, parse_url, raise_in_thread, splice};
+    use super::functions::{blank_title, decode, encode, mended, parse_url, raise_in_thread, splice};
     #[pymodule_export]
     use super::jids::Jids;
     #[pymodule_export]

@@ -15,6 +15,31 @@ pub struct Measures {
     trip_us: AtomicU64,
     /// Microseconds of the last beat.
     pub rtt_us: AtomicU64,
+    /// What brought jobs from Redis: claims, pops and moves.
+    pub fetched: Batches,
+    /// The calls that acked jobs, counted when Redis has answered.
+    pub acked: Batches,
+}
+
+/// How often, and how many jobs together, since the process began.
+#[derive(Default)]
+pub struct Batches {
+    count: AtomicU64,
+    jobs: AtomicU64,
+}
+
+impl Batches {
+    pub fn add(&self, jobs: usize) {
+        if jobs > 0 {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            self.jobs.fetch_add(jobs as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Batches, and jobs in them.
+    pub fn read(&self) -> (u64, u64) {
+        (self.count.load(Ordering::Relaxed), self.jobs.load(Ordering::Relaxed))
+    }
 }
 
 impl Measures {
@@ -26,6 +51,8 @@ impl Measures {
             sizes: each(),
             trip_us: AtomicU64::new(0),
             rtt_us: AtomicU64::new(0),
+            fetched: Batches::default(),
+            acked: Batches::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A run that went well counts with its time, one that failed as failed. What a lost reply leaves in doubt is not written again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 
 use crate::connection::Connection;
@@ -123,6 +123,13 @@ impl Counters {
         counts
     }
 
+    /// What they hold, without the time, which is in microseconds beside it.
+    fn read(&self) -> (Counts, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = Counts { failed: load(&self.failed), millis: 0, buckets: self.buckets.each_ref().map(load) };
+        (counts, load(&self.micros))
+    }
+
     fn put_back(&self, counts: &Counts) {
         self.failed.fetch_add(counts.failed, Ordering::Relaxed);
         self.micros.fetch_add(counts.millis * 1_000, Ordering::Relaxed);
@@ -135,6 +142,18 @@ impl Counters {
 }
 
 impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.failed += other.failed;
+        self.millis += other.millis;
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(count, more)| *count += more);
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        self.failed = self.failed.saturating_sub(other.failed);
+        self.millis = self.millis.saturating_sub(other.millis);
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(count, less)| *count = count.saturating_sub(less));
+    }
+
     fn timed(&self) -> u64 {
         self.buckets.iter().sum()
     }
@@ -149,6 +168,33 @@ pub struct Metrics {
     workers: Vec<(String, Counters)>,
     /// By names that wrappers bring: anybody may have made them up.
     wrapped: Mutex<HashMap<String, Counters>>,
+    /// All that was ever taken from both. Locked before `wrapped`, and while counts move: nobody sees them on their way.
+    taken: Mutex<BTreeMap<String, Taken>>,
+}
+
+/// What was taken of one class.
+#[derive(Default)]
+struct Taken {
+    counts: Counts,
+    /// Beyond the milliseconds: what was left of a wrapped class when its counters went.
+    micros: u64,
+}
+
+/// The runs of one class since the process began.
+pub struct Total {
+    pub failed: u64,
+    /// Of those that have a duration.
+    pub micros: u64,
+    /// Bounds in milliseconds, with the counts of their own; the last one takes what is longer.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+impl Total {
+    pub fn add(&mut self, other: &Self) {
+        self.failed += other.failed;
+        self.micros += other.micros;
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|((_, count), (_, more))| *count += more);
+    }
 }
 
 impl Metrics {
@@ -156,7 +202,7 @@ impl Metrics {
         let mut names: Vec<(usize, &String)> = workers.iter().map(|(name, (index, _))| (*index, name)).collect();
         names.sort_unstable();
         let workers = names.into_iter().map(|(_, name)| (name.clone(), Counters::default())).collect();
-        Self { workers, wrapped: Mutex::default() }
+        Self { workers, wrapped: Mutex::default(), taken: Mutex::default() }
     }
 
     pub fn failed(&self, job: &Job) {
@@ -190,21 +236,73 @@ impl Metrics {
 
     /// All that was counted since the last time.
     fn take(&self) -> Vec<(String, Counts)> {
+        let mut totals = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken: Vec<(String, Counts)> =
             self.workers.iter().map(|(name, counters)| (name.clone(), counters.take())).collect();
         let wrapped = std::mem::take(&mut *self.wrapped.lock().unwrap_or_else(PoisonError::into_inner));
-        taken.extend(wrapped.into_iter().map(|(name, counters)| (name, counters.take())));
+        for (name, counters) in wrapped {
+            taken.push((name.clone(), counters.take()));
+            if let Some(total) = entry(&mut totals, &name) {
+                total.micros += counters.micros.load(Ordering::Relaxed);
+            }
+        }
         taken.retain(|(_, counts)| counts.runs() > 0);
+        for (name, counts) in &taken {
+            if let Some(total) = entry(&mut totals, name) {
+                total.counts.add(counts);
+            }
+        }
         taken
     }
 
     /// What Redis refused waits for the next time.
     fn put_back(&self, name: &str, counts: &Counts) {
+        let mut totals = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(total) = totals.get_mut(name) {
+            total.counts.subtract(counts);
+        }
         match self.workers.iter().find(|(known, _)| known == name) {
             Some((_, counters)) => counters.put_back(counts),
             None => self.count_wrapped(name, |counters| counters.put_back(counts)),
         }
     }
+
+    /// All that was counted since the process began, of the first 1,000 classes that have run. Whatever is written
+    /// meanwhile, no count falls.
+    pub fn totals(&self) -> BTreeMap<String, Total> {
+        let mut totals = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.iter().map(|(name, counters)| (name, counters));
+        let mut running: BTreeMap<&String, (Counts, u64)> = BTreeMap::new();
+        for (name, counters) in workers.chain(wrapped.iter()) {
+            let (counts, micros) = counters.read();
+            if counts.runs() > 0 {
+                entry(&mut totals, name);
+            }
+            // Of one that has only run before there may be a part of a millisecond.
+            if totals.contains_key(name) {
+                let running = running.entry(name).or_default();
+                running.0.add(&counts);
+                running.1 += micros;
+            }
+        }
+        let total = |(name, taken): (&String, &Taken)| {
+            let (more, micros) = running.get(name).copied().unwrap_or_default();
+            let mut all = taken.counts;
+            all.add(&more);
+            let buckets = BOUNDS.into_iter().zip(all.buckets).collect();
+            (name.clone(), Total { failed: all.failed, micros: all.millis * 1_000 + taken.micros + micros, buckets })
+        };
+        totals.iter().map(total).collect()
+    }
+}
+
+/// The entry of a class, if it has one or there is room for one.
+fn entry<'a>(totals: &'a mut BTreeMap<String, Taken>, name: &str) -> Option<&'a mut Taken> {
+    if totals.len() >= MOST_NAMES && !totals.contains_key(name) {
+        return None;
+    }
+    Some(totals.entry(name.to_owned()).or_default())
 }
 
 /// Sidekiq's page takes a field apart at its `|`, and puts names into its HTML as they are.

@@ -166,3 +166,38 @@ fn the_writes_of_one_class() {
         ]
     );
 }
+
+#[test]
+fn totals_stay_while_counts_are_taken_and_put_back() {
+    let metrics = metrics();
+    ran(&metrics, &job(Some(0), ""), 25_500);
+    ran(&metrics, &job(Some(1), "Ok"), 700);
+    metrics.failed(&job(Some(1), "Inner"));
+    let seen = |metrics: &Metrics| {
+        let totals = metrics.totals().into_iter();
+        let runs = |total: &Total| total.buckets.iter().map(|(_, count)| count).sum::<u64>();
+        totals.map(|(name, total)| (name, runs(&total), total.failed, total.micros)).collect::<Vec<_>>()
+    };
+    let all = [("Inner".to_owned(), 0, 1, 0), ("Ok".to_owned(), 2, 0, 26_200)];
+    assert_eq!(seen(&metrics), all);
+    let taken = metrics.take();
+    assert_eq!(seen(&metrics), all);
+    for (name, counts) in &taken {
+        metrics.put_back(name, counts);
+    }
+    assert_eq!(seen(&metrics), all);
+    metrics.take();
+    assert_eq!(seen(&metrics), all);
+}
+
+#[test]
+fn totals_are_of_a_thousand_classes() {
+    let metrics = metrics();
+    for _ in 0..2 {
+        (0..600).for_each(|number| ran(&metrics, &job(Some(1), &format!("Early{number}")), 0));
+        metrics.take();
+        (0..600).for_each(|number| ran(&metrics, &job(Some(1), &format!("Late{number}")), 0));
+        assert_eq!(metrics.totals().len(), MOST_NAMES);
+    }
+    assert!((0..600).all(|number| metrics.totals().contains_key(&format!("Early{number}"))));
+}

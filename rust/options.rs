@@ -79,6 +79,31 @@ impl Options {
         })
     }
 
+    /// One queue `q`, for a Redis that need not be there.
+    #[cfg(test)]
+    pub fn of_a_test() -> Self {
+        Self {
+            capsule: "default".into(),
+            queues: vec![Queue { name: "q".into(), weight: 0 }],
+            concurrency: 1,
+            async_concurrency: 1,
+            reliable: true,
+            lease: Duration::from_secs(30),
+            beat: Duration::from_secs(5),
+            tag: String::new(),
+            labels: Vec::new(),
+            hostname: "model".into(),
+            version: String::new(),
+            poll_interval: None,
+            dead_max: 10,
+            dead_timeout: 1e6,
+            max_bytes: 1 << 20,
+            compat: None,
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+        }
+    }
+
     /// Of the capsules beside the default one.
     pub fn extract_others(&self, mapping: &Bound<'_, PyMapping>) -> Result<Vec<Self>> {
         let options = PyDict::new(mapping.py());

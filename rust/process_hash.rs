@@ -28,7 +28,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     if !running.is_empty() {
         let mut words = vec![b"HSET".to_vec(), work.clone()];
         for (capsule, running) in &running {
-            words.push(running.thread_id().into_bytes());
+            words.push(running.job.thread_id().into_bytes());
             words.push(work_entry(capsule, running));
         }
         calls.push(Call::Command(words));
@@ -40,7 +40,7 @@ pub fn calls(core: &Core, identity: &Identity, info: &[u8]) -> Vec<Call> {
     info.push(b'}');
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let beat = format!("{:.6}", core.clock.now_us() as f64 / 1e6);
-    let concurrency: usize = pools(core).iter().map(|(_, _, most)| most).sum();
+    let concurrency = concurrency(core);
     let quiet: &[u8] = if core.phase() == Phase::Running { b"false" } else { b"true" };
     calls.push(command(&[b"SADD", keys::PROCESSES, name]));
     calls.push(command(&[
@@ -83,6 +83,11 @@ fn pools(core: &Core) -> Vec<(&Core, String, usize)> {
         }
     }
     pools
+}
+
+/// The most jobs at once, of all capsules, on threads and as coroutines.
+pub fn concurrency(core: &Core) -> usize {
+    pools(core).iter().map(|(_, _, most)| most).sum()
 }
 
 fn weights(core: &Core) -> String {
@@ -149,7 +154,7 @@ fn work_entry(core: &Core, running: &Running) -> Vec<u8> {
 }
 
 /// Resident memory in KiB; 0 where it cannot be told.
-fn rss_kib() -> u64 {
+pub fn rss_kib() -> u64 {
     if let Ok(statm) = std::fs::read_to_string("/proc/self/statm") {
         // SAFETY: a plain query of a constant.
         let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);

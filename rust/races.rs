@@ -25,7 +25,7 @@ use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use crate::events::Event;
 use crate::flight::{Claim, Job};
 use crate::intake;
-use crate::options::{Options, Queue};
+use crate::options::Options;
 use crate::seat::Seat;
 use crate::shared::{Core, Phase};
 use crate::sync::thread::{self, JoinHandle};
@@ -97,24 +97,11 @@ impl Drop for Told {
 /// A server with one queue `q`, a worker class `C` on threads and `A` on the event loop, whose lease holds.
 fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
     let options = Options {
-        capsule: "default".into(),
-        queues: vec![Queue { name: "q".into(), weight: 0 }],
         concurrency,
-        async_concurrency: 1,
         reliable,
         lease: Duration::from_secs(1 << 20),
         beat: Duration::from_secs(1 << 10),
-        tag: String::new(),
-        labels: Vec::new(),
-        hostname: "model".into(),
-        version: String::new(),
-        poll_interval: None,
-        dead_max: 10,
-        dead_timeout: 1e6,
-        max_bytes: 1 << 20,
-        connect_timeout: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
-        compat: None,
+        ..Options::of_a_test()
     };
     let workers = HashMap::from([("C".to_owned(), (0, false)), ("A".to_owned(), (1, true))]);
     let core = Arc::new(Core::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), options, workers).unwrap());

@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::events::{Event, WARNING};
 use crate::fetcher::Fetcher;
 use crate::fork;
+use crate::health::Health;
 use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
+use crate::keys;
 use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::scheduler;
@@ -46,6 +48,7 @@ pub struct Server {
     others: Vec<Arc<Face>>,
     heartbeats: Vec<Arc<Mutex<Heartbeat>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    health: Mutex<Option<Health>>,
 }
 
 impl Server {
@@ -138,7 +141,7 @@ impl Server {
             Arc::new(Face { core, workers, generation: fork::generation(), side: Mutex::new(None) })
         };
         let others = others.into_iter().map(face).collect();
-        Ok(Self { face: face(core), others, heartbeats, threads: Mutex::default() })
+        Ok(Self { face: face(core), others, heartbeats, threads: Mutex::default(), health: Mutex::default() })
     }
 
     #[getter]
@@ -169,7 +172,28 @@ impl Server {
         if self.core().phase() != Phase::Running {
             return Err(Error::Config("this server has been stopped: make a new one".into()));
         }
-        py.detach(|| self.begin())
+        py.detach(|| self.begin())?;
+        if let Some(health) = &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+            health.started();
+        }
+        Ok(())
+    }
+
+    #[pyo3(signature = (address, /))]
+    fn serve_health(&self, address: &str) -> Result<String> {
+        self.face.same_process()?;
+        let served = Health::serve(self.core(), address).map_err(|error| Error::Python(error.into()))?;
+        let address = served.address.to_string();
+        let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(served);
+        before.into_iter().for_each(Health::end);
+        Ok(address)
+    }
+
+    fn end_health(&self) -> Result<()> {
+        self.face.same_process()?;
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner).take();
+        health.into_iter().for_each(Health::end);
+        Ok(())
     }
 
     #[pyo3(signature = (name, capsule = 0, /))]
@@ -233,12 +257,13 @@ impl Server {
         Ok(given)
     }
 
-    fn running(&self) -> Vec<(String, String, String, f64)> {
+    fn running(&self) -> Vec<(String, String, String, f64, String)> {
         let now = now_us();
         let line = |running: crate::shared::Running| {
             let seconds = Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
             let job = &running.job;
-            (running.thread.to_string(), job.class().into_owned(), job.jid().into_owned(), seconds)
+            let (class, jid) = (job.class().into_owned(), job.jid().into_owned());
+            (running.thread.to_string(), class, jid, seconds, job.thread_id())
         };
         self.core().capsules().flat_map(Core::running).map(line).collect()
     }
@@ -277,6 +302,14 @@ impl Server {
     fn pending(&self, py: Python<'_>, horizon: f64) -> Result<(u64, u64, u64)> {
         self.face.same_process()?;
         py.detach(|| self.face.aside(|connection| inspect::pending(self.core(), connection, horizon)))
+    }
+
+    #[pyo3(signature = (fields, /))]
+    fn show_stacks(&self, py: Python<'_>, fields: &Bound<'_, PyDict>) -> Result<()> {
+        self.face.same_process()?;
+        let fields: HashMap<String, String> = fields.extract()?;
+        let key = keys::stacks(&self.core().identity().name);
+        py.detach(|| self.face.aside(|connection| inspect::show(connection, &key, &fields)))
     }
 
     fn stop(&self, py: Python<'_>) -> Result<()> {

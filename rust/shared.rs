@@ -21,6 +21,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering
 use crate::sync::thread::Thread;
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::url::RedisUrl;
+use crate::vitals::Vitals;
 use crate::wish::Wish;
 
 /// From this on a job is long enough for another thread to be woken beside it at once.
@@ -42,19 +43,6 @@ pub struct Running {
     pub job: Arc<Job>,
     pub thread: Arc<str>,
     pub started_us: u64,
-}
-
-impl Running {
-    /// A short base-36 name that readers of `<id>:work` show as the thread's. Unique among what runs now.
-    pub fn thread_id(&self) -> String {
-        let mut left = self.job.order;
-        let mut digits = Vec::new();
-        while left > 0 || digits.is_empty() {
-            digits.push(char::from_digit(u32::try_from(left % 36).unwrap_or(0), 36).unwrap_or('0'));
-            left /= 36;
-        }
-        digits.iter().rev().collect()
-    }
 }
 
 /// A worker thread's entry: written by that thread, read by the heartbeat. Its lock is all but never contended.
@@ -89,6 +77,7 @@ pub struct Core {
     pub processed: AtomicU64,
     pub failed: AtomicU64,
     pub metrics: Metrics,
+    pub vitals: Vitals,
     pub waker_armed: AtomicBool,
     /// Set while the fetcher waits for room: then whoever takes or ends a job looks whether to wake it.
     pub wants_room: Wish,
@@ -170,6 +159,7 @@ impl Core {
             measures: Measures::new(options.queues.len()),
             came_back: options.queues.iter().map(|_| AtomicBool::new(false)).collect(),
             metrics: Metrics::new(&workers),
+            vitals: Vitals::default(),
             options,
             url,
             pid: std::process::id(),
@@ -274,6 +264,12 @@ impl Core {
     /// Confirmed beats so far.
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Acquire)
+    }
+
+    /// When the last confirmed beat was sent, in steady microseconds; None before the first one under our present name.
+    pub fn last_beat_us(&self) -> Option<u64> {
+        let end = self.lease_end_us.load(Ordering::Acquire);
+        (end > 0).then(|| end.saturating_sub(micros(self.options.lease)))
     }
 
     pub fn lease_holds(&self) -> bool {

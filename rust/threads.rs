@@ -18,8 +18,10 @@ where
     F: Fn(&Arc<Core>) + Send + 'static,
 {
     let core = core.clone();
+    let vital = core.vitals.add(&name);
     let run = move || {
         while catch_unwind(AssertUnwindSafe(|| body(&core))).is_err() {
+            vital.fell();
             let name = std::thread::current().name().unwrap_or("thread").to_owned();
             core.events
                 .log(ERROR, format!("{name} panicked and is started again: please report this as a bug of fastkiq"));
@@ -27,6 +29,9 @@ where
                 return;
             }
             std::thread::sleep(Duration::from_secs(1));
+        }
+        if core.phase() == Phase::Running {
+            vital.ended();
         }
     };
     Builder::new()

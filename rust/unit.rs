@@ -145,6 +145,11 @@ impl Unit {
     }
 
     #[getter]
+    fn tid(&self) -> String {
+        self.job.thread_id()
+    }
+
+    #[getter]
     fn queue(&self) -> &str {
         self.face.core.options.queues.get(self.job.queue).map_or("", |queue| &queue.name)
     }

@@ -241,6 +241,7 @@ impl Waiter {
 
     fn hand_over(&self, core: &Core, queue: usize, jobs: Vec<Arc<crate::flight::Job>>) {
         self.watch.dismiss();
+        core.measures.fetched.add(1);
         Self::came_back(core, queue);
         core.deliver(jobs);
         unpark(&core.threads.fetcher);

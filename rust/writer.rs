@@ -32,6 +32,7 @@ enum After {
     Acked {
         closed: Vec<u64>,
         moved: Vec<Arc<Job>>,
+        jobs: usize,
     },
     /// And how often the call has been sent.
     Settled(Settled, u32),
@@ -42,6 +43,11 @@ enum After {
 
 /// A list and what of it is acked: None = all that is left of it.
 type Acked = (Arc<Claim>, Option<Vec<Arc<Job>>>);
+
+/// How many jobs of `held` are acked by the deletion of their claim's list.
+fn held_of(held: &[Held], claim: &Claim) -> usize {
+    held.iter().filter(|held| held.claim.number == claim.number).map(|held| held.jobs.len()).sum()
+}
 
 /// Acked jobs of a claim that is not yet through: they wait 5 ms for the rest, since one `DEL` is cheaper than a `LREM` each.
 struct Held {
@@ -139,13 +145,16 @@ impl Writer {
             }
         }
         let mut lists: Vec<Acked> = Vec::new();
+        let mut jobs = loose + moved.len();
         for claim in std::mem::take(&mut self.closed) {
             if claim.is_own_list() {
+                jobs += held_of(&self.held, &claim);
                 self.held.retain(|held| held.claim.number != claim.number);
                 lists.push((claim, None));
             }
         }
         for held in self.held.extract_if(.., |held| all || held.since_us + DELAY_US <= now) {
+            jobs += held.jobs.len();
             lists.push((held.claim, Some(held.jobs)));
         }
         for job in &moved {
@@ -167,7 +176,8 @@ impl Writer {
         for (_, lists) in by_epoch {
             let closed = lists.iter().filter(|(_, jobs)| jobs.is_none()).map(|(claim, _)| claim.number).collect();
             let call = ack_call(core, std::mem::take(&mut loose), &std::mem::take(&mut suspects), &lists);
-            self.push(call, After::Acked { closed, moved: std::mem::take(&mut moved) });
+            let (moved, jobs) = (std::mem::take(&mut moved), std::mem::take(&mut jobs));
+            self.push(call, After::Acked { closed, moved, jobs });
         }
     }
 
@@ -214,7 +224,8 @@ impl Writer {
 
     fn finish(&mut self, core: &Core, after: After, reply: &Reply) {
         match after {
-            After::Acked { closed, moved } => {
+            After::Acked { closed, moved, jobs } => {
+                core.measures.acked.add(jobs);
                 for number in closed {
                     self.open_claims.remove(&number);
                 }

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from fastkiq._core import mended, splice
 from fastkiq.registry import Entry
 
 
@@ -75,6 +76,13 @@ class FakeUnit:
 
     def give_back(self) -> bool:
         return self._settle("give_back")
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The payload as the core writes it."""
+        assert self.outcome is not None
+        set_ = {"kill": "dead", "schedule": "schedule"}.get(self.outcome[0], "retry")
+        return dict(json.loads(mended(splice(self.raw, self.fields), self.queue, set_)))  # type: ignore[arg-type]
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def test_every_default_passes_its_own_check() -> None:
         ("max_payload_bytes", 1),
         ("outage_buffer", -1),
         ("pool_size", 0),
+        *(("health", bad) for bad in (True, -1, 65_536, 9.5, "", "x", ":80", "::1:80", "a:b", "a b:1", "h:٣")),
         ("redis_url", "http://localhost"),
         ("redis_url", 5),
         ("redis_url", ""),
@@ -94,6 +95,21 @@ def test_every_default_passes_its_own_check() -> None:
 def test_bad_values_name_source_and_key(key: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"^here: {key} "):
         Config().put(key, value, source="here")
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (9000, "127.0.0.1:9000"),
+        ("0", "127.0.0.1:0"),
+        ("0.0.0.0:080", "0.0.0.0:80"),
+        ("[::1]:9000", "[::1]:9000"),
+        ("worker-3.internal:9000", "worker-3.internal:9000"),
+        (None, None),
+    ],
+)
+def test_health_is_on_loopback_unless_a_host_is_given(given: Any, address: str | None) -> None:
+    assert Config(health=given).health == address
 
 
 def test_a_file_that_cannot_be_read_stays_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """When a failed job runs again."""
 
+import json
 import math
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import payload
+from fastkiq import _core
 from fastkiq.retry import (
     LONGEST_DELAY,
     Terms,
@@ -17,9 +19,9 @@ from fastkiq.retry import (
     epoch_seconds,
     jitter_bound,
     repairs,
+    taken_out,
     terms,
     unknown_delay,
-    waiting_fields,
 )
 
 NOW = 1_795_306_000.0
@@ -129,23 +131,34 @@ def test_no_payload_breaks_the_terms_or_survives_the_repairs(fields: dict[str, A
     found = terms(stored, {"retry": True}, NOW, 25, 0)
     assert found.count >= 0
     assert isinstance(found.exhausted(NOW), bool)
-    changes = {**repairs(stored, "default"), **waiting_fields(stored, NOW_MS)}
-    mended = {key: value for key, value in {**stored, **changes}.items() if value is not None or key not in changes}
+    raw = _core.splice(_core.encode(stored), repairs(stored, "default"))
+    entry = _core.mended(raw, "default", "retry")
+    mended = _core.decode(entry)
     assert mended["queue"] == "default"
     assert isinstance(mended["jid"], str)
-    assert isinstance(mended.get("tags", []), list)
-    assert all(isinstance(tag, str) for tag in mended.get("tags", []))
-    for key in ("created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at"):
-        assert key not in mended or epoch_seconds(mended[key]) is not None
+    assert isinstance(mended.get("tags") or [], list)
+    for key in ("created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at", "retry_count"):
+        assert type(mended.get(key) or 0) in (int, float)
     for key in ("error_backtrace", "error_message", "error_class"):
         assert isinstance(mended.get(key, ""), str)
-    assert "failed_at" in mended
-    assert "retried_at" in mended or not mended.get("retry_count")
-    assert {**repairs(mended, "default"), **waiting_fields(mended, NOW_MS)} == {}, "repairing twice changes nothing"
+    assert "retried_at" in mended if (mended.get("retry_count") or 0) > 0 else "failed_at" in mended
+    assert repairs(mended, "default") == {}, "repairing twice changes nothing"
+    assert _core.mended(entry, "default", "retry") is entry
+    assert set(taken_out(stored, _core.encode(stored), "default")) <= set(fields)
 
 
 def test_a_sound_payload_is_left_alone() -> None:
-    assert repairs(payload(tags=["a"], cattr={"a": 1}, retry_count=3, failed_at=1.5), "default") == {}
+    sound = payload(tags=["a"], cattr={"a": 1}, retry_count=3, failed_at=1.5, retried_at=2.5)
+    assert repairs(sound, "default") == {}
+    raw = json.dumps(sound).encode()
+    assert taken_out(sound, raw, "default") == []
+    for to in ("queue", "retry", "schedule", "dead"):
+        assert _core.mended(raw, "default", to) is raw  # type: ignore[arg-type]
+
+
+def test_what_the_core_takes_out_is_told() -> None:
+    odd = payload(tags=5, cattr="x", failed_at=1.5)
+    assert taken_out(odd, json.dumps(odd).encode(), "default") == ["tags", "cattr"]
 
 
 def test_a_hook_answers_seconds_a_timedelta_or_nothing() -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "debug_build",
     "decode",
     "encode",
+    "mended",
     "parse_url",
     "raise_in_thread",
     "schema",
@@ -150,6 +151,10 @@ class Unit:
     @property
     def jid(self) -> str: ...
     @property
+    def tid(self) -> str:
+        """The field of `<identity>:work` in which readers see it run."""
+
+    @property
     def queue(self) -> str: ...
     @property
     def args(self) -> Sequence[Any]:
@@ -243,7 +248,7 @@ class Server:
         """What has happened since the last call, oldest first:
 
         ("spawn", capsule)               one more worker thread is wanted (answer: start one that calls `processor`)
-        ("signal", "TSTP"|"TERM"|"TTIN") from outside, through `<id>-signals`
+        ("signal", name)                 TSTP, TERM, TTIN, STACKS: from outside, through `<id>-signals`
         ("beat",), ("heartbeat",)        a beat was confirmed; the first one, or the first after an outage or new
                                          identity
         ("log", level, message)          level as in logging; message already free of control characters and secrets
@@ -263,8 +268,12 @@ class Server:
     def give_back_running(self) -> int:
         """At the deadline: what still runs goes back to the front, counted as processed and failed as Sidekiq does."""
 
-    def running(self) -> list[tuple[str, str, str, float]]:
-        """(thread name, class, jid, seconds) of what runs now."""
+    def running(self) -> list[tuple[str, str, str, float, str]]:
+        """(thread name, class, jid, seconds, tid) of what runs now; "async" is the name of every coroutine's thread."""
+
+    def show_stacks(self, fields: dict[str, str], /) -> None:
+        """Writes the hash `fastkiq:stacks:<identity>`, which lives for a minute. Waits for Redis as long as the setting
+        `redis_timeout` says; raises RedisError."""
 
     @property
     def busy(self) -> int: ...
@@ -284,6 +293,13 @@ class Server:
         """For --drain: (jobs in the served queues, due within `horizon` seconds in retry and schedule for them, later
         ones)."""
 
+    def serve_health(self, address: str, /) -> str:
+        """Answers `/live`, `/ready` and `/metrics` at `HOST:PORT` (port 0: any) from now on, whatever the interpreter
+        does; answers where. Raises OSError when that address cannot be had."""
+
+    def end_health(self) -> None:
+        """No longer."""
+
     def stop(self) -> None:
         """Flushes, leaves the registry, joins the threads. `Processor.next` answers None afterwards. Idempotent."""
 
@@ -300,6 +316,16 @@ def decode(data: bytes | str, /) -> Any:
 
 def splice(payload: bytes, fields: Mapping[str, Any], /) -> bytes:
     """Sets (or with None removes) top-level fields of a stored JSON object; every other byte stays as it is."""
+
+def mended(
+    raw: bytes, queue: str, to: Literal["queue", "retry", "schedule", "dead"], compat: str | None = None, /
+) -> bytes:
+    """A stored entry as it may be written to another place: without what a page of Sidekiq's would crash on or its
+    "Retry All" would lose, all else byte for byte; `raw` itself when nothing must change.
+
+    One that names no queue gets `queue`. For `retry` it gets the time that its page shows, where it has none: now, in
+    the form of `compat`. What no job can be made of goes to a set whole inside of a payload of the class
+    `fastkiq.Unreadable`, and to a queue as it is. Whoever moves it to a queue sets `enqueued_at` himself."""
 
 def raise_in_thread(thread_id: int, exception: type[BaseException], /) -> bool: ...
 def blank_title(secret: str, /) -> Literal[True, False]:

@@ -5,6 +5,7 @@ import contextvars
 import os
 from collections.abc import Callable
 from importlib import import_module
+from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastkiq import context
 from fastkiq.logging import about, logger
 from fastkiq.processor import SLOW, leave_forked_child
+from fastkiq.stacks import of_coroutine
 
 if TYPE_CHECKING:
     from fastkiq._core import Server, Unit
@@ -31,7 +33,7 @@ class AsyncProcessor(Thread):
         self._verbose = verbose
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Unit] = {}
         self._finishing = False
         self._pid = os.getpid()
 
@@ -53,6 +55,15 @@ class AsyncProcessor(Thread):
     def cancel(self) -> None:
         """At the stop deadline: their jobs are back in the queues, so what still runs is cancelled."""
         self._on_loop(lambda: [task.cancel() for task in self._tasks])
+
+    def stacks(self, seconds: float) -> dict[str, list[str]] | None:
+        """The stack of each job by its tid; None when the loop does not answer within so many seconds."""
+        told: SimpleQueue[dict[str, list[str]]] = SimpleQueue()
+        self._on_loop(lambda: told.put({unit.tid: of_coroutine(task.get_coro()) for task, unit in self._tasks.items()}))
+        try:
+            return told.get(timeout=seconds)
+        except Empty:
+            return None
 
     def finish(self) -> None:
         """Lets the loop end when its tasks have."""
@@ -81,8 +92,8 @@ class AsyncProcessor(Thread):
         loop = asyncio.get_running_loop()
         while (unit := self._server.next_async()) is not None:
             task = loop.create_task(self._perform(unit), context=contextvars.copy_context())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = unit
+            task.add_done_callback(self._tasks.pop)
 
     async def _perform(self, unit: "Unit") -> None:
         """Never raises: a SystemExit out of a task would end the loop."""

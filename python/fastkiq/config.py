@@ -74,6 +74,9 @@ class Config:
     compat: Setting[str | None] = Setting(
         None, optional(choice("sidekiq7")), "`sidekiq7`: times (float seconds) and metrics as Sidekiq 7 reads them."
     )
+    health: Setting[str | None] = Setting(
+        None, optional(settings.address), "Port, or HOST:PORT, of /live, /ready and /metrics; loopback without a host."
+    )
     outage_buffer = Setting(0, whole(0, 10_000_000), "Jobs kept in memory while Redis is away; 0 raises at once.")
     wait_replicas = Setting(0, whole(0, 100), "Replicas that must have a job before its enqueue call returns.")
     pool_size = Setting(16, whole(1, 10_000), "Most connections for enqueueing.")

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, context, events, registry
-from fastkiq.boot_checks import refuse_old, warnings
+from fastkiq.boot_checks import BootError, refuse_old, warnings
 from fastkiq.capsules import served
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import logger, stacks
@@ -18,6 +18,7 @@ from fastkiq.policy import RetryPolicy
 from fastkiq.printable import counted, printable
 from fastkiq.processor import Processor
 from fastkiq.reporter import Reporter
+from fastkiq.stacks import Stacks
 
 if TYPE_CHECKING:
     from fastkiq.aio import AsyncProcessor
@@ -46,6 +47,7 @@ class Launcher:
         self._threads: list[Processor] = []
         self._async: AsyncProcessor | None = None
         self._reporter = Reporter(config, self.server)
+        self._stacks = Stacks(self.server, self._threads, lambda: self._async)
         self._pid = os.getpid()
         self._quiet = False
 
@@ -54,9 +56,10 @@ class Launcher:
         for warning in (*self.config.notices, *unserved(self.config)):
             logger.warning("%s", warning)
         context.ask_to_stop(False)
-        events.fire(self.config, "startup")
-        self.server.start()
+        self._serve_health()
         try:
+            events.fire(self.config, "startup")
+            self.server.start()
             refuse_old(self.server.info())
             for warning in warnings(self.server.info()):
                 logger.warning("%s", warning)
@@ -65,7 +68,18 @@ class Launcher:
             self._reporter.start()
         except BaseException:
             self.server.stop()
+            self.server.end_health()
             raise
+
+    def _serve_health(self) -> None:
+        """Before all else: supervisors see a process that starts, and a port in use before it has begun anything."""
+        if self.config.health is None:
+            return
+        try:
+            address = self.server.serve_health(self.config.health)
+        except OSError as error:
+            raise BootError(f"{self.config.source('health')}: no health at {self.config.health}: {error}") from None
+        logger.info("health: http://%s/live, /ready and /metrics", address)
 
     def attend(self) -> None:
         """Answers the core's events."""
@@ -79,13 +93,15 @@ class Launcher:
                     self._reporter.tell(event)
 
     def signal(self, name: str) -> None:
-        """TERM asks for a stop, TSTP quiets, TTIN logs what every thread does."""
+        """TERM asks for a stop, TSTP quiets, TTIN logs what every thread does, STACKS shows it in Redis."""
         if name == "TERM":
             self.stop_asked = True
         elif name == "TSTP":
             self.quiet()
         elif name in ("TTIN", "INFO"):
             logger.warning("asked for every thread's stack:\n%s", stacks())
+        elif name == "STACKS":
+            self._stacks.ask()
         else:
             logger.warning("unknown signal %s ignored", printable(name, 40))
 
@@ -120,14 +136,14 @@ class Launcher:
         self._refuse_child()
         self.quiet()
         deadline = monotonic() + GRACE
-        late = {name for name, _, _, _ in self.server.running()}
+        late = {name for name, *_ in self.server.running()}
         self.policy.stopping = True
         if late:
             returned = self.server.give_back_running()
             why = "stopped at once" if hurried() else "out of time"
             logger.warning("%s, so back in their queues: %s", why, counted(returned, "job"))
             for thread in self._threads:
-                if thread.name in late and thread.ident is not None:
+                if thread.seat in late and thread.ident is not None:
                     _core.raise_in_thread(thread.ident, Shutdown)
             if self._async is not None:
                 self._async.cancel()
@@ -135,6 +151,7 @@ class Launcher:
         self.server.stop()
         clean = self._join(deadline, hurried)
         events.fire(self.config, "exit")
+        self.server.end_health()
         return clean
 
     def _join(self, deadline: float, hurried: Callable[[], bool]) -> bool:
@@ -164,7 +181,7 @@ class Launcher:
             thread.start()
         except RuntimeError as error:  # the system gives us no more threads: those that are there go on
             logger.warning("no more worker threads than %d: %s", len(self._threads), error)
-            self.server.processor(thread.name, capsule)  # let go of at once: the core no longer counts on this thread
+            self.server.processor(thread.seat, capsule)  # let go of at once: the core no longer counts on this thread
             return
         self._threads.append(thread)
 

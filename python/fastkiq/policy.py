@@ -11,7 +11,7 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import events
-from fastkiq._core import splice
+from fastkiq._core import mended, splice
 from fastkiq.backtrace import compressed, users_part
 from fastkiq.errors import DISCARD, KILL, Control, Discard, Kill, Retry, Shutdown, Snooze, UnknownWorker, Verdict
 from fastkiq.job import Job
@@ -24,9 +24,9 @@ from fastkiq.retry import (
     epoch_seconds,
     jitter_bound,
     repairs,
+    taken_out,
     terms,
     unknown_delay,
-    waiting_fields,
 )
 from fastkiq.times import stamp
 
@@ -120,8 +120,9 @@ class RetryPolicy:
         first = epoch_seconds(payload.get("failed_at"))
         delay = unknown_delay(0.0 if first is None else now - first) + self._jitter(10)
         message = unknown(printable(unit.class_name, 200))
-        stamped = stamp(now, self._config.compat)
-        fields = {**repairs(payload, unit.queue), **waiting_fields(payload, stamped)}
+        fields = repairs(payload, unit.queue)
+        if first is None:
+            fields["failed_at"] = stamp(now, self._config.compat)
         fields |= {"error_class": "fastkiq.UnknownWorker", "error_message": message}
         if unit.retry(delay, fields, failed=False) and self._tell_unknown(unit.class_name, now):
             logger.warning("%s; looked at again in %s", message, _span(delay), extra=_about(unit))
@@ -199,8 +200,10 @@ class _Failure:
     def _fields(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         now = stamp(self.now, self._config.compat)
         count = self.terms.count
-        fields = repairs(payload, self.terms.retry_queue or self.unit.queue)
-        self._removed = [f"{key}: removed" for key, value in fields.items() if value is None and key != "retry_count"]
+        queue = self.terms.retry_queue or self.unit.queue
+        fields = repairs(payload, queue)
+        removed = [*taken_out(payload, self.unit.raw, queue), *(key for key, value in fields.items() if value is None)]
+        self._removed = [f"{key}: removed" for key in dict.fromkeys(removed) if key != "retry_count"]
         fields["error_message"] = message_of(self.error)
         fields["error_class"] = class_name(self.error)
         if not self.terms.failed_before or epoch_seconds(payload.get("failed_at")) is None:
@@ -216,7 +219,7 @@ class _Failure:
 
     def job(self) -> Job:
         """As it is stored from now on, but for `attempt`: hooks and handlers hear of the run that has failed."""
-        raw = splice(self.unit.raw, self.fields)
+        raw = mended(splice(self.unit.raw, self.fields), self.unit.queue, "retry", self._config.compat)
         stored = Job.from_bytes(raw, queue=self.unit.queue, recovered=self.unit.recovered)
         return replace(stored, attempt=self.terms.count + 1)
 

@@ -39,6 +39,8 @@ class Processor(Thread):
     ) -> None:
         # A daemon: the launcher waits for it as long as the stop allows, and the interpreter must not wait longer.
         super().__init__(name=name, daemon=True)
+        self.seat = name
+        """What the core calls it; a job may have given the thread another name."""
         self._server = server
         self._capsule = capsule
         self._policy = policy
@@ -48,7 +50,7 @@ class Processor(Thread):
 
     def run(self) -> None:
         """The thread's body."""
-        take = self._server.processor(self.name, self._capsule).next
+        take = self._server.processor(self.seat, self._capsule).next
         perform = self._perform_verbosely if self._verbose else self._perform
         while True:
             try:

@@ -1,13 +1,12 @@
 """When a failed job runs again: the terms its payload sets, range-checked, and the delays."""
 
-import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
-from fastkiq import active_job
+from fastkiq import _core, active_job
 from fastkiq.options import is_queue
 
 T = TypeVar("T")
@@ -120,12 +119,11 @@ def epoch_seconds(value: object) -> float | None:
 
 
 def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
-    """The fields that must change so that no reader of the sets, the Web UI of Sidekiq among them, trips.
+    """The fields that must change beside what the core mends of each entry that it writes (`_core.mended`).
 
-    Its pages need the queue, times that are numbers, a list as `tags`, an `error_backtrace` that unpacks; a job without
-    a jid cannot be addressed, and one without `retry` would be given another by Ruby's scheduler. A wrapper of Active
-    Job's must hold what is unwrapped. "Retry All" loses what Sidekiq's client refuses to push: an `at` or a `retry_for`
-    that is no number, and infinity, which Ruby reads and cannot write.
+    An entry is pushed again to `queue`; a job without a jid cannot be addressed, and one without `retry` would be given
+    another by Ruby's scheduler. Pages of Sidekiq's show texts as errors and unpack the backtrace, and what a wrapper of
+    Active Job's holds.
     """
     fields: dict[str, Any] = {}
     if payload.get("queue") != queue:
@@ -134,36 +132,21 @@ def repairs(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:
         fields["jid"] = secrets.token_hex(12)
     if "retry" not in payload:
         fields["retry"] = True
-    for key in ("created_at", "enqueued_at", "failed_at", "retried_at", "discarded_at"):
-        if key in payload and epoch_seconds(payload[key]) is None:
-            fields[key] = None
-    if "tags" in payload and not _texts(payload["tags"]):
-        fields["tags"] = [payload["tags"]] if isinstance(payload["tags"], str) else None
-    if "cattr" in payload and not isinstance(payload["cattr"], (dict, list)):
-        fields["cattr"] = None
     for key in ("error_message", "error_class"):
         if key in payload and not isinstance(payload[key], str):
             fields[key] = None
     if "error_backtrace" in payload and not _unpacks(payload["error_backtrace"]):
         fields["error_backtrace"] = None
-    if "retry_count" in payload and _stored_count(payload["retry_count"]) is None:
-        fields["retry_count"] = None
-    if "at" in payload and epoch_seconds(payload["at"]) is None:
-        fields["at"] = None
-    if payload.get("retry_for") and _seconds(payload["retry_for"]) is None:
-        fields["retry_for"] = None
-    fields |= {key: None for key, value in payload.items() if isinstance(value, float) and math.isinf(value)}
     return fields | active_job.repair(payload)
 
 
-def waiting_fields(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """For an entry of the retry set that costs no attempt: the time that its page shows, where the payload has none.
-
-    That is `failed_at` before and at a first failure, `retried_at` from the second on.
-    """
-    shown = "retried_at" if (_count(payload.get("retry_count")) or 0) > 0 else "failed_at"
-    needed = {"failed_at", shown}
-    return {key: now for key in sorted(needed) if epoch_seconds(payload.get(key)) is None}
+def taken_out(payload: Mapping[str, Any], raw: bytes, queue: str) -> list[str]:
+    """The fields of a payload, `raw` as it is stored, that the core takes out where it writes the job."""
+    mended = _core.mended(raw, queue, "dead")
+    if mended is raw:
+        return []
+    kept = _core.decode(mended)
+    return [key for key in payload if key not in kept]
 
 
 def _short(value: object) -> str:
@@ -206,7 +189,3 @@ def _unpacks(value: Any) -> bool:
     from fastkiq.backtrace import read
 
     return isinstance(value, str) and read(value).flaw is None
-
-
-def _texts(value: Any) -> bool:
-    return type(value) is list and all(type(item) is str for item in value)

@@ -1,8 +1,9 @@
 """What a setting is: a typed attribute of `Config` whose values are checked wherever they come from."""
 
+import re
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from fastkiq.errors import ConfigError
 from fastkiq.options import is_queue
@@ -143,6 +144,20 @@ def _queue(value: Any) -> tuple[str, int]:
     if type(weight) is not int or not 0 <= weight <= MAX_WEIGHT:
         raise ValueError(f"must give each queue a weight from 0 to {MAX_WEIGHT}")
     return name, weight
+
+
+def address(value: Any) -> str:
+    """A port, or a host and a port, as `HOST:PORT`: on loopback when no host is given."""
+    text = str(value) if type(value) is int and 0 <= value <= 65_535 else value if isinstance(value, str) else ""
+    host, _, port = text.rpartition(":") if ":" in text else ("127.0.0.1", "", text)
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
+    if not is_port or not _HOST.fullmatch(host):
+        raise ValueError("must be a port, HOST:PORT, or [IPv6]:PORT")
+    return f"{host}:{int(port)}"
+
+
+# What is no address or name after all shows when it is bound.
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def redis_url(value: Any) -> str:

@@ -115,7 +115,6 @@ def test_terms_of_any_payload(payload: dict[str, Any], options: dict[str, Any], 
     repaired = {key: value for key, value in {**payload, **fields}.items() if value is not None}
     again = retry.repairs(repaired, "default")
     assert again == {} or set(again) <= set(payload), "what is repaired is sound"
-    retry.waiting_fields(payload, int(now * 1000))
 
 
 @fuzz("times", scalars | values | st.datetimes() | st.timedeltas() | st.datetimes(timezones=st.timezones()) | numbers)

@@ -57,11 +57,15 @@ def test_it_says_where_it_is_serves_and_stops(start: Start, number: signal.Signa
 
 
 def test_a_password_from_the_environment(start: Start) -> None:
-    base = address(start("--host", "0.0.0.0", "--username", "ops", FASTKIQ_WEB_PASSWORD="secret"))
+    child = start("--host", "0.0.0.0", "--username", "ops", FASTKIQ_WEB_PASSWORD="secret")
+    base = address(child)
     assert ask(base + "/").status == 401
     header = {"Authorization": "Basic " + b64encode(b"ops:secret").decode()}
     assert ask(base + "/", headers=header).status == 200
     assert ask(base + "/", headers={**header, "Host": "jobs.example.org"}).status == 403
+    assert ask(base + "/", headers={"Authorization": "Basic " + b64encode(b"ops:hunter2").decode()}).status == 401
+    child.wait_for("WARNING: wrong user name, password or token from 127.0.0.1")
+    assert "hunter2" not in child.output()
 
 
 def test_a_token_from_a_file(start: Start, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from fastkiq.api.job_set import JobSet
 from fastkiq.api.metrics import ClassMetrics, Metrics, MetricsQuery, Series
 from fastkiq.api.page import Page
 from fastkiq.api.process import Process, ProcessSet
-from fastkiq.api.queue import Queue, QueueState, queues
+from fastkiq.api.queue import Queue, QueueState, memories, queues
 from fastkiq.api.search import Found, search
 from fastkiq.api.sets import DeadSet, RetrySet, ScheduledSet
 from fastkiq.api.stats import Day, Server, Stats, Summary
@@ -61,6 +61,7 @@ __all__ = [
     "ask_for_stacks",
     "connect",
     "error_text",
+    "memories",
     "queues",
     "run_again",
     "search",

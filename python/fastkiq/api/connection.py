@@ -47,6 +47,8 @@ _KINDS: Final[list[tuple[type[Exception], str, type[RedisError]]]] = [
     (exceptions.MasterDownError, "", RedisBusyError),
     (exceptions.RedisError, "", RedisReplyError),
 ]
+_MOST_CONNECTIONS: Final = 10_000
+"""A thread has one at a time, so threads are the bound: at its own redis-py raises an error, and does not wait."""
 
 
 def translated(error: Exception) -> RedisError:
@@ -97,11 +99,11 @@ def connect(config: Config | None = None, *, url: str | None = None) -> Redis:
     if config is None:
         config = configuration.default()
         config.load_once()
-    return _client(config.resolved_url(url), config.connect_timeout, config.redis_timeout, config.pool_size)
+    return _client(config.resolved_url(url), config.connect_timeout, config.redis_timeout)
 
 
 @lru_cache(maxsize=16)
-def _client(url: str, connect_timeout: float, timeout: float, most: int) -> Redis:
+def _client(url: str, connect_timeout: float, timeout: float) -> Redis:
     parts = _core.parse_url(url)
     # A command that is sent again after a lost reply may run twice: RESP2, no retries, no health checks between.
     common: dict[str, Any] = {
@@ -113,6 +115,7 @@ def _client(url: str, connect_timeout: float, timeout: float, most: int) -> Redi
         "client_name": "fastkiq-api",
         "encoding_errors": "surrogatepass",
         "protocol": 2,
+        "max_connections": _MOST_CONNECTIONS,
         "retry": Retry(NoBackoff(), 0),
     }
     tls: dict[str, Any] = {}
@@ -126,11 +129,11 @@ def _client(url: str, connect_timeout: float, timeout: float, most: int) -> Redi
             "ssl_ca_certs": parts["ca_certs"],
         }
     if parts["scheme"] == "unix":
-        return Redis(unix_socket_path=parts["path"], max_connections=most, **common)
+        return Redis(unix_socket_path=parts["path"], **common)
     if parts["scheme"] == "sentinel":
         credentials = {"username": parts["sentinel_username"], "password": parts["sentinel_password"]}
         asking = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout, **credentials, **tls}
         sentinels: Any = Sentinel(parts["sentinels"], sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        master: Redis = sentinels.master_for(parts["service"], redis_class=Redis, max_connections=most, **common, **tls)
+        master: Redis = sentinels.master_for(parts["service"], redis_class=Redis, **common, **tls)
         return master
-    return Redis(host=parts["host"], port=parts["port"], max_connections=most, **common, **tls)
+    return Redis(host=parts["host"], port=parts["port"], **common, **tls)

@@ -29,7 +29,7 @@ class Entry:
     """Entries of this very score up to and with this one, in the order and at the time in which it was read."""
     length: int
     """Stored bytes."""
-    set: "JobSet" = field(repr=False)
+    set: "JobSet" = field(repr=False, compare=False)
     is_whole: bool = True
     """False: it is too long to be read with others; only its length and score are known, by which it is acted on."""
 

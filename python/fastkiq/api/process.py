@@ -83,7 +83,8 @@ class ProcessSet:
     def page(self, cursor: str | None = None, limit: int = 100) -> Page[Process]:
         """At most `limit` of them by identity; `cursor` is the `next` of the page before."""
         identities = self._identities()
-        rest = [each for each in identities if each > _identity(cursor)] if cursor else identities
+        after = _identity(cursor) if cursor else b""
+        rest = [each for each in identities if each > after] if cursor else identities
         some = rest[:limit]
         following = some[-1].hex() if len(rest) > limit else None
         return Page(self._read(some), len(identities), len(some), following, list(self.notes))

@@ -56,6 +56,16 @@ def queues(redis: Redis | None = None, *, most: int = 1_000, notes: list[str] | 
     return sorted(found, key=lambda queue: queue.name)
 
 
+def memories(names: Sequence[str], redis: Redis | None = None) -> list[int | None]:
+    """Bytes that each of these queues takes in Redis, about, in one round trip; None where Redis does not say."""
+    redis = redis if redis is not None else connect()
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.memory_usage(f"queue:{name}", samples=5)
+        answers = pipeline.execute(raise_on_error=False)
+    return [None if isinstance(answer, Exception) else int(answer or 0) for answer in answers]
+
+
 def enqueued(redis: Redis, notes: list[str]) -> int:
     """Jobs in all queues."""
     sizes = 0
@@ -205,13 +215,20 @@ class Queue:
             cursor = page.next
         return None
 
-    def delete(self, job: Job) -> bool:
-        """Takes one waiting job out for good, by its stored bytes. False: it was gone, or a process has it."""
-        return int(self.redis.lrem(self.key, -1, job.raw)) == 1  # type: ignore[arg-type]  # redis-py's type forgets bytes
+    @staticmethod
+    def beginning(order: str) -> str:
+        """The cursor of the first page in that order."""
+        return "tail_0" if order == "next" else "head_0"
+
+    def delete(self, job: Job, *, order: str = "next") -> bool:
+        """Takes one waiting job out for good, by its stored bytes, looked for in that order. False: it was gone, or a
+        process has it."""
+        where = -1 if order == "next" else 1
+        return int(self.redis.lrem(self.key, where, job.raw)) == 1  # type: ignore[arg-type]  # the type forgets bytes
 
 
 def _age(job: bytes | None, now: float) -> float:
-    enqueued_at = None if job is None else epoch_seconds(Job.from_bytes(job).payload.get("enqueued_at"))
+    enqueued_at = None if job is None else epoch_seconds(Job.decoded(job).get("enqueued_at"))
     return 0.0 if enqueued_at is None else max(0.0, now - enqueued_at)
 
 

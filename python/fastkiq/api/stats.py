@@ -50,8 +50,10 @@ class Server:
     """Redis, or Valkey, itself."""
 
     name: str
-    """`redis` or `valkey`."""
+    """`redis`, `valkey` or `dragonfly`."""
     version: str
+    redis_version: str
+    """The version of Redis that it passes for."""
     uptime: int
     """Seconds."""
     uptime_days: int
@@ -100,9 +102,11 @@ class Stats:
     def server(self) -> Server:
         """Facts about Redis."""
         info = {key: value for key, value in self.redis.info().items() if isinstance(value, (str, int, float))}
+        name = next((each for each in ("dragonfly", "valkey") if f"{each}_version" in info), "redis")
         return Server(
-            name="valkey" if "valkey_version" in info else str(info.get("server_name", "redis")),
-            version=str(info.get("valkey_version") or info.get("redis_version", "?")),
+            name=name,
+            version=str(info.get(f"{name}_version", "?")).removeprefix("df-"),
+            redis_version=str(info.get("redis_version", "?")),
             uptime=number(info.get("uptime_in_seconds")),
             uptime_days=number(info.get("uptime_in_days")),
             clients=number(info.get("connected_clients")),

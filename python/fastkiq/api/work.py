@@ -30,6 +30,8 @@ class Work:
     job: Job
     run_at: float | None
     """Epoch seconds, whole ones: when it began."""
+    is_fastkiq: bool = False
+    """Whether its process can be asked for `stacks`."""
 
     @property
     def elapsed(self) -> float | None:
@@ -79,12 +81,13 @@ class WorkSet:
         notes: list[str] = list(several.notes)
         following = several.next
         busy = [process for process in several.items if process.busy]
-        for at in range(0, len(busy), 10):
-            some = busy[at : at + 10]
+        at = 0
+        while at < len(busy) and len(items) < limit:
+            some = _filling(busy[at:], limit - len(items))
             items += self.of(some, notes)
-            if len(items) >= limit and at + 10 < len(busy):
-                following = some[-1].identity.encode("utf-8", "surrogatepass").hex()
-                break
+            at += len(some)
+        if at < len(busy):
+            following = busy[at - 1].identity.encode("utf-8", "surrogatepass").hex()
         return Page(items, processes.totals()[1], len(several.items), following, notes)
 
     def of(self, processes: Sequence[Process], notes: list[str] | None = None) -> list[Work]:
@@ -94,9 +97,7 @@ class WorkSet:
             return found
         keys = [f"{process.identity}:work" for process in processes]
         for process, flat in zip(processes, run(self.redis, "work", keys, [LONGEST // 4, ANSWER]), strict=True):
-            several = [
-                _work(process.identity, text(tid), entry) for tid, entry in zip(flat[::2], flat[1::2], strict=True)
-            ]
+            several = [_work(process, text(tid), entry) for tid, entry in zip(flat[::2], flat[1::2], strict=True)]
             found += sorted(several, key=lambda work: work.run_at or 0.0)
             if notes is not None and len(several) < process.busy - 1:
                 notes.append(f"of {process.identity:.100} {len(several):,} of {process.busy:,} running jobs are shown")
@@ -118,12 +119,16 @@ def ask_for_stacks(redis: Redis, process: Process) -> None:
         signal(redis, [process.identity], "STACKS")
 
 
-def stacks(redis: Redis, identity: str) -> Stacks | None:
-    """What the process has told when it was last asked, within the last minute; None while there is no answer."""
-    names_of = redis.hkeys(f"fastkiq:stacks:{identity}")
+def stacks(redis: Redis, identity: str, only: str | None = None) -> Stacks | None:
+    """What the process has told when it was last asked, within the last minute; None while there is no answer.
+
+    `only` reads no more than one part: the stack of the job in that thread, or `threads`, or with `""` just the time.
+    """
+    key = f"fastkiq:stacks:{identity}"
+    names_of = redis.hkeys(key) if only is None else [b"at", only.encode("utf-8", "replace")]
     if not names_of:
         return None
-    values = run(redis, "fields", [f"fastkiq:stacks:{identity}"], [LONGEST, *names_of[:10_000]])
+    values = run(redis, "fields", [key], [LONGEST, *names_of[:10_000]])
     told = {text(name): value for name, value in zip(names_of, values, strict=False) if value is not None}
     at = real(told.pop("at", None))
     threads = text(told.pop("threads", b""))
@@ -131,11 +136,27 @@ def stacks(redis: Redis, identity: str) -> Stacks | None:
     return None if at is None else Stacks(at, of_jobs, threads)
 
 
-def _work(process: str, thread: str, entry: bytes | None) -> Work:
+def _filling(processes: Sequence[Process], limit: int) -> list[Process]:
+    """As many of them as it takes for so many jobs, by what they count themselves; at most ten."""
+    some, jobs = [], 0
+    for process in processes[:10]:
+        some.append(process)
+        jobs += process.busy
+        if jobs >= limit:
+            break
+    return some
+
+
+def _work(process: Process, thread: str, entry: bytes | None) -> Work:
     told = record(entry)
     payload = told.get("payload")
     raw = payload.encode("utf-8", "replace") if isinstance(payload, str) else b""
     queue = told.get("queue")
     return Work(
-        process, thread, queue if isinstance(queue, str) else "", Job.from_bytes(raw), moment(told.get("run_at"))
+        process=process.identity,
+        thread=thread,
+        queue=queue if isinstance(queue, str) else "",
+        job=Job.from_bytes(raw),
+        run_at=moment(told.get("run_at")),
+        is_fastkiq=process.is_fastkiq,
     )

@@ -82,6 +82,9 @@ def _is_number(word: str) -> bool:
     help="reliable (default), or basic: plain pops, as Sidekiq.",
 )
 @click.option(
+    "--health", metavar="[HOST:]PORT", help="Serve /live, /ready and /metrics for supervisors, on loopback if no HOST."
+)
+@click.option(
     "--drain", type=float, metavar="[=SECONDS]", help="Exit when nothing is left that falls due within SECONDS."
 )
 @redis_options
@@ -101,6 +104,7 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
         log_level=("-v", "debug" if verbose else None),
         log_format=("--log-format", given["log_format"]),
         fetch=("--fetch", given["fetch"]),
+        health=("--health", given["health"]),
         require=("MODULE", list(targets) or None),
     )
     if not config.require:

@@ -1,6 +1,7 @@
 """`fastkiq web`: the web UI by itself."""
 
 import importlib.util
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import click
 from fastkiq.cli.completion import files
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.errors import ConfigError
+from fastkiq.logging import setup
 from fastkiq.printable import printable
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def web(
     if missing:
         raise click.ClickException(f"the web UI needs {', '.join(missing)}: pip install 'fastkiq[web]'")
     from fastkiq.web.application import build, checked_prefix, checked_secret
+    from fastkiq.web.audit import LOGGER as AUDIT
     from fastkiq.web.security.hosts import HostList
     from fastkiq.web.site import Site
 
@@ -94,6 +97,8 @@ def web(
         )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+    setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
+    AUDIT.setLevel(logging.INFO)  # whatever else is not worth a line
     with _listener(host, port) as listener:
         _serve(build(site), listener, f"{_shown(host, listener)}{site.prefix}/", config.safe_url())
 
@@ -135,10 +140,14 @@ def _listener(host: str, port: int) -> socket.socket:
     where = f"{printable(host, 100)} port {port}"
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server((address[0], address[1]), family=family, backlog=256)
+        listener = socket.create_server((address[0], address[1]), family=family, backlog=256)
     except OSError as error:
         hint = "; is it running already? --port takes another one" if "in use" in str(error) else ""
         raise click.ClickException(f"cannot listen at {where}: {error.strerror or error}{hint}") from None
+    # asyncio does so itself, but not for sockets it was given; without it the second half of each answer waits 40 ms
+    # for the acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _shown(host: str, listener: socket.socket) -> str:
@@ -158,6 +167,7 @@ def _serve(application: Any, listener: socket.socket, url: str, redis_url: str) 
 
     options = uvicorn.Config(
         application,
+        log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # a client could say that it is another

@@ -1,6 +1,6 @@
 """The filter of a listing: read from a query or a form, and matched against what is shown alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -54,6 +54,11 @@ def from_query(request: Request) -> Filter:
 def from_form() -> Filter:
     """The filter that the posted form gives. Raises BadRequest."""
     return _made(lambda name: query.field(name).strip())
+
+
+def of(given: Mapping[str, str]) -> Filter:
+    """The filter of these parameters."""
+    return _made(lambda name: given.get(name, ""))
 
 
 def parameters(wanted: Filter) -> dict[str, str]:

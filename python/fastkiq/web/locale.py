@@ -1,8 +1,9 @@
-"""Languages: the English texts of code and templates are the keys, `locales/*.json` has what they are elsewhere.
+"""Languages: the English texts of code and templates are the keys, `locales/CODE/*.json` have what they are elsewhere.
 
 A catalog is one object, text -> text; a text with a plural has a list: one form a number (see `_PLURALS`). Names in
-`%(name)s` stay as they are. Keys with an `@` are about the language itself: @name, @group and @decimal (of numbers),
-@plural (a rule), @dir. A new language is a new file: nothing else names them.
+`%(name)s` stay as they are. `base.json` has what is on every page, and keys with an `@` about the language itself:
+@name, @group and @decimal (of numbers), @plural (a rule), @dir. The texts of a page may be in a file of its own. A new
+language is a new folder: nothing else names them.
 """
 
 import json
@@ -62,10 +63,13 @@ class Locale:
 def locales() -> dict[str, Locale]:
     """Every language there is, by code, English first."""
     found = {DEFAULT: Locale(DEFAULT, _ENGLISH)}
-    for file in sorted((files("fastkiq.web") / "locales").iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".json"):
-            code = file.name.removesuffix(".json")
-            found[code] = Locale(code, json.loads(file.read_text(encoding="utf-8")))
+    folders = (each for each in (files("fastkiq.web") / "locales").iterdir() if each.is_dir())
+    for folder in sorted(folders, key=lambda each: each.name):
+        texts: dict[str, Any] = {}
+        for file in folder.iterdir():
+            if file.name.endswith(".json"):
+                texts |= json.loads(file.read_text(encoding="utf-8"))
+        found[folder.name] = Locale(folder.name, texts)
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastkiq.api import QueueState
+from fastkiq.printable import printable
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.sampler import Sample, sizes
 from fastkiq.web.view import current
@@ -14,6 +15,8 @@ class Row:
     """One queue."""
 
     state: QueueState
+    name: str
+    """As it is shown."""
     url: str
     """Of its page; empty when no path can name it."""
     spark: list[float]
@@ -21,6 +24,11 @@ class Row:
     spark_label: str
     memory: int | None = None
     """Bytes, about."""
+
+    @property
+    def question(self) -> str:
+        """Asked before it is cleared."""
+        return _("Delete all jobs that wait in the queue %(name)s?", name=self.name)
 
 
 def rows(states: Sequence[QueueState], samples: list[Sample], memory: Sequence[int | None] = ()) -> list[Row]:
@@ -41,4 +49,4 @@ def _row(state: QueueState, samples: list[Sample], memory: int | None) -> Row:
             most=number(round(max(spark))),
             now=number(state.size),
         )
-    return Row(state, url, spark, label, memory)
+    return Row(state, printable(state.name, 200), url, spark, label, memory)

@@ -4,10 +4,15 @@ Fed by the requests that read them anyway: while nobody looks, nothing is read a
 """
 
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from sys import intern
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from fastkiq.api import QueueState, Summary
 
 STEP: Final = 5.0
 """Seconds from one sample to the next."""
@@ -24,7 +29,13 @@ class Sample(NamedTuple):
     processed: int
     failed: int
     sizes: Mapping[str, int]
-    """Queue -> jobs."""
+    """Queue -> jobs, of those that have some."""
+
+    @classmethod
+    def of(cls, summary: "Summary", queues: "Sequence[QueueState]") -> "Sample":
+        """What has just been read. Of 1,000 full queues it takes 64 KiB."""
+        sizes = {intern(queue.name): queue.size for queue in queues if queue.size}
+        return cls(time.time(), summary.processed, summary.failed, sizes)
 
 
 class Rate(NamedTuple):

@@ -3,14 +3,23 @@
 from starlette.routing import BaseRoute
 
 from fastkiq.web.pages import (
+    api_acting,
+    api_reading,
+    busy,
     dashboard,
     groups,
     job_sets,
     jobs,
+    metrics,
     preferences,
+    processes,
+    queue,
+    queues,
     running,
     search,
+    signals,
     static,
+    stats,
     sweeps,
     waiting,
 )
@@ -20,6 +29,11 @@ def routes() -> list[BaseRoute]:
     """All of them; the first that fits answers."""
     return [
         *dashboard.routes,
+        *queues.routes,
+        *queue.routes,
+        *stats.routes,
+        *api_reading.routes,
+        *api_acting.routes,
         *job_sets.routes,
         *groups.routes,
         *sweeps.routes,
@@ -27,6 +41,10 @@ def routes() -> list[BaseRoute]:
         *waiting.routes,
         *running.routes,
         *search.routes,
+        *busy.routes,
+        *signals.routes,
+        *processes.routes,
+        *metrics.routes,
         *preferences.routes,
         *static.routes,
     ]

@@ -1,6 +1,5 @@
 """Where everything starts: what runs, what ran, which queues are full, how Redis is."""
 
-import time
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -32,16 +31,15 @@ def dashboard(request: Request) -> Response:
     figures = read_figures(redis)
     notes = list(figures.summary.notes)
     states = api.queues(redis, notes=notes)
-    now = time.time()
-    sizes = {state.name: state.size for state in states}
-    view.site.sampler.add(Sample(now, figures.summary.processed, figures.summary.failed, sizes))
+    latest = Sample.of(figures.summary, states)
+    view.site.sampler.add(latest)
     samples = view.site.sampler.samples()
     fullest = sorted(states, key=lambda state: (-state.size, -(state.latency or 0), state.name))
     spans = history.spans(api.Stats(redis).history(days))
     return render(
         "dashboard.html",
         figures=figures,
-        rates=_chart(rates(samples), now, figures.summary),
+        rates=_chart(rates(samples), latest),
         since=samples[0].at,
         days=days,
         periods=[(view.here(days=each), label, each == days) for each, label in _periods()],
@@ -66,20 +64,18 @@ def _periods() -> list[tuple[int, str]]:
     ]
 
 
-def _chart(found: list[Rate], now: float, summary: api.Summary) -> dict[str, Any]:
-    """For chart.js, and in `now` what rates.js goes on from."""
+def _chart(found: list[Rate], latest: Sample) -> dict[str, Any]:
+    """For chart.js, and in `now` what rates.js goes on from. With nothing to draw yet, an empty minute."""
+    points: list[tuple[float, float | None, float | None]]
+    points = [(rate.at, round(rate.processed, 2), round(rate.failed, 2)) for rate in found]
+    x, processed, failed = zip(*(points or [(latest.at - 60, None, None), (latest.at, None, None)]), strict=True)
     return {
-        "x": [round(rate.at, 3) for rate in found],
+        "x": [round(at, 3) for at in x],
         "series": [
-            {
-                "label": _("Processed"),
-                "values": [round(rate.processed, 2) for rate in found],
-                "color": "green",
-                "kind": "area",
-            },
-            {"label": _("Failed"), "values": [round(rate.failed, 2) for rate in found], "color": "red", "kind": "line"},
+            {"label": _("Processed"), "values": processed, "color": "green", "kind": "area"},
+            {"label": _("Failed"), "values": failed, "color": "red", "kind": "line"},
         ],
-        "now": {"at": round(now, 3), "values": [summary.processed, summary.failed]},
+        "now": {"at": round(latest.at, 3), "values": [latest.processed, latest.failed]},
     }
 
 

@@ -1,6 +1,7 @@
 // Charts by uPlot, in the colours of the page. <figure data-chart="ID"> has a .chart-canvas, and ID is a
-// <script type="application/json"> with {x: [epoch seconds], series: [{label, values, color, kind}], marks: [{x, label}]},
-// or data-url says where to fetch that. Kinds: line, area, bar. Drawn anew when live data, theme or width change.
+// <script type="application/json"> with {x: [epoch seconds], series: [{label, values, color, kind, dash}], marks: [{x,
+// label}]}, or data-url says where to fetch that. Kinds: line, area, bar; dash: lengths of line and gap in turn. Marks are
+// vertical lines, labelled where there is room. Drawn anew when live data, theme or width change.
 import { language } from "./texts.js";
 
 const uPlot = window.uPlot;
@@ -61,7 +62,7 @@ class Chart {
         padding: [8, 28, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-        scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
+        scales: { x: { range: (_, least, most) => this.span(least, most) }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
         axes: [
           { ...axis, size: 34, space: 96, values: times },
           { ...axis, size: 56, values: (_, ticks) => ticks.map((each) => numbers.format(each) + this.unit) },
@@ -74,10 +75,18 @@ class Chart {
     );
     this.plot.over.addEventListener("mouseleave", () => (this.tip.hidden = true));
     this.legend.replaceChildren(
-      ...this.data.series.map((each) =>
-        Object.assign(document.createElement("span"), { textContent: each.label, className: `swatch-${each.color ?? "blue"}` }),
-      ),
+      ...this.data.series.map((each) => {
+        const label = Object.assign(document.createElement("span"), { textContent: each.label, className: `swatch-${each.color ?? "blue"}` });
+        if (each.dash) label.prepend(sample(each.dash));
+        return label;
+      }),
     );
+  }
+
+  span(least, most) {
+    const bars = this.data.series.some(({ kind }) => kind === "bar");
+    const half = (most - least) / Math.max(1, this.data.x.length - 1) / 2 || 43_200;
+    return bars ? [least - half, most + half] : [least, most];
   }
 
   point(plot) {
@@ -99,7 +108,10 @@ class Chart {
   }
 
   mark(plot, colour) {
-    for (const { x } of this.data.marks ?? []) {
+    let free = 0; // where the last label ends
+    const right = plot.bbox.left + plot.bbox.width;
+    const pixel = devicePixelRatio;
+    for (const { x, label } of this.data.marks ?? []) {
       const at = Math.round(plot.valToPos(x, "x", true));
       if (at < plot.bbox.left || at > plot.bbox.left + plot.bbox.width) continue;
       plot.ctx.save();
@@ -109,6 +121,17 @@ class Chart {
       plot.ctx.moveTo(at, plot.bbox.top);
       plot.ctx.lineTo(at, plot.bbox.top + plot.bbox.height);
       plot.ctx.stroke();
+      const shown = label.length > 24 ? label.slice(0, 23) + "…" : label;
+      plot.ctx.font = `${11 * pixel}px ${getComputedStyle(this.figure).fontFamily}`;
+      plot.ctx.fillStyle = colour;
+      plot.ctx.textAlign = "left";
+      plot.ctx.textBaseline = "top";
+      const width = plot.ctx.measureText(shown).width;
+      const left = at + 4 * pixel + width > right ? at - width - 4 * pixel : at + 4 * pixel;
+      if (left > free) {
+        plot.ctx.fillText(shown, left, plot.bbox.top + 2 * pixel);
+        free = left + width + 4 * pixel;
+      }
       plot.ctx.restore();
     }
   }
@@ -126,8 +149,19 @@ function line(text) {
   return Object.assign(document.createElement("div"), { textContent: text });
 }
 
-function series({ label, kind }, colour) {
-  const common = { label, stroke: colour, width: 2, points: { show: false } };
+// A piece of a dashed line, for the legend.
+function sample(dash) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const part = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  for (const [name, value] of Object.entries({ class: "dash", viewBox: "0 0 28 4", width: 28, height: 4, "aria-hidden": "true" })) svg.setAttribute(name, value);
+  part.setAttribute("d", "M0 2h28");
+  part.setAttribute("stroke-dasharray", dash.join(" "));
+  svg.append(part);
+  return svg;
+}
+
+function series({ label, kind, dash }, colour) {
+  const common = { label, stroke: colour, width: 2, dash, points: { show: false } };
   if (kind === "bar") return { ...common, fill: colour, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }) };
   return kind === "area" ? { ...common, fill: `color-mix(in srgb, ${colour} 16%, transparent)` } : common;
 }

@@ -95,6 +95,7 @@ export function startLive() {
 function update(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   showTimes(fresh);
+  for (const element of fresh.querySelectorAll("[data-js]")) element.hidden = false;
   const selection = document.getSelection();
   for (const element of document.querySelectorAll("[data-live][id]")) {
     const wanted = fresh.getElementById(element.id);

@@ -1,6 +1,12 @@
 // Makes one element like another of a fresh page, touching only what differs: focus, text selections, ticks, what is
 // typed and what is folded out stay. Children are matched by id or data-key, else by their place.
-const OURS = new Set(["open", "checked", "value", "hidden", "title", "disabled"]); // what the user or a script has set
+// What the user has set, or a script for the user.
+const OURS = {
+  open: () => true,
+  checked: () => true,
+  value: (element) => element.type !== "hidden" && element.nodeName !== "OPTION" && element.nodeName !== "BUTTON",
+  disabled: (element) => "needsSelection" in element.dataset,
+};
 
 function key(node) {
   return node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null;
@@ -22,11 +28,10 @@ export function morph(from, to) {
 
 function attributes(from, to) {
   for (const { name, value } of to.attributes) {
-    const kept = OURS.has(name) && (name !== "value" || from.type !== "hidden");
-    if (!kept && from.getAttribute(name) !== value) from.setAttribute(name, value);
+    if (!OURS[name]?.(from) && from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
   for (const { name } of [...from.attributes]) {
-    if (!OURS.has(name) && !to.hasAttribute(name)) from.removeAttribute(name);
+    if (!OURS[name]?.(from) && !to.hasAttribute(name)) from.removeAttribute(name);
   }
 }
 
