@@ -176,7 +176,7 @@ class _Batch:
         if action == "delete":
             self._words += [job.raw, b"", 0, ""]
         elif action == "kill":
-            self._words += [job.raw, buried(job), 2, ""]
+            self._words += [job.raw, buried(job, self._jobs.config.compat), 2, ""]
         else:
             queue, raw = requeued(job, now, self._jobs.config.compat, uncounted=action == "retry")
             index = self._queues.setdefault(queue, len(self._queues) + 4)

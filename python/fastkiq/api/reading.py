@@ -9,7 +9,7 @@ from fastkiq.api.scripts import run
 from fastkiq.api.values import ANSWER, LONGEST, text
 from fastkiq.errors import ArgumentError
 
-LOOK: Final = 2_000
+LOOK: Final = 1_500
 """Entries that one script looks at for a filter."""
 _LOOK_BYTES: Final = 4_194_304
 """Bytes that it looks at, past the first entry: with this and `LOOK` Redis is busy for up to 5 ms."""

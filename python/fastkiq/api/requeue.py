@@ -28,12 +28,11 @@ def requeued(job: Job, now: float, compat: str | None, *, uncounted: bool) -> tu
     if uncounted and type(payload.get("retry_count")) is int:
         fields["retry_count"] = payload["retry_count"] - 1
     fields["enqueued_at"] = stamp(now, compat)
-    return queue, _core.splice(job.raw, fields)
+    return queue, _core.splice(_core.mended(job.raw, queue, "queue", compat), fields)
 
 
-def buried(job: Job) -> bytes:
+def buried(job: Job, compat: str | None) -> bytes:
     """The stored bytes for the dead jobs: the same, unless readers of that set would trip over them."""
-    if not job.payload:
-        return job.raw
-    fields = repairs(job.payload, job.queue or _NO_QUEUE)
-    return _core.splice(job.raw, fields) if fields else job.raw
+    raw = _core.mended(job.raw, job.queue or _NO_QUEUE, "dead", compat)
+    fields = repairs(job.payload, job.queue or _NO_QUEUE) if job.payload else {}
+    return _core.splice(raw, fields) if fields else raw
