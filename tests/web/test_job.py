@@ -269,3 +269,21 @@ def test_a_waiting_job_deep_in_a_long_queue_is_looked_for_in_parts(
     assert "Waits for a process" in answer.text
     assert "Waits for a process" in ask(f"{base}/queues/mail/{JID}?near=head_9000").text
     assert ask(f"{base}/queues/mail/{JID}?near=nonsense").status == 400
+
+
+def test_where_a_waiting_job_was_seen_is_known_to_all_that_its_page_does(
+    web: Web, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(redis, payload())
+    redis.lpush("queue:mail", *(b'{"class":"A","args":[],"jid":"%024d"}' % at for at in range(3_000)))
+    base, path = web(), f"/queues/mail/{JID}"
+    text = ask(f"{base}{path}?near=head_2900").text
+    assert text.count('name="near" value="head_2900"') == 2
+    link = re.search(r'href="([^"]+)" download', text)
+    assert link is not None
+    monkeypatch.setattr(waiting, "_PATIENCE", 0.0)  # of a look from the start
+    assert json.loads(ask(base + link[1]).body)["jid"] == JID
+    assert ask(f"{base}{path}/raw").status == 404
+    flash(post(f"{base}{path}/again", {"near": "head_2900"}))
+    assert newest(redis)["args"] == payload()["args"]
+    assert "Delete this job?" in post(base + path, {"near": "head_2900", "delete": "1"}).text

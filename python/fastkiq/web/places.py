@@ -1,6 +1,6 @@
 """Where a job is, as its page shows it: in one of the sets, in a queue, in a process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastkiq.api import Entry, Work
@@ -28,7 +28,9 @@ class Place:
     """Name, label, question."""
     reschedule: str = ""
     """Where another time is posted to; empty: it has none."""
-    facts: Sequence[tuple[str, str]] = field(default=())
+    facts: Sequence[tuple[str, str]] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What its forms and links carry, so that it is found again at once."""
 
 
 def in_set(pages: SetPages, entry: Entry) -> Place:
@@ -45,14 +47,15 @@ def in_set(pages: SetPages, entry: Entry) -> Place:
     return Place(pages.title, here.url(pages.path), url, moments, buttons, reschedule)
 
 
-def in_queue(job: Job) -> Place:
-    """Waiting."""
+def in_queue(job: Job, near: str = "") -> Place:
+    """Waiting; `near` is the cursor behind which it was seen."""
     here = current()
     name = cut(job.queue, 200)
     url = here.url("/queues", job.queue, job.jid)
     moments = [Moment(_("Waits for a process"), None, kind="next", note=which(job, 1))]
     buttons = [("delete", _("Delete"), question("delete", 1))]
-    return Place(_("Queue %(name)s", name=name), here.url("/queues", job.queue), url, moments, buttons)
+    fields = {"near": near} if near else {}
+    return Place(_("Queue %(name)s", name=name), here.url("/queues", job.queue), url, moments, buttons, fields=fields)
 
 
 def in_process(work: Work) -> Place:

@@ -22,6 +22,8 @@ from fastkiq.web.words import question
 
 _LOOK: Final = 1_000_000
 _SECONDS: Final = 0.04
+_PATIENCE: Final = 5.0
+"""Seconds of looking before something is done to a job: a million jobs take about one."""
 _NEAR: Final = 1_000
 """Jobs looked at from where the listing said it was."""
 
@@ -30,14 +32,14 @@ def waiting(request: Request) -> Response:
     """`near`, a cursor of the queue's listing, says where it was seen; `at`, where the look goes on."""
     name, jid = request.path_params["name"], request.path_params["jid"]
     queue, wanted = Queue(name, current().site.redis), Filter(jid=jid)
-    near, at = bounded_text(request, "near") or None, bounded_text(request, "at") or None
-    if near is not None and at is None:
+    near, at = bounded_text(request, "near"), bounded_text(request, "at") or None
+    if near and at is None:
         page = queue.page(near, 1, wanted, order=_order(near), look=_NEAR, seconds=_SECONDS)
         if page.items:
-            return _shown(request, page.items[0])
+            return _shown(request, page.items[0], near)
     page = queue.page(at, 1, wanted, order=_order(at), look=_LOOK, seconds=_SECONDS)
     if page.items:
-        return _shown(request, page.items[0])
+        return _shown(request, page.items[0], near)
     if page.next is None:
         return gone(_("This job does not wait in this queue any more: it runs, has run, or was deleted."), jid)
     looked = bounded_int(request, "looked", 0, 0, 10**12) + page.looked
@@ -75,27 +77,33 @@ def acted(request: Request) -> Response:
 def again(request: Request) -> Response:
     """Run again."""
     job = _found(request)
-    return _gone(request) if job is None else run_again(request, job, in_queue(job), len(job.raw))
+    return _gone(request) if job is None else run_again(request, job, in_queue(job, _near(request)), len(job.raw))
 
 
-def _shown(request: Request, job: Job) -> Response:
-    return show(request, job, in_queue(job), len(job.raw))
+def _shown(request: Request, job: Job, near: str) -> Response:
+    return show(request, job, in_queue(job, near), len(job.raw))
+
+
+def _near(request: Request) -> str:
+    return field("near") or bounded_text(request, "near")
 
 
 def _found(request: Request) -> Job | None:
     """By the cursor near which it was seen, if the form has it, else by a look of some seconds."""
     queue = Queue(request.path_params["name"], current().site.redis)
     wanted = Filter(jid=request.path_params["jid"])
-    if near := field("near"):
+    if near := _near(request):
         page = queue.page(near, 1, wanted, order=_order(near), look=_NEAR, seconds=_SECONDS)
         if page.items:
             return page.items[0]
-    page = queue.page(None, 1, wanted, look=100_000_000, seconds=5.0)
+    page = queue.page(None, 1, wanted, look=100_000_000, seconds=_PATIENCE)
     return page.items[0] if page.items else None
 
 
 def _gone(request: Request) -> Response:
-    text = _("This job does not wait in this queue any more: it runs, has run, or was deleted.")
+    text = _(
+        "This job was not found in its queue: it runs, has run, was deleted, or the queue is too long to be searched."
+    )
     return gone(text, request.path_params["jid"])
 
 
