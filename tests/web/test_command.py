@@ -1,11 +1,13 @@
 """`fastkiq web`: serves, says where, refuses what would let strangers in, and stops cleanly."""
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_it_says_where_it_is_serves_and_stops(start: Start, number: signal.Signa
     child.signal(number)
     assert child.wait() == 0
     assert len(child.output().splitlines()) == 1, "one line, and no log of requests"
+
+
+def test_answers_on_a_kept_connection_wait_for_no_acknowledgement(start: Start) -> None:
+    host, _, port = address(start()).removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    taken = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        connection.request("GET", "/favicon.ico")
+        assert connection.getresponse().read()
+        taken.append(time.perf_counter() - begun)
+    connection.close()
+    assert min(taken[5:]) < 0.035, "each would take the 40 ms of a delayed acknowledgement"
 
 
 def test_a_password_from_the_environment(start: Start) -> None:
