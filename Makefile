@@ -59,9 +59,12 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 # Arguments may choose tests of one half alone: pytest then ends the other with 5.
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
-# The fault tests wait more than they work: four at a time. FASTKIQ_SEED=N repeats what a run with that number did.
+# Tests that wait more than they work, or measure nothing: several at a time. FASTKIQ_SEED=N repeats a run of the faults.
+SIDE_BY_SIDE = tests/api tests/browser tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
+
 pytest: dev
-	@$(BIN)/python -m pytest --ignore=tests/faults $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 LONG_FAULTS = FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest --timeout 900
