@@ -22,7 +22,7 @@ SHOWN = "\\x1b[2J[red]x[/red]\\r\\n\\u202e\\u2028"
 """HOSTILE as it may be shown."""
 COMMANDS = {
     "retries": [SHOWN, f"{SHOWN}: {SHOWN}"],
-    "retries --groups": ["\\x1b[#J[red]x[/red]"],
+    "retries --groups": ["\N{REPLACEMENT CHARACTER}[#J[red]x[/red]"],
     "scheduled": [SHOWN],
     "dead": [SHOWN],
     "queues": [SHOWN],

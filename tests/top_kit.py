@@ -24,6 +24,8 @@ class Screen:
     def __init__(self, top: Top, pilot: Pilot[None]) -> None:
         self.top = top
         self.pilot = pilot
+        self.patience = 3.0
+        """Seconds that a key waits, at most, for Redis to have answered the one before."""
 
     @property
     def text(self) -> str:
@@ -67,8 +69,11 @@ class Screen:
             event.set_sender(self.top)
             driver.send_message(event)
             await asyncio.sleep(0.01)
-            patience = time.monotonic() + 0.2
-            while self.top._reader.is_busy and time.monotonic() < patience:
+            patience = time.monotonic() + self.patience
+            while time.monotonic() < patience:
+                waiting = (self.top._message_queue, self.top.screen._message_queue)
+                if not self.top._reader.is_busy and all(each.empty() for each in waiting):
+                    break
                 await asyncio.sleep(0.005)
             await asyncio.sleep(0.01)
 

@@ -33,7 +33,7 @@ def test_the_figures_head_every_screen_and_home_charts_them(redis: redis_py.Redi
     async def scenario(screen: Screen) -> None:
         await screen.sees("1,234,567", "77 processed, 0 failed", "waits ", "here:6379")
         for tab in TABS:
-            assert screen.top.tab == tab
+            await screen.until(lambda tab=tab: screen.top.tab == tab)
             await screen.sees(tab)
             assert screen.lines[1].split() == [
                 *("Processed", "Failed", "Busy", "Enqueued", "Retries", "Scheduled", "Dead"),

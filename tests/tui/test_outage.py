@@ -94,11 +94,12 @@ def test_a_silent_redis_freezes_no_key_and_piles_nothing_up(
             await screen.sees("1-5 of 5")
             proxy.stall()
             await screen.sees("Redis has not answered for ", "this is old", within=20)
+            screen.patience = 0.05  # no answer comes
             asked, began = len(calls), time.monotonic()
             for _ in range(3):
                 await screen.press("j", "4", "5", "l", "h", "x", "escape", "?", "escape")
             await screen.sees("app.HardWorker", "Redis has not answered")
-            assert time.monotonic() - began < 15, "27 keys, on a loaded machine"
+            assert time.monotonic() - began < 30, "27 keys, on a loaded machine"
             assert len(calls) == asked, "one question is under way, all others wait"
             proxy.stall(False)
             await screen.misses("Redis has not answered")

@@ -14,6 +14,12 @@ Web = Callable[..., str]
 JID = "a" * 24
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a search is all of it, however slow the machine is."""
+    monkeypatch.setattr(search, "_SECONDS", 30.0)
+
+
 def test_everywhere_it_is(web: Web, redis: redis_py.Redis) -> None:
     for path in ("/retries", "/scheduled", "/morgue"):
         add(redis, path, failed())
