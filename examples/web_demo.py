@@ -22,6 +22,8 @@ from typing import Any
 import fastkiq
 from fastkiq import deploy
 
+# What fails on purpose is on the pages; in the terminal it would hide their address.
+fastkiq.configure(log_level="error")
 HERE = Path(__file__).resolve()
 QUEUES = ["-q", "critical,4", "-q", "default,2", "-q", "mail,2", "-q", "low,1"]
 CHANCE = random.Random()
@@ -136,11 +138,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fastkiq-web-demo-") as folder:
         os.environ |= {"FASTKIQ_REDIS_URL": "embedded", "FASTKIQ_EMBEDDED_DIR": folder}
         fastkiq.configure(redis_url="embedded")
+        print(f"the web UI will be at http://127.0.0.1:{given.port}/ in some seconds; Ctrl-C ends it all", flush=True)
         invent_history(90)
         deploy.mark("v1.0")
         children = [
-            child("process", str(HERE), *QUEUES, "-c", "8", "-g", "shop-1"),
-            child("process", str(HERE), *QUEUES, "-c", "8", "-g", "shop-2"),
+            child("process", str(HERE), *QUEUES, "-c", "8", "-t", "5", "-g", "shop-1"),
+            child("process", str(HERE), *QUEUES, "-c", "8", "-t", "5", "-g", "shop-2"),
             child("web", "--port", str(given.port), "--filter-args", "token"),
         ]
         try:
@@ -148,8 +151,8 @@ def main() -> int:
         except KeyboardInterrupt:
             print("\nstopping ...", flush=True)
         finally:
-            codes = [ended(each) for each in children]
-    return max(codes)
+            code = end(children)
+    return code
 
 
 def child(*arguments: str) -> subprocess.Popen[Any]:
@@ -157,13 +160,15 @@ def child(*arguments: str) -> subprocess.Popen[Any]:
     return subprocess.Popen([sys.executable, "-m", "fastkiq", *arguments], start_new_session=True)
 
 
-def ended(process: subprocess.Popen[Any]) -> int:
-    """Its exit code, after it was asked to end."""
-    process.send_signal(signal.SIGTERM)
+def end(children: list[subprocess.Popen[Any]]) -> int:
+    """The highest exit code of theirs, after all were asked to end; a second Ctrl-C waits no longer."""
+    for each in children:
+        each.send_signal(signal.SIGTERM)
     try:
-        return process.wait(40)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        return max(each.wait(40) for each in children)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        for each in children:
+            each.kill()
         return 1
 
 

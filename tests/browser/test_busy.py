@@ -119,6 +119,17 @@ def test_readers_ask_nobody_and_read_what_others_asked_for(
     assert not filled.llen(f"{identity(1)}-signals")
 
 
+def test_a_refresh_moves_the_bars(web: Web, redis: redis_py.Redis, open_page: Callable[..., Page]) -> None:
+    beat(redis, identity(1), busy=1)
+    page = open_page()
+    page.goto(web() + "/busy")
+    expect(page.locator("meter")).to_have_js_property("value", 1)
+    beat(redis, identity(1), busy=4)
+    for _ in range(2):
+        page.keyboard.press("l")
+    expect(page.locator("meter")).to_have_js_property("value", 4)
+
+
 def test_clocks_run_between_two_refreshes(web: Web, filled: redis_py.Redis, open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.goto(web() + "/busy")

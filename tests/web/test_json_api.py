@@ -240,6 +240,12 @@ def test_hostile_jobs_are_json(api: Api, redis: redis_py.Redis) -> None:
         ("/api/retries/delete", {"all": True, "cursor": "x"}, 400),
         ("/api/retries/delete", {"all": True, "before": "x"}, 400),
         ("/api/retries/delete", {"all": True, "before": 10**400}, 400),
+        ("/api/retries/delete", {"all": True, "clas": "Nobody"}, 400),
+        ("/api/retries/delete", {"all": True, "jid": "x"}, 400),
+        ("/api/retries/delete", {"all": True, "keys": ["1-x"]}, 400),
+        ("/api/retries/delete?class=Nobody", {"all": True}, 400),
+        ("/api/queues/mail/clear", {"class": "Nobody"}, 400),
+        ("/api/processes/quiet", {"identity": "x"}, 400),
         ("/api/retries/delete", b"{", 400),
         ("/api/retries/delete", b"[]", 400),
         ("/api/retries/delete", b"\xff", 400),
@@ -252,10 +258,12 @@ def test_hostile_jobs_are_json(api: Api, redis: redis_py.Redis) -> None:
 )
 def test_bad_bodies_change_nothing(api: Api, redis: redis_py.Redis, path: str, body: Any, status: int) -> None:
     retries(redis, 2)
+    waiting(redis, 1)
     told = api.post(path, body, status)
     assert told["status"] == status
     assert told["error"]
     assert redis.zcard("retry") == 2
+    assert redis.llen("queue:mail") == 1
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def _paused(facts: Facts, waiting: Waiting) -> Finding:
         return Finding("paused", "ok", "no paused queue holds jobs" if paused else "no queue is paused")
     listed = ", ".join(f"{name} ({size:,})" for name, size in list(held.items())[:_NAMED])
     found = f"{counted(sum(held.values()), 'job')} in paused queues: {listed}"
-    return Finding("paused", "warning", found, "unpause them when the reason is gone (SREM paused NAME)")
+    return Finding("paused", "warning", found, "resume them when the reason is gone: fastkiq queue resume NAME")
 
 
 def _later(facts: Facts, workers: Workers) -> Finding:

@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fastkiq import _core
@@ -20,9 +21,15 @@ def answered(document: Any) -> Response:
     return Response(text, media_type="application/json")
 
 
-def given() -> dict[str, Any]:
-    """The object in the body; an empty one when there is no body. Raises BadRequest."""
+def given(request: Request, *names: str) -> dict[str, Any]:
+    """The object in the body; an empty one when there is no body.
+
+    Raises BadRequest, also for a field that is none of `names` and for parameters of the address: a filter that is
+    misspelt or in the wrong place would else be none, and all jobs would be meant.
+    """
     view = current()
+    if request.query_params:
+        raise BadRequest(_("What is to be done is said in the body, not in parameters of the address."))
     if not view.body:
         return {}
     if view.form:
@@ -33,6 +40,10 @@ def given() -> dict[str, Any]:
         raise BadRequest(_("The body is not JSON: %(error)s", error=error)) from None
     if not isinstance(found, dict):
         raise BadRequest(_("The body must be a JSON object."))
+    unknown = next((name for name in found if name not in names), None)
+    if unknown is not None:
+        meant = ", ".join(names) or "-"
+        raise BadRequest(_("There is no field '%(name)s' here; there are: %(names)s", name=unknown[:100], names=meant))
     return found
 
 

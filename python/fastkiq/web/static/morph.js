@@ -4,7 +4,7 @@
 const OURS = {
   open: () => true,
   checked: () => true,
-  value: (element) => element.type !== "hidden" && element.nodeName !== "OPTION" && element.nodeName !== "BUTTON",
+  value: (element) => element.nodeName === "INPUT" && element.type !== "hidden",
   disabled: (element) => "needsSelection" in element.dataset,
 };
 
