@@ -75,9 +75,9 @@ def test_a_catalog_has_exactly_the_texts_that_are_used(folder: Path) -> None:
     for key, plural in wanted.items():
         given = catalog[key] if isinstance(catalog[key], list) else [catalog[key]]
         assert len(given) == (forms if plural else 1), key
-        for text in given:
+        for text, source in zip(given, [key, plural or key][-len(given) :], strict=True):
             assert text
-            assert set(NAMES.findall(text)) == set(NAMES.findall(key)), f"{key!r}: other names in {text!r}"
+            assert set(NAMES.findall(text)) == set(NAMES.findall(source)), f"{source!r}: other names in {text!r}"
             assert "%" not in NAMES.sub("", text), f"{key!r}: a stray %"
             assert "<" not in text
 
