@@ -218,7 +218,9 @@ def test_a_long_action_shows_how_far_it_is_and_can_be_stopped(
     async def scenario(screen: Screen) -> None:
         await screen.press("6")
         await screen.sees("of 30")
-        await screen.press("A", "A", "D", "y")
+        await screen.press("A", "A", "D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("Delete all 30 dead jobs?", "30 jobs deleted; ", "Esc  stop")
         await screen.press("escape")
         await screen.sees("30 jobs deleted; stopped", "no dead jobs")
@@ -260,7 +262,9 @@ def test_a_group_of_a_filtered_set_has_only_what_the_filter_wants(redis: redis_p
         await screen.sees("2 found")
         await screen.press("g")
         await screen.sees("groups 1-1 of 1")
-        await screen.press("D", "y")
+        await screen.press("D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("2 jobs deleted")
         assert jids(redis, "retry") == ["b"]
 
@@ -293,7 +297,9 @@ def test_what_was_too_long_to_be_looked_into_is_said(redis: redis_py.Redis, redi
     async def scenario(screen: Screen) -> None:
         await screen.press("6", "g")
         await screen.sees("groups 1-1 of 1", "1 are too long to be looked into")
-        await screen.press("D", "y")
+        await screen.press("D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("1 job deleted; 1 entries are longer than")
 
     run(redis_url, scenario)
@@ -316,7 +322,7 @@ def test_nothing_can_be_changed_when_it_is_read_only(redis: redis_py.Redis, redi
         await screen.sees("groups")
         await screen.press("D", "K")
         await screen.press("3", "D", "p")
-        await screen.misses("y  yes")
+        await screen.misses("y yes")
 
     redis.sadd("queues", "default")
     asyncio.run(_within(redis_url, scenario, read_only=True))
