@@ -150,6 +150,10 @@ def test_what_is_no_job_is_shown_as_it_is(ask: Ask, redis: redis_py.Redis) -> No
     assert long["error"] == "its 1,048,577 bytes are too many to be shown"
     assert answer.stdout.isascii()
     assert "longer than" in ask("dead", "--text", "no json").stderr
+    assert "1 dead job too long to be looked into" in ask("dead", "--groups").stderr
+    acted = ask("dead", "delete", "--text", "no json", "--yes")
+    assert acted.stdout == "1 dead job deleted\n"
+    assert "1 entries are longer than" in acted.stderr
 
 
 @pytest.mark.parametrize("command", ["retries", "scheduled", "dead"])

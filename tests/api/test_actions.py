@@ -78,6 +78,13 @@ def test_a_list_of_entries(inspected: api.Redis, redis: redis_py.Redis) -> None:
         jobs.sweep("explode")
 
 
+def test_a_filter_without_a_condition_does_nothing_to_anything(inspected: api.Redis, redis: redis_py.Redis) -> None:
+    fill(redis, "retry", {failed(1): 1.0})
+    with pytest.raises(ArgumentError, match="None says so"):
+        api.RetrySet(inspected).sweep("delete", api.Filter(group=""))
+    assert redis.zcard("retry") == 1
+
+
 def test_of_the_dead_the_latest_are_kept(inspected: api.Redis, redis: redis_py.Redis) -> None:
     fill(redis, "retry", {failed(number): number for number in range(300)})
     fill(redis, "dead", {failed(number): NOW + number for number in range(1_000, 1_050)})

@@ -53,6 +53,24 @@ def test_a_page_says_how_many_there_are(inspected: api.Redis, redis: redis_py.Re
     assert (jobs.size, jobs.page(limit=29).looked) == (30, 29)
 
 
+def test_a_page_of_large_entries_ends_early(
+    inspected: api.Redis, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastkiq.api.job_set.PAGE", 6_000_000)
+    monkeypatch.setattr("fastkiq.api.queue.PAGE", 6_000_000)
+    raws = [payload(number, args=["x" * 1_000_000]) for number in range(15)]
+    fill(redis, "dead", {raw: number for number, raw in enumerate(raws)})
+    redis.lpush("queue:large", *raws)
+    jobs, queue = api.DeadSet(inspected), api.Queue("large", inspected)
+    for first in (jobs.page(limit=15), queue.page(limit=15)):
+        assert 6 < len(first.items) < 12
+        assert first.next is not None
+    assert [entry.job.raw for page in pages(jobs, 15) for entry in page] == raws[::-1]
+    assert len(list(jobs)) == 15
+    second = queue.page(queue.page(limit=15).next, limit=15)
+    assert [job.raw for job in (*queue.page(limit=15).items, *second.items)] == raws[::-1]
+
+
 def test_from_a_place_one_can_go_both_ways(inspected: api.Redis, redis: redis_py.Redis) -> None:
     jobs = api.DeadSet(inspected)
     fill(redis, "dead", {payload(number): number // 50 for number in range(200)})

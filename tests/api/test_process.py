@@ -211,7 +211,7 @@ def test_work_of_many_processes(inspected: api.Redis, redis: redis_py.Redis) -> 
         add(redis, f"p{number:02}", busy=4 if number % 2 else 0)
         if number % 2:
             for thread in range(4):
-                work = {"queue": "q", "payload": payload(number * 10 + thread).decode(), "run_at": 100 - thread}
+                work = {"queue": "q", "payload": payload(number * 10 + thread).decode(), "run_at": 100 - thread // 2}
                 redis.hset(f"p{number:02}:work", f"t{thread}", json.dumps(work))
     found, cursor = [], None
     while True:
@@ -221,7 +221,7 @@ def test_work_of_many_processes(inspected: api.Redis, redis: redis_py.Redis) -> 
         if (cursor := page.next) is None:
             break
     assert [(work.process, work.thread) for work in found] == [
-        (f"p{number:02}", f"t{3 - thread}") for number in range(1, 60, 2) for thread in range(4)
+        (f"p{number:02}", f"t{thread}") for number in range(1, 60, 2) for thread in (2, 3, 0, 1)
     ]
     assert [work.job.jid for work in api.WorkSet(inspected)] == [work.job.jid for work in found]
     assert api.WorkSet(inspected).find("") is None

@@ -61,7 +61,7 @@ def test_the_help_has_all_keys_and_nothing_is_done_behind_it(redis: redis_py.Red
         await screen.sees("Everywhere", "UPPER CASE", "terminate", "pause/resume")
         await screen.press("D", "2", "q")
         await screen.sees("1-1 of 1")
-        await screen.misses("Everywhere", "y  yes")
+        await screen.misses("Everywhere", "y yes")
 
     run(redis_url, scenario, (100, 60))
 

@@ -132,7 +132,7 @@ def test_nothing_is_told_when_it_is_read_only(redis: redis_py.Redis, redis_url: 
         await screen.press("T", "Q", "S", "enter", "tab", "S", "enter")
         await screen.sees("runs in")
         await screen.press("S")
-        await screen.misses("Stack of", "y  yes")
+        await screen.misses("Stack of", "y yes")
 
     run(redis_url, scenario, read_only=True)
     assert signals(redis, ONE) == []

@@ -63,7 +63,9 @@ def test_a_job_that_has_gone_says_so_and_one_that_failed_again_is_gone_from_ther
     async def scenario(screen: Screen) -> None:
         redis.delete("retry")
         await screen.sees("It is not here any more, as it was at", "card 4242")
-        await screen.press("R", "y")
+        await screen.press("R")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("0 jobs retried; 1 were gone already")
         assert redis.llen("queue:default") == 0
 
@@ -103,7 +105,9 @@ def test_what_no_job_can_be_made_of_is_shown_and_can_be_deleted(
     redis.zadd("retry", {raw: time.time() + 60})
 
     async def scenario(screen: Screen) -> None:
-        await screen.press("end", "home", "D", "y")
+        await screen.press("end", "home", "D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("1 job deleted")
         assert redis.zcard("retry") == 0
 

@@ -218,7 +218,9 @@ def test_a_long_action_shows_how_far_it_is_and_can_be_stopped(
     async def scenario(screen: Screen) -> None:
         await screen.press("6")
         await screen.sees("of 30")
-        await screen.press("A", "A", "D", "y")
+        await screen.press("A", "A", "D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("Delete all 30 dead jobs?", "30 jobs deleted; ", "Esc  stop")
         await screen.press("escape")
         await screen.sees("30 jobs deleted; stopped", "no dead jobs")
@@ -260,11 +262,48 @@ def test_a_group_of_a_filtered_set_has_only_what_the_filter_wants(redis: redis_p
         await screen.sees("2 found")
         await screen.press("g")
         await screen.sees("groups 1-1 of 1")
-        await screen.press("D", "y")
+        await screen.press("D")
+        await screen.sees("y yes")
+        await screen.press("y")
         await screen.sees("2 jobs deleted")
         assert jids(redis, "retry") == ["b"]
 
     run(redis_url, scenario)
+
+
+def test_jobs_without_an_error_are_no_group_to_act_on(redis: redis_py.Redis, redis_url: str) -> None:
+    """A filter for no error would be one for everything."""
+    add(redis, "dead", [stored(jid=f"whole-{at}") for at in range(3)] + [failed(jid="failed")])
+
+    async def scenario(screen: Screen) -> None:
+        await screen.press("6", "g")
+        await screen.sees("groups 1-2 of 2", "(no error)")
+        await screen.press("D")
+        await screen.sees("jobs without an error cannot be asked for by it")
+        await screen.press("enter")
+        await screen.sees("groups 1-2 of 2")
+        await screen.press("A", "D")
+        await screen.sees("Delete 1 job of 1 group?", "1 × app.Declined")
+        await screen.press("y")
+        await screen.sees("1 job deleted")
+
+    run(redis_url, scenario)
+    assert jids(redis, "dead") == ["whole-0", "whole-1", "whole-2"]
+
+
+def test_what_was_too_long_to_be_looked_into_is_said(redis: redis_py.Redis, redis_url: str) -> None:
+    add(redis, "dead", [failed(jid="long", args=["x" * 1_100_000]), failed(jid="short")])
+
+    async def scenario(screen: Screen) -> None:
+        await screen.press("6", "g")
+        await screen.sees("groups 1-1 of 1", "1 are too long to be looked into")
+        await screen.press("D")
+        await screen.sees("y yes")
+        await screen.press("y")
+        await screen.sees("1 job deleted; 1 entries are longer than")
+
+    run(redis_url, scenario)
+    assert redis.zcard("dead") == 1
 
 
 def test_nothing_can_be_changed_when_it_is_read_only(redis: redis_py.Redis, redis_url: str) -> None:
@@ -283,7 +322,7 @@ def test_nothing_can_be_changed_when_it_is_read_only(redis: redis_py.Redis, redi
         await screen.sees("groups")
         await screen.press("D", "K")
         await screen.press("3", "D", "p")
-        await screen.misses("y  yes")
+        await screen.misses("y yes")
 
     redis.sadd("queues", "default")
     asyncio.run(_within(redis_url, scenario, read_only=True))

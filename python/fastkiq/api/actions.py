@@ -106,6 +106,8 @@ def sweep(
 ) -> Sweep:
     """Does it to all that are wanted; see `JobSet.sweep`."""
     _known(action)
+    if wanted is not None and not wanted:
+        raise ArgumentError("a filter without a condition wants everything: None says so")
     # What it puts into a queue gets the time in whole milliseconds: if it fails at once, it is known by that.
     before = math.floor(_now(jobs) * 1000) / 1000 if before is None else before
     deadline = None if seconds is None else time.monotonic() + seconds

@@ -115,11 +115,6 @@ def _signature(kind: str, message: str) -> str:
     return ": ".join(part for part in (kind, _NUMBERS.sub("#", message)) if part)
 
 
-def _is_sure(word: str) -> bool:
-    """Not part of how a number may be shown: the `e` of an exponent, and 1e999 as Infinity."""
-    return len(word) > 1 and word not in "Infinity"
-
-
 def _longest(texts: Iterable[str]) -> list[bytes]:
     """The longer one is, the fewer entries hold it."""
     some = sorted((text for text in texts if text.strip()), key=len, reverse=True)

@@ -16,7 +16,7 @@ from fastkiq.api.filter import Filter
 from fastkiq.api.page import Page
 from fastkiq.api.reading import LOOK, Stored, behind, ordered, part
 from fastkiq.api.scripts import run
-from fastkiq.api.values import LONGEST, TOGETHER
+from fastkiq.api.values import LONGEST, PAGE, TOGETHER
 from fastkiq.client import epoch_of
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError
@@ -58,7 +58,7 @@ class JobSet:
         seconds: float = 0.05,
         order: str | None = None,
     ) -> Page[Entry]:
-        """At most `limit` entries, from where `cursor` (the `next` of the page before) says.
+        """At most `limit` entries, from where `cursor` (the `next` of the page before) says; fewer, of 32 MiB.
 
         With a filter the page may have few of them and still a `next`: it ends when it has looked at `look` entries, or
         for `seconds`. A cursor is a place between two entries: with the other `order` (`next` or `latest`) the page
@@ -74,7 +74,7 @@ class JobSet:
         """As `page`, with a place that need not fit into a text, and the one behind it."""
         needles = list(wanted.needles()) if wanted else []
         items: list[Entry] = []
-        total, looked, unread, most = 0, 0, 0, max(0, limit)
+        total, looked, unread, most, room = 0, 0, 0, max(0, limit), PAGE
         last = Stored(None, 0.0, 0, 0)
         deadline = time.monotonic() + seconds
         while True:
@@ -94,7 +94,8 @@ class JobSet:
                         break
                     items.append(entry)
                     last = stored
-            is_full = len(items) >= limit or not at.score
+                    room -= len(entry.job.raw)
+            is_full = len(items) >= limit or room < 0 or not at.score
             if is_full or (wanted and (looked >= look or time.monotonic() > deadline)):
                 break
             # The needles let through what is not wanted: fewer trips.
@@ -148,7 +149,10 @@ class JobSet:
         seconds: float | None = None,
     ) -> actions.Sweep:
         """Does one thing to all entries that are wanted, for about `seconds`; then `cursor` and `before` of what is
-        answered go on. What has come or failed since it began (`before`, epoch seconds) is left alone: so it ends."""
+        answered go on. What has come or failed since it began (`before`, epoch seconds) is left alone: so it ends.
+
+        Without a filter all entries are meant. Raises ArgumentError for a filter without a condition, which more often
+        is a value that was forgotten."""
         return actions.sweep(self, action, wanted, cursor, before, seconds)
 
     def reschedule(self, entry: Entry, at: float | datetime) -> bool:

@@ -100,7 +100,8 @@ class WorkSet:
         keys = [f"{process.identity}:work" for process in processes]
         for process, flat in zip(processes, run(self.redis, "work", keys, [LONGEST // 4, ANSWER]), strict=True):
             several = [_work(process, text(tid), entry) for tid, entry in zip(flat[::2], flat[1::2], strict=True)]
-            found += sorted(several, key=lambda work: work.run_at or 0.0)
+            # Of one second those first that began first: threads are named in the order of their jobs.
+            found += sorted(several, key=lambda work: (work.run_at or 0.0, len(work.thread), work.thread))
             if notes is not None and len(several) < process.busy - 1:
                 notes.append(f"of {process.identity:.100} {len(several):,} of {process.busy:,} running jobs are shown")
         return found

@@ -11,7 +11,7 @@ import click
 
 from fastkiq.api import Entry, Filter, JobSet, Outcome
 from fastkiq.cli.confirm import confirm
-from fastkiq.cli.output import print_json, progress, say
+from fastkiq.cli.output import print_json, print_notes, progress, say
 from fastkiq.errors import ArgumentError, FastkiqError
 from fastkiq.printable import counted, printable
 
@@ -46,6 +46,8 @@ class _Account:
     outcome: Outcome = field(default_factory=Outcome)
     missing: list[str] = field(default_factory=list)
     """Ids that nothing goes by."""
+    notes: list[str] = field(default_factory=list)
+    """What was not looked into, and why."""
     is_complete: bool = True
 
 
@@ -55,6 +57,7 @@ def perform(jobs: JobSet, action: str, choice: Choice, *, yes: bool, as_json: bo
     choice.check()
     account = _to_named(jobs, action, choice.ids, yes) if choice.ids else _to_all(jobs, action, choice.wanted, yes)
     _tell(jobs, action, account, as_json)
+    print_notes(account.notes)
     if not account.is_complete:
         return 130
     incomplete = account.missing or account.outcome.refused or (choice.ids and account.outcome.gone)
@@ -118,6 +121,7 @@ def _sweep(jobs: JobSet, action: str, wanted: Filter | None, before: float, acco
         while True:
             part = jobs.sweep(action, wanted, cursor, before=before, seconds=_SLICE)
             account.outcome.add(part.outcome)
+            account.notes += [note for note in part.notes if note not in account.notes]
             looked, cursor = looked + part.looked, part.cursor
             tell(f"{account.outcome.done:,} {PAST[action]}, {looked:,} looked at")
             if cursor is None:

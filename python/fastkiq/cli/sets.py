@@ -77,6 +77,8 @@ def _show_groups(jobs: JobSet, wanted: Filter | None, limit: int, as_json: bool,
             grouping.advance(0.5)
             tell(f"{grouping.looked:,} of {grouping.total:,} counted")
     rows = [group_row(group) for group in grouping.groups[:limit]]
+    if grouping.unread:
+        say(f"{number(jobs, grouping.unread)} too long to be looked into: in no group")
     if as_json:
         document = {"total": grouping.total, "looked": grouping.looked, "others": grouping.others}
         print_json({**document, "groups": rows})

@@ -50,12 +50,14 @@ def all_of(redis: Callable[[], Redis], kind: Kind, action: str, several: Sequenc
 
     def work(task: Task) -> str:
         jobs, outcome, looked = kind(redis()), Outcome(), 0
+        notes: dict[str, None] = {}
         for wanted in several:
             cursor: str | None = None
             before: float | None = None
             while True:
                 part = jobs.sweep(action, wanted, cursor, before=before, seconds=_SLICE)
                 outcome.add(part.outcome)
+                notes |= dict.fromkeys(part.notes)
                 looked += part.looked
                 task.progress = f"{told(action, outcome)}; {looked:,} looked at"
                 cursor, before = part.cursor, part.before
@@ -63,7 +65,7 @@ def all_of(redis: Callable[[], Redis], kind: Kind, action: str, several: Sequenc
                     break
                 if task.is_cancelled:
                     return told(action, outcome, "; stopped")
-        return told(action, outcome)
+        return "; ".join([told(action, outcome), *list(notes)[:2]])
 
     return work
 

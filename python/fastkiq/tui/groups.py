@@ -1,7 +1,7 @@
 """Errors of one kind, counted: of the retries or of the dead jobs."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from fastkiq.tui.sets import SetView
 
 
+# An empty text in a filter is no condition: all jobs of the set would be meant.
+_NAMELESS: Final = "jobs without an error cannot be asked for by it"
+
+
 class _Count:
     """A grouping under way. Only the reader's thread touches it."""
 
@@ -30,7 +34,9 @@ class _Count:
         """Counts on for a fifth of a second."""
         grouping = self._grouping = self._grouping or Grouping(self._kind(redis), self._wanted or None)
         grouping.advance(0.2)
-        return Counted(list(grouping.groups), grouping.looked, grouping.total, grouping.is_complete, grouping.others)
+        notes = [f"{grouping.others:,} jobs are in none of the first thousand groups"] if grouping.others else []
+        notes += [f"{grouping.unread:,} are too long to be looked into: in no group"] if grouping.unread else []
+        return Counted(list(grouping.groups), grouping.looked, grouping.total, grouping.is_complete, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Counted:
     looked: int
     total: int
     is_complete: bool
-    others: int
+    notes: list[str]
 
 
 class GroupsView(ListView):
@@ -80,7 +86,7 @@ class GroupsView(ListView):
         self._is_complete = value.is_complete
         self._all = value.groups
         self._state = f"{counted(value.looked, 'job')} of {value.total:,} counted"
-        self.notes = [f"{value.others:,} jobs are in none of the first thousand groups"] if value.others else []
+        self.notes = value.notes
         self._show()
         if not self._is_complete:
             self.top.read_now()
@@ -101,7 +107,10 @@ class GroupsView(ListView):
 
     def action_open(self) -> None:
         """Shows the jobs of the group."""
-        if (group := self.listing.current) is not None:
+        group = self.listing.current
+        if group is not None and not group.signature:
+            self.top.say(_NAMELESS)
+        elif group is not None:
             self.top.back()
             self._of.show_group(group.signature)
 
@@ -114,8 +123,10 @@ class GroupsView(ListView):
         """Asks, and then does it to all jobs of the group, or of the selected ones."""
         if action not in self._of.KIND.can:
             return
-        groups: list[Group] = self._all if self.listing.has_all else self.listing.meant
+        meant: list[Group] = self._all if self.listing.has_all else self.listing.meant
+        groups = [group for group in meant if group.signature]
         if not groups:
+            self.top.say(_NAMELESS if meant else "")
             return
         number = sum(group.count for group in groups)
         errors = "\n".join(f"{group.count:,} × {printable(group.signature, 100)}" for group in groups[:5])

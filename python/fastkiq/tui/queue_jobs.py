@@ -68,12 +68,10 @@ class QueueJobs(ListView):
 
     def action_select_all(self) -> None:
         """The jobs of this page; all of a queue are deleted with the queue."""
-        if self.listing.has_all or len(self.listing.selected) == len(
-            self.listing.page.items if self.listing.page else ()
-        ):
-            self.listing.clear_selection()
-        else:
-            super().action_select_all()
+        said = self.listing.widen()
+        if self.listing.has_all:
+            said = self.listing.widen()
+        self.top.say(said)
         self.changed()
 
     def action_open(self) -> None:
