@@ -20,8 +20,9 @@ def answered(document: Any) -> Response:
     return Response(text, media_type="application/json")
 
 
-def given() -> dict[str, Any]:
-    """The object in the body; an empty one when there is no body. Raises BadRequest."""
+def given(*names: str) -> dict[str, Any]:
+    """The object in the body, which has no other fields than these: a misspelt condition must not come to mean all.
+    An empty one when there is no body. Raises BadRequest."""
     view = current()
     if not view.body:
         return {}
@@ -33,6 +34,10 @@ def given() -> dict[str, Any]:
         raise BadRequest(_("The body is not JSON: %(error)s", error=error)) from None
     if not isinstance(found, dict):
         raise BadRequest(_("The body must be a JSON object."))
+    for name in found:
+        if name not in names:
+            known = ", ".join(names) or "–"
+            raise BadRequest(_("%(name)s is no field of this body; there are: %(names)s.", name=name[:80], names=known))
     return found
 
 

@@ -28,12 +28,13 @@ _SIGNALS: Final = ("quiet", "stop", "dump")
 
 def of_queue(request: Request, deed: str) -> Response:
     """Pauses, resumes or clears it: answers how many jobs were deleted."""
+    given()
     return answered({"done": do(request, request.path_params["name"], deed)})
 
 
 def queue_jobs(request: Request) -> Response:
     """Deletes jobs that wait: `keys`, and `near` and `direction` of the listing that had them."""
-    found = given()
+    found = given("keys", "near", "direction")
     order = "next" if text_of(found, "direction") == "asc" else "latest"
     near = text_of(found, "near") or api.Queue.beginning(order)
     return answered(outcome_document(delete_jobs(request, request.path_params["name"], _some(found), near, order)))
@@ -41,6 +42,7 @@ def queue_jobs(request: Request) -> Response:
 
 def of_entry(request: Request, pages: SetPages, action: str) -> Response:
     """Does it to one entry."""
+    given()
     entry = find(pages, request.path_params["key"])
     if entry is None:
         raise NotFound
@@ -52,14 +54,16 @@ def of_entry(request: Request, pages: SetPages, action: str) -> Response:
 
 def of_set(request: Request, pages: SetPages, action: str) -> Response:
     """Does it to those of `keys`, or to `"all": true` that the filter wants, in parts: `cursor` and `before` go on."""
-    found = given()
-    if found.get("all") is not True:
-        keys = _some(found)
+    found = given("all", "keys", "cursor", "before", *filters.NAMES)
+    if "all" not in found:
+        keys = _some(given("keys"))
         entries = [entry for key in keys if (entry := find(pages, key)) is not None]
         outcome = _act(request, pages, action, entries)
         outcome.gone += len(keys) - len(entries)
         return answered(outcome_document(outcome))
-    wanted = filters.of({name: text_of(found, name) for name in filters.NAMES})
+    if found["all"] is not True or "keys" in found:
+        raise BadRequest(_('Either keys or "all": true must be given.'))
+    wanted = filters.of({name: _condition(found, name) for name in filters.NAMES if name in found})
     jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
     swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
     grouping.forget(pages.kind.key)
@@ -79,6 +83,7 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
 
 def of_process(request: Request, signal: str) -> Response:
     """Quiets or stops it, or lets it log its stacks; at its next heartbeat."""
+    given()
     process = api.ProcessSet(current().site.redis).get(request.path_params["identity"])
     if process is None:
         raise NotFound(_("There is no such process: it has ended, or has not been heard of for a minute."))
@@ -91,6 +96,7 @@ def of_process(request: Request, signal: str) -> Response:
 
 def of_all_processes(request: Request, signal: str) -> Response:
     """Quiets or stops all, those inside of other programs aside."""
+    given()
     processes = api.ProcessSet(current().site.redis)
     count = processes.quiet() if signal == "quiet" else processes.stop()
     audit(request, signal, process="all", count=count)
@@ -111,6 +117,13 @@ def _some(found: dict[str, Any]) -> list[str]:
     if not keys:
         raise BadRequest(_("The body must have keys, those of the jobs that are meant."))
     return keys
+
+
+def _condition(found: dict[str, Any], name: str) -> str:
+    value = text_of(found, name).strip()
+    if not value:
+        raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
+    return value
 
 
 def _before(found: dict[str, Any]) -> float | None:
