@@ -31,7 +31,7 @@ PROBE = """{% extends "base.html" %}
 <p id="echo" data-live>{{ text }}</p>
 <p id="counter" data-live data-test="counter">{{ counter }}</p>
 {% call ui.card("Chart") %}{{ ui.chart("load", "Jobs processed and failed", chart) }}{% endcall %}
-{% call ui.form("/probe/change") %}
+{% if not here.read_only %}<form method="post" action="{{ url("/probe/change") }}">{{ ui.csrf() }}
 <div class="fields"><label class="field">Class<input name="class" type="text"></label></div>
 {% call ui.table_region("Jobs", cards=true) %}
 <table><thead><tr><th class="tick">{{ ui.select_all() }}</th><th scope="col">When</th><th scope="col">Job</th>
@@ -41,7 +41,7 @@ PROBE = """{% extends "base.html" %}
 <tr data-key="{{ row }}">
 <td class="tick">{{ ui.select_row(row, row) }}</td>
 <td data-label="When">{{ ui.time(now) }} {{ ui.time(none) }}</td>
-<td data-label="Job">{{ ui.job_link("/retries", row, text) }}
+<td data-label="Job"><a class="job" href="{{ url("/retries", row) }}">{{ text|breakable }}</a>
 <details><summary>More</summary>{{ ui.code(text, "Backtrace of %s"|format(row)) }}</details></td>
 <td data-label="Arguments">{{ ui.args(text) }}</td>
 <td data-label="State">{{ ui.badge(text[:20], "error") }} {{ ui.badge("ok", "ok") }}
@@ -53,7 +53,7 @@ PROBE = """{% extends "base.html" %}
 <div class="buttons">{{ ui.submit("Retry", "action", "retry", kind="primary", needs_selection=true) }}
 {{ ui.submit("Delete", "action", "delete", confirm="Delete what is ticked?", kind="danger", needs_selection=true) }}
 <span data-selected></span></div>
-{% endcall %}
+</form>{% endif %}
 {{ ui.pager(url("/probe"), url("/probe", cursor=50), "50 of 1,204") }}
 {{ ui.notice("Done", "ok") }}{{ ui.notice("Beware", "warning") }}{{ ui.notice("Broken", "error") }}{{ ui.notice("So") }}
 {{ ui.empty("Nothing", "There is nothing.") }}

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from web_fixtures import deeds, web
 
@@ -27,7 +27,8 @@ __all__ = ["deeds", "web"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SCREENSHOTS = Path(__file__).parents[2] / "target" / "screenshots"
 WIDTHS = (375, 1440)
-PATIENCE = 10_000  # ms
+PATIENCE = 20_000  # ms; two slow cores may have much else to do
+expect.set_options(timeout=PATIENCE)
 
 
 # No longer than a module: while it runs, asyncio.run() works nowhere else in this thread.

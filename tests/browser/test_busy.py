@@ -16,6 +16,7 @@ Web = Callable[..., str]
 Check = Callable[[Page], None]
 Shot = Callable[[Page, str], Path]
 XSS = "\"'><script>window.xss=1</script><img src=x onerror=window.xss=1>"
+ONCE_MORE = "fetch('/busy').then((answer) => answer.text())"  # once it has come, so has what was sent before
 STACK = [
     "/app/shop/mail.py:12:in Mail.perform",
     "    self.send(to)",
@@ -75,6 +76,7 @@ def test_an_open_stack_is_live_until_it_is_closed(
     web: Web, filled: redis_py.Redis, open_page: Callable[..., Page], axe: Check
 ) -> None:
     page = open_page()
+    page.clock.install()
     page.goto(web() + "/busy")
     fold = page.locator('details[data-stack*="/t1?"]')
     fold.locator("summary").click()
@@ -86,8 +88,10 @@ def test_an_open_stack_is_live_until_it_is_closed(
     answer(filled, "t1", [*STACK, "/app/shop/next.py:1:in further"])
     expect(fold.locator(".own").last).to_have_text(re.compile("further"))
     fold.locator("summary").click()
+    page.evaluate(ONCE_MORE)
     filled.delete(f"{identity(1)}-signals")
-    page.wait_for_timeout(6_500)
+    page.clock.run_for(12_000)
+    page.evaluate(ONCE_MORE)
     assert not filled.llen(f"{identity(1)}-signals"), "an open one asks every 5 s"
 
 
@@ -95,6 +99,7 @@ def test_an_open_stack_says_that_its_job_has_ended(
     web: Web, filled: redis_py.Redis, open_page: Callable[..., Page], problems: list[str]
 ) -> None:
     page = open_page(375)
+    page.clock.install()
     page.add_init_script("localStorage.setItem('fastkiq.live', 'off')")
     base = web()
     page.goto(f"{base}/busy/{quote(identity(1))}/t1?jid={1:024x}")
@@ -102,7 +107,8 @@ def test_an_open_stack_says_that_its_job_has_ended(
     expect(page.locator(".frames")).to_contain_text("self.send(to)")
     work(filled, identity(1), "t1", jid="9" * 24)
     expect(page.locator(".stack-place")).to_have_text("This job has ended.")
-    page.wait_for_timeout(2_000)
+    page.clock.run_for(10_000)
+    page.evaluate(ONCE_MORE)
     assert [each[:4] for each in problems] == ["404:"], "and it is not looked for again"
     problems.clear()
 

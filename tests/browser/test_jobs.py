@@ -112,7 +112,7 @@ def test_all_that_match_are_counted_asked_about_and_done_slice_by_slice(
     axe(page)
     page.unroute_all()
     page.get_by_role("button", name="Go on", exact=True).click()
-    expect(page.locator("#flashes")).to_contain_text("2,000 jobs are dead now.", timeout=20_000)
+    expect(page.locator("#flashes")).to_contain_text("2,000 jobs are dead now.")
     assert redis.zcard("retry") == redis.zcard("dead") == 2_000
 
 
@@ -143,11 +143,11 @@ def test_run_again_with_edited_arguments(web: Web, redis: redis_py.Redis, page: 
     expect(box).to_have_value("[1, 2")
     axe(page)
     box.fill('["bob"]')
-    page.get_by_role("button", name="Enqueue as a new job").click()
+    page.get_by_role("button", name="Enqueue as a new job").dblclick()
     expect(page.locator("#flashes")).to_contain_text("Enqueued once more")
     page.locator(".notice.ok a").click()
     expect(page.locator("#results")).to_contain_text('"bob"')
-    assert json.loads(redis.lindex("queue:mail", 0))["args"] == ["bob"]
+    assert [json.loads(raw)["args"] for raw in redis.lrange("queue:mail", 0, -1)] == [["bob"]]
 
 
 def test_rescheduling_and_copying(web: Web, redis: redis_py.Redis, open_page: Callable[..., Page]) -> None:
@@ -179,7 +179,7 @@ def test_a_job_that_goes_while_it_is_looked_at(
 def test_groups_count_on_by_themselves(web: Web, redis: redis_py.Redis, page: Page) -> None:
     fill(redis, "/morgue", 20_000)
     page.goto(web() + "/morgue/groups")
-    expect(page.locator(".counted")).to_contain_text("All 20,000 counted", timeout=20_000)
+    expect(page.locator(".counted")).to_contain_text("All 20,000 counted")
     expect(page.locator(".group-count")).to_have_text("20,000")
     page.get_by_role("link", name="TimeoutError").click()
     expect(page.locator("tbody tr")).to_have_count(25)
@@ -201,7 +201,7 @@ def test_a_search_goes_on_by_itself(web: Web, redis: redis_py.Redis, page: Page)
     page.keyboard.press("/")
     page.keyboard.type(JID)
     page.keyboard.press("Enter")
-    expect(page.locator("#progress")).to_contain_text("that is everywhere", timeout=20_000)
+    expect(page.locator("#progress")).to_contain_text("that is everywhere")
     expect(page.locator("#results tbody tr")).to_have_count(2)
     page.locator("#results a.job").first.click()
     expect(page.locator("#jid")).to_have_text(JID)

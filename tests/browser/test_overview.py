@@ -49,12 +49,22 @@ def filled(redis: redis_py.Redis) -> redis_py.Redis:
     return redis
 
 
+@pytest.fixture
+def page(page: Page) -> Page:
+    """One that hardly refreshes itself."""
+    page.add_init_script("localStorage.setItem('fastkiq.interval', '30')")
+    return page
+
+
 def refresh(page: Page) -> None:
     """Has the page refreshed now."""
-    with page.expect_response(lambda response: "x-fastkiq-live" in response.request.headers):
-        page.locator("[data-live-toggle]").click()
-        page.locator("[data-live-toggle]").click()
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    page.evaluate(
+        "() => { window.updated = new Promise((done) =>"
+        " document.addEventListener('fastkiq:updated', done, {once: true})) }"
+    )
+    page.locator("[data-live-toggle]").click()
+    page.locator("[data-live-toggle]").click()
+    page.evaluate("window.updated.then(() => null)")  # wait_for_function would need eval, which the pages forbid
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -133,6 +143,11 @@ def test_jobs_of_a_queue_are_filtered_selected_and_deleted(web: Web, filled: red
     expect(page.locator("#flashes")).to_contain_text("1 job was deleted.")
     assert filled.llen("queue:default") == 37
     page.get_by_role("link", name="Show all").click()
+    filled.lpush("queue:default", "twin", "twin")
+    refresh(page)
+    expect(page.get_by_text("twin", exact=True)).to_have_count(2)
+    refresh(page)
+    expect(page.get_by_text("twin", exact=True)).to_have_count(2)
     page.get_by_role("link", name="Next to run first").click()
     expect(page.locator("#jobs tbody tr").first).to_contain_text("0,")
     assert page.evaluate("window.xss") is None

@@ -143,7 +143,15 @@ def test_one_that_is_gone(web: Web, redis: redis_py.Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [{}, {"identity": "x"}, {"identity": "x", "quiet": "1", "stop": "1"}, {"dump": "1"}, {"stacks": "1"}]
+    "form",
+    [
+        {},
+        {"identity": "x"},
+        {"identity": "x", "quiet": "1", "stop": "1"},
+        {"dump": "1"},
+        {"stacks": "1"},
+        {"identity": "", "stop": "1"},
+    ],
 )
 def test_a_form_that_is_none(web: Web, form: dict[str, str]) -> None:
     assert post(web() + "/busy", form).status == 400

@@ -52,8 +52,9 @@ def app(
     - `allowed_hosts`: names that `Host` may have, `*.example.org` for all below; `HostCheck` says when it is checked.
     - `filter_args`: names of arguments whose values are not shown.
     - `prefix`: what a proxy before has taken off the path; of what mounts it here, it knows.
-    - `secret`: signs the tokens of forms. A random one by default, which is one a process: several processes behind one
-      address need a common one for browsers that reach them by plain HTTP.
+    - `secret`: signs the tokens of forms, and names jobs where arguments are filtered. A random one by default, one a
+      process: several processes behind one address need a common one for browsers that reach them by plain HTTP, and
+      with `filter_args`.
 
     Raises ConfigError for settings that contradict each other or let everybody in.
     """

@@ -10,6 +10,7 @@ from fastkiq.api.cursor import Cursor
 from fastkiq.web.arguments import are_filtered
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.i18n import gettext as _
+from fastkiq.web.job_sets import ALL
 
 _BYTES = b"p"
 
@@ -20,6 +21,13 @@ def outward(jobs: JobSet, cursor: str | None) -> str | None:
         return cursor
     _page, at = jobs.read(Cursor.parse(cursor), 0, None, look=0, seconds=0, order="next")
     return f"{at.score}_n{at.ties}" if at.where[:1] == _BYTES else at.text()
+
+
+def outward_of_search(cursor: str | None) -> str | None:
+    """The same of a search: a place and, behind a `~`, a cursor there."""
+    place, _tilde, at = (cursor or "").rpartition("~")
+    pages = next((each for each in ALL if each.kind.key == place), None)
+    return cursor if pages is None or not at else f"{place}~{outward(pages.jobs, at) or ''}"
 
 
 def inward(cursor: str | None) -> str | None:

@@ -1,9 +1,10 @@
 """Answers that are no pages: what went wrong, and what to do about it."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.rendering import TEMPLATES
@@ -57,6 +58,6 @@ def answer(status: int, text: str, headers: dict[str, str] | None = None, *, bar
     title = titles().get(status) or HTTPStatus(status).phrase
     if view.wants_json:
         document: dict[str, Any] = {"error": text, "status": status}
-        return JSONResponse(document, status, headers)
+        return Response(json.dumps(document), status, headers, "application/json")  # in ASCII, as `json_body.answered`
     page = TEMPLATES.get_template("error.html")
     return HTMLResponse(page.render(status=status, title=title, text=text, bare=bare), status, headers)

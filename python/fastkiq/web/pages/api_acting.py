@@ -54,16 +54,16 @@ def of_entry(request: Request, pages: SetPages, action: str) -> Response:
 
 def of_set(request: Request, pages: SetPages, action: str) -> Response:
     """Does it to those of `keys`, or to `"all": true` that the filter wants, in parts: `cursor` and `before` go on."""
-    found = given(request, "keys", "all", "cursor", "before", *filters.NAMES)
-    if found.get("all") is not True:
-        keys = _some(found)
+    found = given(request, "all", "keys", "cursor", "before", *filters.NAMES)
+    if "all" not in found:
+        keys = _some(given(request, "keys"))
         entries = [entry for key in keys if (entry := find(pages, key)) is not None]
         outcome = _act(request, pages, action, entries)
         outcome.gone += len(keys) - len(entries)
         return answered(outcome_document(outcome))
-    if "keys" in found:
-        raise BadRequest(_("The body must have keys or all, not both."))
-    wanted = filters.of({name: text_of(found, name) for name in filters.NAMES})
+    if found["all"] is not True or "keys" in found:
+        raise BadRequest(_('Either keys or "all": true must be given.'))
+    wanted = filters.of({name: _condition(found, name) for name in filters.NAMES if name in found})
     jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
     swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
     grouping.forget(pages.kind.key)
@@ -117,6 +117,13 @@ def _some(found: dict[str, Any]) -> list[str]:
     if not keys:
         raise BadRequest(_("The body must have keys, those of the jobs that are meant."))
     return keys
+
+
+def _condition(found: dict[str, Any], name: str) -> str:
+    value = text_of(found, name).strip()
+    if not value:
+        raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
+    return value
 
 
 def _before(found: dict[str, Any]) -> float | None:

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from fastkiq import api
 from fastkiq.web import filters
-from fastkiq.web.cursors import inward, outward
+from fastkiq.web.cursors import inward, outward, outward_of_search
 from fastkiq.web.documents import (
     entry_document,
     page_document,
@@ -109,7 +109,7 @@ def job(request: Request) -> Response:
             ],
             "waiting": [{**waiting_document(each), **whole_document(each)} for each in found.waiting],
             "looked": found.looked,
-            "next": _outward(found.cursor),
+            "next": outward_of_search(found.cursor),
         }
     )
 
@@ -165,16 +165,9 @@ def _of(pages: SetPages, read: Callable[[Request, SetPages], Response]) -> Calla
     return answer
 
 
-def _outward(cursor: str | None) -> str | None:
-    """A cursor of a search is a place and, behind a `~`, a cursor there."""
-    place, _tilde, at = (cursor or "").rpartition("~")
-    pages = next((each for each in SETS.values() if each.kind.key == place), None)
-    return cursor if pages is None or not at else f"{place}~{outward(pages.jobs, at) or ''}"
-
-
 def _query() -> api.MetricsQuery:
     site = current().site
-    return api.MetricsQuery(site.redis, config=site.config)
+    return api.MetricsQuery(site.redis, config=site.config, memory=site.metrics)
 
 
 def _period(found: api.Metrics | api.ClassMetrics) -> dict[str, Any]:

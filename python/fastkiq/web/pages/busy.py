@@ -7,8 +7,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import Page, Process, ProcessSet, Work, WorkSet
-from fastkiq.errors import ArgumentError
-from fastkiq.web.errors import BadRequest
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.process_rows import BEAT, job_rows, job_words, process_rows, process_words
 from fastkiq.web.query import bounded_int, bounded_text, choice
@@ -27,11 +25,8 @@ def busy(request: Request) -> Response:
     cursors = bounded_text(request, "processes"), bounded_text(request, "jobs")
     redis = current().site.redis
     living, running, threads, memory = ProcessSet(redis).totals()
-    try:
-        processes: Page[Process] = ProcessSet(redis).page(cursors[0] or None, count) if only != "jobs" else Page([], 0)
-        jobs: Page[Work] = WorkSet(redis).page(cursors[1] or None, count) if only != "processes" else Page([], 0)
-    except ArgumentError as error:
-        raise BadRequest(str(error)) from error
+    processes: Page[Process] = ProcessSet(redis).page(cursors[0] or None, count) if only != "jobs" else Page([], 0)
+    jobs: Page[Work] = WorkSet(redis).page(cursors[1] or None, count) if only != "processes" else Page([], 0)
     return render(
         "busy.html",
         views=_views(only),

@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute, Route
 from fastkiq import api
 from fastkiq.job import Job
 from fastkiq.web.arguments import shown_args
-from fastkiq.web.cursors import inward, outward
+from fastkiq.web.cursors import inward, outward_of_search
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.formats import moment
 from fastkiq.web.i18n import gettext as _
-from fastkiq.web.job_sets import ALL, key_of, of
+from fastkiq.web.job_sets import key_of, of
 from fastkiq.web.query import bounded_int, bounded_text
 from fastkiq.web.rendering import render
 from fastkiq.web.rows import cut
@@ -56,14 +56,8 @@ def search(request: Request) -> Response:
     looked = bounded_int(request, "looked", 0, 0, _MOST) + part.looked
     following = None
     if part.cursor is not None:
-        following = current().here(cursor=_outward(part.cursor), looked=looked, found=before + len(hits))
+        following = current().here(cursor=outward_of_search(part.cursor), looked=looked, found=before + len(hits))
     return render("search.html", jid=jid, hits=hits, before=before, looked=looked, next=following)
-
-
-def _outward(cursor: str) -> str:
-    place, _tilde, at = cursor.rpartition("~")
-    pages = next((each for each in ALL if each.kind.key == place), None)
-    return cursor if pages is None or not at else f"{place}~{outward(pages.jobs, at) or ''}"
 
 
 def _running(work: api.Work) -> Hit:

@@ -38,6 +38,8 @@ def signalled(request: Request) -> Response:
         raise BadRequest(_("The form must have one of: %(choices)s.", choices=", ".join(ACTIONS)))
     identity = field("identity")
     if not identity:
+        if any(name == "identity" for name, _value in current().form):  # a program's empty variable means no process
+            raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name="identity"))
         return _all(request, wanted[0])
     process = ProcessSet(current().site.redis).get(identity)
     if process is None:

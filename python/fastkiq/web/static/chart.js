@@ -1,7 +1,7 @@
 // Charts by uPlot, in the colours of the page. <figure data-chart="ID"> has a .chart-canvas, and ID is a
 // <script type="application/json"> with {x: [epoch seconds], series: [{label, values, color, kind, dash}], marks: [{x,
-// label}]}, or data-url says where to fetch that. Kinds: line, area, bar; dash: lengths of line and gap in turn. Marks are
-// vertical lines, labelled where there is room. Drawn anew when live data, theme or width change.
+// label}]}. Kinds: line, area, bar; dash: lengths of line and gap in turn. Marks are vertical lines, labelled where there is
+// room. Drawn anew when live data, theme or width change.
 import { language } from "./texts.js";
 
 const uPlot = window.uPlot;
@@ -24,14 +24,8 @@ class Chart {
     this.load();
   }
 
-  async load() {
-    if (this.figure.dataset.url) {
-      const response = await fetch(this.figure.dataset.url, { headers: { Accept: "application/json" } });
-      if (!response.ok) return;
-      this.set(await response.json());
-    } else {
-      this.set(JSON.parse(document.getElementById(this.figure.dataset.chart).textContent));
-    }
+  load() {
+    this.set(JSON.parse(document.getElementById(this.figure.dataset.chart).textContent));
   }
 
   set(data) {

@@ -1,10 +1,17 @@
-// "Are you sure?" before a form with data-confirm, or by a button with one; and what opens a dialog.
+// "Are you sure?" before a form with data-confirm, or by a button with one; what opens a dialog; and a double click posts once.
+const TWICE = 2000; // ms
+const sent = new WeakMap(); // form -> when
+
 export function startDialogs() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const button = event.submitter;
     const question = button?.dataset.confirm ?? form.dataset.confirm;
-    if (!question || form.dataset.confirmed) return;
+    if (!question || form.dataset.confirmed) {
+      if (form.method === "post" && Date.now() - sent.get(form) < TWICE) event.preventDefault();
+      else sent.set(form, Date.now());
+      return;
+    }
     event.preventDefault();
     confirmed(question, button).then((yes) => {
       if (!yes) return;

@@ -37,11 +37,12 @@ function attributes(from, to) {
 
 function children(from, to) {
   const keyed = new Map();
-  for (const child of from.childNodes) if (key(child)) keyed.set(key(child), child);
+  for (const child of from.childNodes) if (key(child) && !keyed.has(key(child))) keyed.set(key(child), child);
   let place = from.firstChild;
   for (const wanted of [...to.childNodes]) {
     const name = key(wanted);
     const held = name ? keyed.get(name) : place && !key(place) ? place : null;
+    keyed.delete(name); // two jobs of a queue may be the same to the byte
     if (!held) {
       from.insertBefore(document.importNode(wanted, true), place);
       continue;
