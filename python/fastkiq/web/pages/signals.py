@@ -10,13 +10,14 @@ from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import Process, ProcessSet, ask_for_stacks, stacks
 from fastkiq.web.audit import audit
-from fastkiq.web.confirmation import ask
+from fastkiq.web.confirmation import CONFIRM, ask
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import LIVE, see_other
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.i18n import ngettext
 from fastkiq.web.process_rows import OTHERS_BEAT, beat_of, process_name, process_url, thread_url
 from fastkiq.web.query import field
+from fastkiq.web.security.form_token import FIELD
 from fastkiq.web.view import current
 
 ACTIONS: Final = ("quiet", "stop", "dump", "stacks")
@@ -40,6 +41,9 @@ def signalled(request: Request) -> Response:
     if not identity:
         if any(name == "identity" for name, _value in current().form):  # a program's empty variable means no process
             raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name="identity"))
+        for name in sorted(names - {*ACTIONS, FIELD, CONFIRM}):  # nor does a misspelt one mean all
+            known = ", ".join(("identity", *ACTIONS))
+            raise BadRequest(_("There is no field '%(name)s' here; there are: %(names)s", name=name[:100], names=known))
         return _all(request, wanted[0])
     process = ProcessSet(current().site.redis).get(identity)
     if process is None:
