@@ -44,7 +44,8 @@ def dump_stacks(processes: Sequence[Process], *, as_json: bool, all_threads: boo
 
 
 def _answered(process: Process) -> float | None:
-    found = stacks(process.redis, process.identity)
+    """When it told last; not what, which may be megabytes."""
+    found = stacks(process.redis, process.identity, "")
     return None if found is None else found.at
 
 
@@ -55,8 +56,9 @@ def _wait(processes: list[Process], before: dict[str, float | None], wait: float
         while len(told) < len(processes) and time.monotonic() < deadline:
             tell(f"waiting for the next heartbeat of {counted(len(processes) - len(told), 'process', 'processes')}")
             for process in processes:
-                found = None if process.identity in told else stacks(process.redis, process.identity)
-                if found is not None and found.at != before[process.identity]:
+                if process.identity in told or _answered(process) in (None, before[process.identity]):
+                    continue
+                if (found := stacks(process.redis, process.identity)) is not None:
                     told[process.identity] = found
             time.sleep(_POLL if len(told) < len(processes) else 0)
     return told
