@@ -12,7 +12,7 @@ from children import Child
 from fastkiq import api
 from fastkiq._core import splice
 from fastkiq.config import Config
-from fastkiq.errors import ArgumentError, RedisConnectionError, RedisOutOfMemoryError
+from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError, RedisOutOfMemoryError
 from fastkiq.job import Job
 from proxy import Proxy
 from readable import flaw, kept
@@ -289,3 +289,22 @@ def test_a_full_redis_lets_go(start_server: Callable[..., Server]) -> None:
     assert api.Queue("default", inspected).clear() == 599
     assert api.DeadSet(inspected).clear() == 1
     redis.close()
+
+
+@pytest.mark.parametrize(("action", "denied"), [("retry", "lpush"), ("kill", "zadd")])
+def test_who_may_take_out_and_not_put_in_loses_nothing(
+    redis: redis_py.Redis, redis_url: str, action: str, denied: str
+) -> None:
+    # `zadd` is denied for the dead jobs alone: where it is denied for the retries too, nothing can be put back.
+    raw = failed(1, queue="mail")
+    fill(redis, "retry", {raw: 5.25})
+    rules = ["+@all", "-lpush"] if denied == "lpush" else ["+@all"]
+    keys = ["*"] if denied == "lpush" else ["retry", "queues", "queue:*"]
+    redis.acl_setuser("taker", enabled=True, passwords=["+hunter2"], keys=keys, commands=rules)
+    try:
+        taker = api.connect(url=redis_url.replace("redis://", "redis://taker:hunter2@"))
+        with pytest.raises(RedisError):
+            api.RetrySet(taker).act(action, list(api.RetrySet(taker)))
+        assert of(redis, "retry") == {raw: 5.25}
+    finally:
+        redis.acl_deluser("taker")

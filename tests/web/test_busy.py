@@ -151,6 +151,7 @@ def test_one_that_is_gone(web: Web, redis: redis_py.Redis) -> None:
         {"dump": "1"},
         {"stacks": "1"},
         {"identity": "", "stop": "1"},
+        {"identty": "x", "stop": "1"},
     ],
 )
 def test_a_form_that_is_none(web: Web, form: dict[str, str]) -> None:

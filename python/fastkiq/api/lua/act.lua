@@ -21,16 +21,27 @@ for i = 3, #ARGV, 4 do
   local target = tonumber(ARGV[i + 2])
   if not fits[target] then
     kept = kept + 1
-  elseif redis.call('ZREM', KEYS[1], ARGV[i]) == 0 then
-    gone = gone + 1
   else
-    done = done + 1
-    if target == 2 then
-      redis.call('ZADD', KEYS[2], now, ARGV[i + 1])
-      killed = true
-    elseif target > 3 then
-      redis.call('LPUSH', KEYS[target], ARGV[i + 1])
-      redis.call('SADD', KEYS[3], ARGV[i + 3])
+    local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
+    if redis.call('ZREM', KEYS[1], ARGV[i]) == 0 then
+      gone = gone + 1
+    else
+      local put = true
+      if target == 2 then
+        put = redis.pcall('ZADD', KEYS[2], now, ARGV[i + 1])
+      elseif target > 3 then
+        put = redis.pcall('LPUSH', KEYS[target], ARGV[i + 1])
+      end
+      -- A user who may take out and not put in: it goes back, or it would be lost.
+      if type(put) == 'table' and put.err then
+        redis.call('ZADD', KEYS[1], score, ARGV[i])
+        return put
+      end
+      if target > 3 then
+        redis.call('SADD', KEYS[3], ARGV[i + 3])
+      end
+      killed = killed or target == 2
+      done = done + 1
     end
   end
 end

@@ -41,7 +41,7 @@ def signalled(request: Request) -> Response:
     if not identity:
         if any(name == "identity" for name, _value in current().form):  # a program's empty variable means no process
             raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name="identity"))
-        for name in sorted(names - {*ACTIONS, FIELD, CONFIRM}):  # nor does a misspelt one mean all
+        for name in sorted(names - {*ACTIONS, FIELD, CONFIRM, "authenticity_token"}):  # nor does a misspelt one
             known = ", ".join(("identity", *ACTIONS))
             raise BadRequest(_("There is no field '%(name)s' here; there are: %(names)s", name=name[:100], names=known))
         return _all(request, wanted[0])
