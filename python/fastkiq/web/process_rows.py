@@ -138,7 +138,7 @@ def process_words() -> dict[str, str]:
     return {
         "process": _("Process"),
         "queues": _("Queues"),
-        "threads": _("Threads busy"),
+        "threads": _("Running jobs"),
         "rss": _("RSS"),
         "rtt": _("RTT"),
         "beat": _("Last beat"),
