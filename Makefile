@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo web-demo test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: dev ## The main job on real input: a census of the standard library, on th
 
 web-demo: dev ## Pages that live: workers, failures, schedules and the web UI on http://127.0.0.1:9292, until Ctrl-C
 	@$(BIN)/python examples/web_demo.py $(WEB_DEMO_ARGS)
+
+screenshots: dev ## Take the pictures in docs/images anew, of the demo in a real Chromium; two minutes
+	@mkdir -p docs/images && $(BIN)/python tests/browser/screenshots.py
 
 test: lint rust-test pytest ## Everything that must hold: lint, types, stubtest, cargo test, pytest
 

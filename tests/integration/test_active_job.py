@@ -117,5 +117,5 @@ def test_listings_show_what_is_wrapped(
 
     (work,) = shown("busy")["work"]
     assert (work["class"], work["args"]) == ("MailJob", ["busy", {"a": 1}])
-    (later,) = shown("scheduled")
+    (later,) = shown("scheduled")["jobs"]
     assert (later["class"], later["args"]) == ("MailJob", ["gid://app/User/7"])
