@@ -13,7 +13,7 @@ from fastkiq.api.members import members
 from fastkiq.api.page import Page
 from fastkiq.api.reading import LOOK, jobs, ordered
 from fastkiq.api.scripts import run
-from fastkiq.api.values import LONGEST, TOGETHER, groups, text
+from fastkiq.api.values import ANSWER, LONGEST, TOGETHER, groups, text
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisReplyError
 from fastkiq.job import Job
@@ -145,7 +145,7 @@ class Queue:
         at = _position(cursor, ordered(order))
         needles = list(replace(wanted, queue="").needles()) if wanted else []
         items: list[Job] = []
-        looked, unread = 0, 0
+        looked, unread, size = 0, 0, 0
         deadline = time.monotonic() + seconds
         while True:
             left = limit - len(items)
@@ -163,11 +163,14 @@ class Queue:
                 payload = {} if raw is None else Job.decoded(raw)
                 if not wanted or wanted.accepts(payload, raw or b"", self.name):
                     items.append(Job.of_payload(payload, raw or b"", queue=self.name))
+                    size += len(raw or b"")
                     if len(items) == limit:
                         at = start + passed
                         break
             over = at >= found.total
-            if len(items) >= limit or over or (wanted and (looked >= look or time.monotonic() > deadline)):
+            if len(items) >= limit or over or size > ANSWER:
+                break
+            if wanted and (looked >= look or time.monotonic() > deadline):
                 break
         where = "tail" if order == "next" else "head"
         notes = [f"{unread:,} jobs are longer than {LONGEST:,} bytes: they were not looked into"] if unread else []
