@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from fastkiq.api import Filter, Page, Queue
 from fastkiq.job import Job
+from fastkiq.web.fingerprint import fingerprint
 
 SECONDS: Final = 3.0
 """For which jobs that are not where they were seen are looked for."""
@@ -14,8 +14,8 @@ _TOGETHER: Final = 200
 
 
 def key_of(job: Job) -> str:
-    """`digest-jid`."""
-    return f"{blake2b(job.raw, digest_size=8).hexdigest()}-{job.jid}"
+    """`fingerprint-jid`."""
+    return f"{fingerprint(job.raw)}-{job.jid}"
 
 
 def find(queue: Queue, keys: Sequence[str], near: str, order: str) -> list[Job]:

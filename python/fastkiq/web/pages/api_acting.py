@@ -23,6 +23,7 @@ from fastkiq.web.view import current
 
 _SECONDS: Final = 2.0
 """That one request works on all that are wanted."""
+_FIELDS: Final = ("all", "cursor", "before")
 _SIGNALS: Final = ("quiet", "stop", "dump")
 
 
@@ -59,6 +60,7 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
         outcome = _act(request, pages, action, entries)
         outcome.gone += len(keys) - len(entries)
         return answered(outcome_document(outcome))
+    filters.check(found.items(), _FIELDS)
     wanted = filters.of({name: text_of(found, name) for name in filters.NAMES})
     jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
     swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
