@@ -16,6 +16,12 @@ def whole(jobs: api.JobSet, wanted: api.Filter | None = None, seconds: float = 2
     return grouping
 
 
+def test_long_names_are_not_kept(inspected: api.Redis, redis: redis_py.Redis) -> None:
+    fill(redis, "dead", {failed(number, **{"class": f"{number}" * 10_000}): number for number in range(3)})
+    (group,) = whole(api.DeadSet(inspected)).groups
+    assert group.classes == {f"{number}" * 200: 1 for number in range(3)}
+
+
 def test_groups(inspected: api.Redis, redis: redis_py.Redis) -> None:
     members = {
         failed(number, error_message=f"answer {number} took {number} ms", **{"class": f"C{number % 30}"}): number

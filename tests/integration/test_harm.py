@@ -158,7 +158,7 @@ def test_giants_in_every_place_are_not_read_by_listings(redis: redis_py.Redis, a
         assert listing.code == 0, listing.stderr
         assert listing.mib < 150, f"{name}: {listing.mib} MiB"
         assert listing.seconds < 10
-    assert [row["class"] for row in json.loads(ask("dead", "--json").stdout)] == ["", "app.Note", ""]
+    assert [row["class"] for row in json.loads(ask("dead", "--json").stdout)["jobs"]] == ["", "app.Note", ""]
     assert "app.Note" in ask("busy").stdout
 
 

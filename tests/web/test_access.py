@@ -153,6 +153,15 @@ def test_an_authorize_that_fails_lets_nobody_in(web: Web, caplog: pytest.LogCapt
     assert "no such session" in caplog.text
 
 
+@pytest.mark.parametrize("found", [object(), 1, ["ann"], ask], ids=["object", "number", "list", "function"])
+def test_an_authorize_that_answers_an_object_lets_nobody_in(
+    web: Web, caplog: pytest.LogCaptureFixture, found: object
+) -> None:
+    assert ask(web(authorize=lambda request: found) + "/").status == 500
+    assert "authorize must answer True, False, a name or an Access" in caplog.text
+    caplog.clear()
+
+
 def test_authorize_or_the_token_as_well(web: Web) -> None:
     base = web(authorize=lambda request: "x-admin" in request.headers, token="t0ken")
     assert ask(base + "/", headers={"X-Admin": "1"}).status == 200

@@ -181,7 +181,7 @@ def test_a_message_is_shown_once_and_not_taken_by_the_refresh(web: Web, deeds: D
 
 
 @pytest.mark.parametrize(
-    "value", ["%", "1", "[]", '["ok"]', '["<b>","x"]', "%5B%22ok%22%2C%22%3Cscript%3E%22%5D", "x" * 9_000]
+    "value", ["%", "1", "[]", '["ok"]', '["<b>","x"]', "%5B%22ok%22%2C%22%3Cscript%3E%22%5D", "x" * 9_000, "[" * 3_000]
 )
 def test_a_message_that_is_none(web: Web, deeds: Deeds, value: str) -> None:
     answer = ask(web() + "/probe", headers={"Cookie": f"fastkiq_flash={value}"})

@@ -236,6 +236,7 @@ def test_entries_that_are_no_jobs_can_be_ticked_and_deleted(web: Web, redis: red
         ("/retries/all/kill", {"confirm": "1", "cursor": "nonsense"}, 400),
         ("/retries/all/delete", {"confirm": "1", "clas": "shop.Mail"}, 400),
         ("/retries/all/delete", {"confirm": "1", "class": " "}, 400),
+        ("/retries/all/delete?class=Other", {"confirm": "1"}, 400),
     ],
 )
 def test_bad_posts_do_nothing(web: Web, redis: redis_py.Redis, path: str, form: dict[str, str], status: int) -> None:

@@ -246,3 +246,32 @@ def test_read_only_pages_have_no_buttons(web: Web, redis: redis_py.Redis) -> Non
     assert post(base + "/queues/mail/delete", {"one": "x", "confirm": "1"}).status == 403
     assert redis.llen("queue:mail") == 2
     assert not redis.exists("paused")
+
+
+def test_a_key_proves_no_guess_of_what_is_filtered(web: Web, redis: redis_py.Redis) -> None:
+    (raw,) = push(redis, "mail", {"class": "A", "jid": "1", "args": [{"token": "s3cret"}]})
+    base = web(filter_args=["token"])
+    (key,) = keys(ask(base + "/queues/mail"))
+    assert key != key_of(Job.from_bytes(raw))
+    assert [key] != keys(ask(web(filter_args=["token"]) + "/queues/mail")), "another secret, another key"
+    assert flash(post(base + "/queues/mail/delete", {"key": key, "confirm": "1"})) == "1 job was deleted."
+
+
+def test_what_cannot_be_read_is_not_shown_while_names_are_filtered(web: Web, redis: redis_py.Redis) -> None:
+    raw = '{"args":[{"token":"s3cret"}'
+    push(redis, "mail", raw)
+    redis.zadd("retry", {raw: 2e9})
+    filtering, open_one = web(filter_args=["token"]), web()
+    for path in ("/queues/mail", "/retries", "/api/retries", "/api/queues/mail/jobs"):
+        assert "s3cret" not in ask(filtering + path).text
+    for path in ("/queues/mail", "/retries"):
+        assert "s3cret" in ask(open_one + path).text
+
+
+def test_a_page_of_hostile_jids_is_bounded(web: Web, redis: redis_py.Redis) -> None:
+    push(redis, "mail", *({"class": "A", "jid": f"{number}" + "j" * 900_000} for number in range(12)))
+    answer = ask(web() + "/queues/mail?count=100")
+    assert answer.status == 200
+    assert len(answer.body) < 200_000
+    assert keys(answer) == []
+    assert 'rel="next"' in answer.text, "the rest is on the next page"

@@ -13,6 +13,8 @@ from fastkiq.job import Job
 
 _MOST_GROUPS: Final = 1_000
 _MOST_CLASSES: Final = 20
+_LONGEST_NAME: Final = 200
+"""Characters of a class that are kept."""
 _STEP: Final = 500
 
 
@@ -86,10 +88,10 @@ class Grouping:
                 return
             job = Job.of_payload(payload, b"")
             message = (job.error_message or "")[:1_000]
-            group = self._groups[key] = Group(key, (job.error_class or "")[:200], message)
+            group = self._groups[key] = Group(key, (job.error_class or "")[:_LONGEST_NAME], message)
         group.count += 1
         group.earliest = min(group.earliest, stored.score)
         group.latest = max(group.latest, stored.score)
-        name = Job.class_of(payload)
+        name = Job.class_of(payload)[:_LONGEST_NAME]
         if name in group.classes or len(group.classes) < _MOST_CLASSES:
             group.classes[name] = group.classes.get(name, 0) + 1

@@ -16,7 +16,7 @@ from fastkiq.api.filter import Filter
 from fastkiq.api.page import Page
 from fastkiq.api.reading import LOOK, Stored, behind, ordered, part
 from fastkiq.api.scripts import run
-from fastkiq.api.values import LONGEST, PAGE, TOGETHER
+from fastkiq.api.values import ANSWER, LONGEST, TOGETHER
 from fastkiq.client import epoch_of
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError
@@ -58,11 +58,12 @@ class JobSet:
         seconds: float = 0.05,
         order: str | None = None,
     ) -> Page[Entry]:
-        """At most `limit` entries, from where `cursor` (the `next` of the page before) says; fewer, of 32 MiB.
+        """At most `limit` entries, from where `cursor` (the `next` of the page before) says.
 
         With a filter the page may have few of them and still a `next`: it ends when it has looked at `look` entries, or
-        for `seconds`. A cursor is a place between two entries: with the other `order` (`next` or `latest`) the page
-        goes back from it. Raises ArgumentError for a cursor or an order that is none.
+        for `seconds`; any page ends when it has some megabytes. A cursor is a place between two entries: with the other
+        `order` (`next` or `latest`) the page goes back from it. Raises ArgumentError for a cursor or an order that is
+        none.
         """
         order = ordered(order or self.order)
         page, at = self.read(Cursor.parse(cursor), limit, wanted, look=look, seconds=seconds, order=order)
@@ -74,7 +75,7 @@ class JobSet:
         """As `page`, with a place that need not fit into a text, and the one behind it."""
         needles = list(wanted.needles()) if wanted else []
         items: list[Entry] = []
-        total, looked, unread, most, room = 0, 0, 0, max(0, limit), PAGE
+        total, looked, unread, size, most = 0, 0, 0, 0, max(0, limit)
         last = Stored(None, 0.0, 0, 0)
         deadline = time.monotonic() + seconds
         while True:
@@ -94,8 +95,8 @@ class JobSet:
                         break
                     items.append(entry)
                     last = stored
-                    room -= len(entry.job.raw)
-            is_full = len(items) >= limit or room < 0 or not at.score
+                    size += len(stored.raw or b"")
+            is_full = len(items) >= limit or not at.score or size > ANSWER
             if is_full or (wanted and (looked >= look or time.monotonic() > deadline)):
                 break
             # The needles let through what is not wanted: fewer trips.

@@ -13,10 +13,11 @@ from fastkiq.api.members import members
 from fastkiq.api.page import Page
 from fastkiq.api.reading import LOOK, jobs, ordered
 from fastkiq.api.scripts import run
-from fastkiq.api.values import LONGEST, PAGE, TOGETHER, groups, text
+from fastkiq.api.values import ANSWER, LONGEST, TOGETHER, groups, text
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisReplyError
 from fastkiq.job import Job
+from fastkiq.printable import printable
 from fastkiq.retry import epoch_seconds
 
 MOST_QUEUES: Final = 100_000
@@ -50,7 +51,7 @@ def queues(redis: Redis | None = None, *, most: int = 1_000, notes: list[str] | 
         for at, name in enumerate(some):
             size, job, paused = flat[2 + at * 3 : 5 + at * 3]
             if size < 0:
-                notes.append(f"queue:{text(name)!r:.200} is no list: it is left out")
+                notes.append(f"queue:{printable(text(name), 200)} is no list: it is left out")
                 continue
             found.append(QueueState(text(name), size, _age(job, now) if job or not size else None, paused == 1))
     return sorted(found, key=lambda queue: queue.name)
@@ -139,13 +140,13 @@ class Queue:
         look: int = 20_000,
         seconds: float = 0.05,
     ) -> Page[Job]:
-        """At most `limit` jobs, `latest` enqueued first or `next` to run first; fewer, of 32 MiB. Jobs that
+        """At most `limit` jobs, `latest` enqueued first or `next` to run first; fewer, of some megabytes. Jobs that
         come or go move what a later page shows: a queue in motion has no fixed places. With a filter as `JobSet.page`.
         Raises ArgumentError for a cursor that is none, or is one of the other order."""
         at = _position(cursor, ordered(order))
         needles = list(replace(wanted, queue="").needles()) if wanted else []
         items: list[Job] = []
-        looked, unread, room = 0, 0, PAGE
+        looked, unread, size = 0, 0, 0
         deadline = time.monotonic() + seconds
         while True:
             left = limit - len(items)
@@ -163,12 +164,14 @@ class Queue:
                 payload = {} if raw is None else Job.decoded(raw)
                 if not wanted or wanted.accepts(payload, raw or b"", self.name):
                     items.append(Job.of_payload(payload, raw or b"", queue=self.name))
-                    room -= len(raw or b"")
+                    size += len(raw or b"")
                     if len(items) == limit:
                         at = start + passed
                         break
             over = at >= found.total
-            if len(items) >= limit or room < 0 or over or (wanted and (looked >= look or time.monotonic() > deadline)):
+            if len(items) >= limit or over or size > ANSWER:
+                break
+            if wanted and (looked >= look or time.monotonic() > deadline):
                 break
         where = "tail" if order == "next" else "head"
         notes = [f"{unread:,} jobs are longer than {LONGEST:,} bytes: they were not looked into"] if unread else []

@@ -16,13 +16,13 @@ def run(redis: Redis | Pipeline, name: str, keys: Sequence[Any], arguments: Sequ
     """Runs `lua/<name>.lua`; in a pipeline it is queued. Its text is sent only where Redis does not know it yet."""
     text, digest = _script(name)
     if isinstance(redis, Pipeline):
-        return redis.eval(text, len(keys), *keys, *arguments)
+        return redis.execute_command("EVAL", text, len(keys), *keys, *arguments)
     try:
         return redis.evalsha(digest, len(keys), *keys, *arguments)
     except RedisReplyError as error:
         if not isinstance(error.__cause__, NoScriptError):
             raise
-        return redis.eval(text, len(keys), *keys, *arguments)
+        return redis.execute_command("EVAL", text, len(keys), *keys, *arguments)
 
 
 @cache

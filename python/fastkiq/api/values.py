@@ -13,8 +13,6 @@ LONGEST: Final = 1_048_576
 """Bytes of an entry that is read whole."""
 ANSWER: Final = 4_194_304
 """Bytes of one answer, about."""
-PAGE: Final = 33_554_432
-"""Bytes at which a page ends, however few entries it has."""
 TOGETHER: Final = 1_000
 """Keys or entries of one call."""
 

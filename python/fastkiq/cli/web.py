@@ -158,6 +158,8 @@ def _shown(host: str, listener: socket.socket) -> str:
 def _serve(application: Any, listener: socket.socket, url: str, redis_url: str) -> None:
     import uvicorn
 
+    from fastkiq.web.connection import Connection
+
     class Server(uvicorn.Server):
         """Says where it is, once it is there."""
 
@@ -167,6 +169,7 @@ def _serve(application: Any, listener: socket.socket, url: str, redis_url: str) 
 
     options = uvicorn.Config(
         application,
+        http=Connection,
         log_config=None,
         log_level="warning",
         access_log=False,

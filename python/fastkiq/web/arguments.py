@@ -48,6 +48,11 @@ def shown_args(job: Job, most: int = MOST_IN_ROW) -> str:
     return text[1:-1] if not is_cut else text[1 : most + 1] + "…"
 
 
+def unreadable(job: Job) -> str:
+    """The beginning of stored bytes that are no payload; nothing of it where names are filtered."""
+    return FILTERED if _pattern() else job.raw[:MOST_IN_ROW].decode("utf-8", "replace")
+
+
 def pretty_args(job: Job, most: int = MOST_ON_PAGE) -> Shown:
     """The arguments as JSON over several lines."""
     return _collected(_written(_visible(job), _pattern(), most, indent="  "), most)
@@ -60,7 +65,13 @@ def shown_payload(job: Job, most: int = MOST_ON_PAGE) -> Shown:
 
 def stored_payload(job: Job) -> bytes:
     """The stored bytes, for a download; where names are filtered, the payload written anew without their values."""
-    return "".join(_payload(job, len(job.raw))).encode("utf-8", "replace") if _pattern() else job.raw
+    pattern = _pattern()
+    if pattern is None:
+        return job.raw
+    if not job.payload:
+        return FILTERED.encode() if job.raw else b""
+    shown = {key: _masked(each, pattern) for key, each in _fields(job, pattern).items()}
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def hides_some(job: Job) -> bool:
@@ -110,18 +121,23 @@ def _hidden_positions(job: Job, count: int) -> frozenset[int]:
     return frozenset(index for index in range(count) if pattern.search(signature.parameter(index)))
 
 
-def _payload(job: Job, most: int, indent: str = "") -> Iterator[str]:
+def _payload(job: Job, most: int, indent: str) -> Iterator[str]:
     pattern = _pattern()
     if not job.payload:
         text = job.raw[: most + 1].decode("utf-8", "replace")
         return iter([FILTERED if pattern and text else text])
+    return _written(_fields(job, pattern), pattern, most, indent, spared=_FIELDS)
+
+
+def _fields(job: Job, pattern: re.Pattern[str] | None) -> dict[str, Any]:
+    """Those of the payload; what is filtered inside of them still is to be."""
     shown: dict[str, Any] = dict(job.payload)
     for key in shown:
         if key not in _FIELDS and pattern is not None and pattern.search(key):
             shown[key] = FILTERED
     if isinstance(shown.get("args"), list):
         shown["args"] = _visible_stored(job, shown["args"])
-    return _written(shown, pattern, most, indent, spared=_FIELDS)
+    return shown
 
 
 def _visible_stored(job: Job, args: list[Any]) -> list[Any]:

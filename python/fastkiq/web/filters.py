@@ -1,6 +1,6 @@
 """The filter of a listing: read from a query or a form, and matched against what is shown alone."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -10,6 +10,9 @@ from starlette.requests import Request
 from fastkiq.api import Filter
 from fastkiq.job import Job
 from fastkiq.web import arguments, query
+from fastkiq.web.errors import BadRequest
+from fastkiq.web.i18n import gettext as _
+from fastkiq.web.view import current
 
 NAMES: Final = {
     "substr": "text",
@@ -64,6 +67,19 @@ def of(given: Mapping[str, str]) -> Filter:
 def parameters(wanted: Filter) -> dict[str, str]:
     """The filter as parameters, without those that are empty."""
     return {name: value for name, attribute in NAMES.items() if (value := getattr(wanted, attribute))}
+
+
+def check(given: Iterable[tuple[str, object]], others: Collection[str]) -> None:
+    """For what is done to all: a misspelt or empty condition, or one in the query, must not come to mean all jobs.
+    `others` are the fields that are no conditions. Raises BadRequest."""
+    names = ", ".join(NAMES)
+    for name, value in given:
+        if name not in NAMES and name not in others:
+            raise BadRequest(_("%(name)s is no condition; there are: %(names)s.", name=name[:80], names=names))
+        if name in NAMES and not (isinstance(value, str) and value.strip()):
+            raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
+    if current().request.query_params:
+        raise BadRequest(_("What is to be done is said in the body, not in parameters of the address."))
 
 
 def _made(read: Callable[[str], str]) -> Filter:

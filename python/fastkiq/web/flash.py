@@ -36,7 +36,7 @@ def take(view: View) -> list[tuple[str, str]]:
         return []
     try:
         found: Any = json.loads(unquote(text[:4_000]))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not (isinstance(found, list) and len(found) == 2 and all(isinstance(each, str) for each in found)):
         return []

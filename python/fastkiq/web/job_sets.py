@@ -1,6 +1,5 @@
 """The three sets as pages: where they are, what they are called, what can be done in them."""
 
-import hmac
 import math
 import re
 from collections.abc import Sequence
@@ -8,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastkiq.api import DeadSet, Entry, JobSet, RetrySet, ScheduledSet
-from fastkiq.web.arguments import are_filtered
 from fastkiq.web.errors import BadRequest
+from fastkiq.web.fingerprint import fingerprint
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
 
@@ -85,10 +84,7 @@ def find(pages: SetPages, key: str) -> Entry | None:
 
 
 def _digest(entry: Entry) -> str:
-    """Keyed where values are hidden: else they could be guessed, and the guess be proved by the digest."""
-    known = entry.job.raw if entry.is_whole else b"%d bytes" % entry.length
-    key = current().site.secret if are_filtered() else b"no secret"
-    return "@" + hmac.digest(key, known, "sha256").hex()[:24]
+    return "@" + fingerprint(entry.job.raw if entry.is_whole else b"%d bytes" % entry.length)
 
 
 def _score(text: str) -> float | None:

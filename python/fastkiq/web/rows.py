@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from fastkiq.api import Entry, error_text
-from fastkiq.web.arguments import shown_args
+from fastkiq.web.arguments import shown_args, unreadable
 from fastkiq.web.attempts import attempts
 from fastkiq.web.formats import size
 from fastkiq.web.i18n import gettext as _
@@ -54,7 +54,7 @@ def row(pages: SetPages, entry: Entry) -> Row:
         retries=attempts(job).retries if job.payload and pages.fails else "",
         queue=cut(job.queue, 100),
         class_name=name,
-        args=shown_args(job) if job.payload else cut(job.raw[:1_000].decode("utf-8", "replace"), 200),
+        args=shown_args(job) if job.payload else cut(unreadable(job), 200),
         tags=[cut(tag, 60) for tag in job.tags[:_MOST_TAGS]],
         error_class=cut(job.error_class or "", 100),
         error=cut(error_text(job), _LONGEST),

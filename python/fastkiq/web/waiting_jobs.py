@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from fastkiq.api import Filter, Page, Queue
 from fastkiq.job import Job
-from fastkiq.web.arguments import are_filtered
-from fastkiq.web.view import current
+from fastkiq.web.fingerprint import fingerprint
 
 SECONDS: Final = 3.0
 """For which jobs that are not where they were seen are looked for."""
@@ -16,9 +14,8 @@ _TOGETHER: Final = 200
 
 
 def key_of(job: Job) -> str:
-    """`digest-jid`; keyed where values are hidden, as `job_sets` does: else a guess of them could be proved by it."""
-    key = current().site.secret[:64] if are_filtered() else b""
-    return f"{blake2b(job.raw, digest_size=8, key=key).hexdigest()}-{job.jid}"
+    """`fingerprint-jid`."""
+    return f"{fingerprint(job.raw)}-{job.jid}"
 
 
 def find(queue: Queue, keys: Sequence[str], near: str, order: str) -> list[Job]:

@@ -23,6 +23,7 @@ from fastkiq.web.view import current
 
 _SECONDS: Final = 2.0
 """That one request works on all that are wanted."""
+_FIELDS: Final = ("all", "cursor", "before")
 _SIGNALS: Final = ("quiet", "stop", "dump")
 
 
@@ -63,7 +64,8 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
         return answered(outcome_document(outcome))
     if found["all"] is not True or "keys" in found:
         raise BadRequest(_('Either keys or "all": true must be given.'))
-    wanted = filters.of({name: _condition(found, name) for name in filters.NAMES if name in found})
+    filters.check(found.items(), _FIELDS)
+    wanted = filters.of({name: text_of(found, name) for name in filters.NAMES})
     jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
     swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
     grouping.forget(pages.kind.key)
@@ -117,13 +119,6 @@ def _some(found: dict[str, Any]) -> list[str]:
     if not keys:
         raise BadRequest(_("The body must have keys, those of the jobs that are meant."))
     return keys
-
-
-def _condition(found: dict[str, Any], name: str) -> str:
-    value = text_of(found, name).strip()
-    if not value:
-        raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
-    return value
 
 
 def _before(found: dict[str, Any]) -> float | None:

@@ -14,7 +14,7 @@ from fastkiq.api import Queue
 from fastkiq.job import Job
 from fastkiq.printable import printable
 from fastkiq.web import filters
-from fastkiq.web.arguments import shown_args
+from fastkiq.web.arguments import shown_args, unreadable
 from fastkiq.web.confirmation import ask
 from fastkiq.web.errors import BadRequest
 from fastkiq.web.flash import see_other
@@ -28,6 +28,8 @@ from fastkiq.web.waiting_jobs import key_of
 
 MOST_COUNT: Final = 100
 _MOST_TAGS: Final = 20
+_LONGEST_JID: Final = 900
+"""Characters of one that a form and an address can carry."""
 _MOST_SEEN: Final = 10**12
 _DIRECTIONS: Final = ("desc", "asc")
 """As Sidekiq has it: the newest first, or the next one to run first."""
@@ -143,12 +145,12 @@ def deleted(request: Request) -> Response:
 def _row(name: str, job: Job, near: str) -> Row:
     if not job.raw:
         return Row("", "", _("A job that is too long to be shown, or empty"), "", (), None)
-    url = current().url("/queues", name, job.jid, near=near) if job.jid and "/" not in job.jid else ""
-    args = shown_args(job) if job.payload else printable(job.raw[:1_000].decode("utf-8", "replace"), 200)
+    is_short = len(job.jid) <= _LONGEST_JID
+    url = current().url("/queues", name, job.jid, near=near) if job.jid and is_short and "/" not in job.jid else ""
+    args = shown_args(job) if job.payload else printable(unreadable(job), 200)
     class_name = printable(job.class_name, 200) or _("No job")
-    return Row(
-        key_of(job), url, class_name, args, [printable(tag, 60) for tag in job.tags[:_MOST_TAGS]], job.enqueued_at
-    )
+    tags = [printable(tag, 60) for tag in job.tags[:_MOST_TAGS]]
+    return Row(key_of(job) if is_short else "", url, class_name, args, tags, job.enqueued_at)
 
 
 def _part(page: "api.Page[Job]", is_filtered: bool, seen: int) -> str:

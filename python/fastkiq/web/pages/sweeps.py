@@ -38,7 +38,7 @@ _BEFORE: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
     """Does it to all that match, for a while."""
-    _check_fields()
+    filters.check(current().form, _FIELDS)
     wanted = filters.from_form()
     parameters = filters.parameters(wanted)
     back = current().url(pages.path, **parameters)
@@ -78,19 +78,6 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
             "refused": str(outcome.refused),
         },
     )
-
-
-def _check_fields() -> None:
-    """A program's misspelt or empty condition must not come to mean all jobs. Raises BadRequest."""
-    for name, value in current().form:
-        if name not in filters.NAMES and name not in _FIELDS:
-            raise BadRequest(_("%(name)s is no condition; there are: %(names)s.", name=name[:80], names=_conditions()))
-        if name in filters.NAMES and not value.strip():
-            raise BadRequest(_("%(name)s is empty: give it a value, or leave it out.", name=name))
-
-
-def _conditions() -> str:
-    return ", ".join(filters.NAMES)
 
 
 def _swept(jobs: JobSet, name: str, wanted: Filter, cursor: str | None, before: float | None) -> Sweep:

@@ -93,6 +93,9 @@ async def _authorized(view: View) -> bool:
     if isinstance(found, Access):
         view.read_only = view.read_only or found.read_only
         found = found.who or True
+    if not isinstance(found, str | bool | None):
+        # Objects are true: an anonymous user, a redirect to where one signs in.
+        raise TypeError(f"authorize must answer True, False, a name or an Access, not {type(found).__name__}")
     view.who = found if isinstance(found, str) and found else "authorize"
     return bool(found)
 
