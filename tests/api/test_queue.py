@@ -93,7 +93,7 @@ def test_keys_of_another_type(inspected: api.Redis, redis: redis_py.Redis) -> No
     push(redis, "b", payload(1))
     notes: list[str] = []
     assert [queue.name for queue in api.queues(inspected, notes=notes)] == ["b", "\ufffd"]
-    assert "queue:'a'" in notes[0]
+    assert "queue:a " in notes[0]
     queue = api.Queue("a", inspected)
     with pytest.raises(RedisReplyError, match="no list"):
         queue.state()

@@ -16,7 +16,7 @@ def run(redis: Redis | Pipeline, name: str, keys: Sequence[Any], arguments: Sequ
     """Runs `lua/<name>.lua`; in a pipeline it is queued. Its text is sent only where Redis does not know it yet."""
     text, digest = _script(name)
     if isinstance(redis, Pipeline):
-        return redis.execute_command("EVAL", text, len(keys), *keys, *arguments)
+        return redis.execute_command("EVAL", text, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
     try:
         return redis.evalsha(digest, len(keys), *keys, *arguments)
     except RedisReplyError as error:
