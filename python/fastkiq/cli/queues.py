@@ -12,7 +12,8 @@ from fastkiq.cli.confirm import confirm
 from fastkiq.cli.filter_options import filter_options, wanted_of
 from fastkiq.cli.forms import DETAILS, JOB, enqueued, plain, span
 from fastkiq.cli.listing_options import CODES, Actions, cursor_option, json_option, yes_option
-from fastkiq.cli.output import print_json, print_notes, print_table, progress, say
+from fastkiq.cli.output import print_json, print_notes, print_table, say
+from fastkiq.cli.paging import gathered
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.rows import job_row, queue_row
 from fastkiq.cli.table import Column
@@ -21,7 +22,6 @@ from fastkiq.job import Job
 from fastkiq.options import is_queue, suggestion
 from fastkiq.printable import counted, printable
 
-_TOGETHER: Final = 1_000  # jobs of one page
 _EXAMPLES = """\b
 Examples:
   fastkiq queues                       each with its size and latency
@@ -65,7 +65,11 @@ def _show_jobs(
     name: str, order: str, limit: int, cursor: str | None, wanted: Filter | None, as_json: bool, given: dict[str, Any]
 ) -> None:
     queue = Queue(name, connect(configured(**given)))
-    page = _page(queue, order, limit, cursor, wanted)
+
+    def read(at: str | None, most: int) -> Page[Job]:
+        return queue.page(at, most, wanted, order=order, look=100_000, seconds=0.5)
+
+    page = gathered(read, cursor, limit)
     rows = [job_row(job) for job in page.items]
     if as_json:
         print_json({"total": page.total, "next": page.next, "jobs": rows})
@@ -75,23 +79,6 @@ def _show_jobs(
     print_notes(page.notes)
     if page.next is not None and not as_json:
         say(f"{len(rows):,} of {page.total:,} shown; --cursor {page.next} goes on")
-
-
-def _page(queue: Queue, order: str, limit: int, cursor: str | None, wanted: Filter | None) -> Page[Job]:
-    """So many that are wanted, however far one must look for them."""
-    items: list[Job] = []
-    notes: list[str] = []
-    looked = 0
-    with progress() as tell:
-        while True:
-            some = min(limit - len(items), _TOGETHER)
-            page = queue.page(cursor, some, wanted, order=order, look=100_000, seconds=0.5)
-            items += page.items
-            notes += [note for note in page.notes if note not in notes]
-            looked, cursor = looked + page.looked, page.next
-            if len(items) >= limit or cursor is None:
-                return Page(items, page.total, looked, cursor, notes)
-            tell(f"{looked:,} of {page.total:,} looked at")
 
 
 @click.group(cls=Actions)

@@ -6,20 +6,18 @@ from typing import Any, Final
 
 import click
 
-from fastkiq.api import DeadSet, Grouping, JobSet, Page, RetrySet, ScheduledSet, connect
-from fastkiq.api.entry import Entry
+from fastkiq.api import DeadSet, Grouping, JobSet, RetrySet, ScheduledSet, connect
 from fastkiq.api.filter import Filter
 from fastkiq.cli.actions import Choice, number, perform
 from fastkiq.cli.filter_options import filter_options, wanted_of
 from fastkiq.cli.forms import DETAILS, JOB, listed, moment, plain
 from fastkiq.cli.listing_options import CODES, Actions, cursor_option, json_option, merged, yes_option
 from fastkiq.cli.output import print_json, print_notes, print_table, progress, say
+from fastkiq.cli.paging import gathered
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.rows import entry_row, group_row
 from fastkiq.cli.table import Column
 from fastkiq.printable import printable
-
-_TOGETHER: Final = 1_000  # entries of one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class _Listing:
                 raise click.UsageError("--groups counts all, and takes no --cursor")
             _show_groups(jobs, wanted, limit, as_json, self.nothing)
             return
-        page = _page(jobs, cursor, limit, wanted)
+        page = gathered(lambda at, most: jobs.page(at, most, wanted, look=100_000, seconds=0.5), cursor, limit)
         rows = [entry_row(entry) for entry in page.items]
         if as_json:
             print_json({"total": page.total, "next": page.next, "jobs": rows})
@@ -51,23 +49,6 @@ class _Listing:
 _limit = click.option(
     "-n", "--limit", type=click.IntRange(1, 100_000), default=25, show_default=True, help="Most rows."
 )
-
-
-def _page(jobs: JobSet, cursor: str | None, limit: int, wanted: Filter | None) -> Page[Entry]:
-    """So many that are wanted, however far one must look for them."""
-    items: list[Entry] = []
-    notes: list[str] = []
-    looked = 0
-    with progress() as tell:
-        while True:
-            some = min(limit - len(items), _TOGETHER)
-            page = jobs.page(cursor, some, wanted, look=100_000, seconds=0.5)
-            items += page.items
-            notes += [note for note in page.notes if note not in notes]
-            looked, cursor = looked + page.looked, page.next
-            if len(items) >= limit or cursor is None:
-                return Page(items, page.total, looked, cursor, notes)
-            tell(f"{looked:,} of {page.total:,} looked at")
 
 
 def _show_groups(jobs: JobSet, wanted: Filter | None, limit: int, as_json: bool, nothing: str) -> None:

@@ -12,7 +12,7 @@ _LONGEST: Final = 1_000
 """Characters of a line."""
 _FORM: Final = re.compile(r"(?P<file>.+?):(?P<line>\d{1,9})(?::in [`']?(?P<name>.*?)'?)?", re.DOTALL)
 # Python's standard library and installed packages, Ruby's, and what has no file.
-_FOREIGN: Final = re.compile(
+FOREIGN: Final = re.compile(
     r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|[/\\]Lib[/\\]|[/\\]gems[/\\]|[/\\]lib[/\\]ruby[/\\]|^<|^\(eval"
 )
 
@@ -54,7 +54,7 @@ def _frame(line: str) -> Frame:
     found = _FORM.fullmatch(line)
     if found is None:
         return Frame(line, "", "", False)
-    return Frame(found["file"], found["line"], found["name"] or "", not _FOREIGN.search(found["file"]))
+    return Frame(found["file"], found["line"], found["name"] or "", not FOREIGN.search(found["file"]))
 
 
 def _line(frame: Frame) -> str:

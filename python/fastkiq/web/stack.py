@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from fastkiq.web.frames import FOREIGN
+
 Kind = Literal["own", "library", "thread", "note"]
 MOST: Final = 10_000
 """Lines of one text."""
 # `file:12:in name` of a job, `  File "file", line 12, in name` of a thread's dump.
 _FRAME: Final = re.compile(r'(?:  File "(?P<quoted>.+)", line \d{1,9}, in |(?P<plain>\S.*?):\d{1,9}:in )')
 _THREAD: Final = re.compile(r"Thread .+ \(\d+\):")
-# The standard library and installed packages, and what has no file.
-_FOREIGN: Final = re.compile(r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|[/\\]Lib[/\\]|^<")
 _OURS: Final = str(Path(__file__).parents[1])
 
 
@@ -44,4 +44,4 @@ def _lines(told: Iterable[str]) -> Iterator[Line]:
 
 
 def _is_own(file: str) -> bool:
-    return not _FOREIGN.search(file) and not file.startswith(_OURS)
+    return not FOREIGN.search(file) and not file.startswith(_OURS)
