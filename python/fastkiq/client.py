@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fastkiq import _core, options, registry
+from fastkiq import _core, options, outlets, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
 from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
@@ -100,7 +100,7 @@ class Client:
     ) -> str | None:
         """`push` after the arguments have been bound. `delay` in seconds, `at` in epoch seconds."""
         core = self._core or self._open()
-        if self._middleware.run is None:
+        if self._middleware.run is None and not outlets.present:
             template = self._templates.get(target) or self._template(target)
             try:
                 return core.push(template, args, delay, at)
@@ -118,14 +118,32 @@ class Client:
         if payload.get("at") != asked:
             delay = None  # middleware has chosen another time
         try:
-            return core.push_payload(payload, delay)
+            if not outlets.present:
+                return self._push_payload(payload, delay)
+            self.check(payload)
+            return next(
+                iter(outlets.send([payload], lambda each: [self._push_payload(one, delay) for one in each])), None
+            )
         except ArgumentError as error:
             target.blame(error)
             raise
+
+    def _push_payload(self, payload: dict[str, Any], delay: float | None) -> str:
+        core = self._core or self._open()
+        try:
+            return core.push_payload(payload, delay)
         except RedisConnectionError:
             if not self._revivable(core):
                 raise
             return self._open().push_payload(payload, delay)
+
+    def check(self, payload: dict[str, Any]) -> None:
+        """Raises ArgumentError for a payload that a push would refuse: one that is held back is refused at the call."""
+        size = len(_core.encode(payload))
+        if size > self.config.max_payload_bytes:
+            raise ArgumentError(
+                f"payload: {size:,} bytes are more than max_payload_bytes allows ({self.config.max_payload_bytes:,})"
+            )
 
     def enqueue_bulk(
         self, target: "Bound[...]", rows: Iterable[Sequence[Any]], at: Iterable[When] | When | None = None
@@ -139,6 +157,8 @@ class Client:
             times = map(epoch_of, at)
         checked = target.rows(rows)
         try:
+            if outlets.present:
+                return outlets.send(self._checked_all(target, checked, times), core.push_payloads)
             if self._middleware.run is None:
                 return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
             return core.push_payloads(self._prepare_all(target, checked, times))
@@ -233,6 +253,13 @@ class Client:
             payload = self.prepare(target, row, at)  # type: ignore[arg-type]
             if payload is not None:
                 yield payload
+
+    def _checked_all(
+        self, target: "Bound[...]", rows: Iterable[Sequence[Any]], times: Iterable[float] | float | None
+    ) -> Iterator[dict[str, Any]]:
+        for payload in self._prepare_all(target, rows, times):
+            self.check(payload)
+            yield payload
 
 
 def delay_of(value: float | timedelta) -> float:
