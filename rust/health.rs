@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::sizes::{self, Sizes};
 
 /// How long a client has for its request, and again for its response.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Connections at a time; what comes beyond is closed.
+/// Connections at a time; for what comes beyond, the oldest that has not asked yet is closed.
 const MOST: usize = 16;
 const STACK: usize = 256 * 1024;
 /// How long Redis has for each step of its answer to a scrape.
@@ -51,7 +51,7 @@ impl Health {
             core: core.clone(),
             bound,
             started: AtomicBool::new(false),
-            open: AtomicUsize::new(0),
+            open: Mutex::default(),
             seen: Mutex::default(),
         });
         fork::close_in_children(listener.as_raw_fd());
@@ -99,26 +99,45 @@ fn wait(listener: &TcpListener, ended: &UnixStream) -> bool {
 }
 
 fn open(desk: &Arc<Desk>, stream: TcpStream) {
-    if desk.open.fetch_add(1, Ordering::AcqRel) >= MOST {
-        desk.open.fetch_sub(1, Ordering::AcqRel);
-        return;
+    let place = Arc::new(Place { stream, has_asked: AtomicBool::new(false) });
+    {
+        let mut open = desk.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= MOST {
+            // Whoever holds connections without a word keeps no probe out.
+            let Some(silent) = open.iter().position(|each| !each.has_asked.load(Ordering::Acquire)) else {
+                return;
+            };
+            let _ = open.remove(silent).stream.shutdown(Shutdown::Both);
+        }
+        open.push(place.clone());
     }
-    let seat = Seat(desk.clone());
+    let seat = Seat { desk: desk.clone(), place };
     let body = move || {
         // An error means that the client has left.
-        let _ = seat.0.attend(&stream);
-        let _ = stream.shutdown(Shutdown::Both);
+        let _ = seat.desk.attend(&seat.place);
+        let _ = seat.place.stream.shutdown(Shutdown::Both);
     };
     // Without a thread the connection is closed.
     let _ = Builder::new().name("fastkiq-probe".into()).stack_size(STACK).spawn(body);
 }
 
-/// One of the places for connections.
-struct Seat(Arc<Desk>);
+/// One connection.
+struct Place {
+    stream: TcpStream,
+    /// Its request is there, whole or wrong.
+    has_asked: AtomicBool,
+}
+
+/// Holds a place until it is dropped.
+struct Seat {
+    desk: Arc<Desk>,
+    place: Arc<Place>,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        let mut open = self.desk.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|each| !Arc::ptr_eq(each, &self.place));
     }
 }
 
@@ -128,7 +147,8 @@ struct Desk {
     /// The address, when it is one of loopback.
     bound: Option<IpAddr>,
     started: AtomicBool,
-    open: AtomicUsize,
+    /// The oldest first.
+    open: Mutex<Vec<Arc<Place>>>,
     seen: Mutex<Seen>,
 }
 
@@ -140,7 +160,8 @@ struct Seen {
 }
 
 impl Desk {
-    fn attend(&self, stream: &TcpStream) -> io::Result<()> {
+    fn attend(&self, place: &Place) -> io::Result<()> {
+        let stream = &place.stream;
         stream.set_nonblocking(false)?;
         let deadline = Instant::now() + PATIENCE;
         let mut head = [0; LONGEST_HEAD];
@@ -156,6 +177,7 @@ impl Desk {
                 None => break Asked::Refused(Status::Timeout),
             }
         };
+        place.has_asked.store(true, Ordering::Release);
         let response = match asked {
             Asked::Page { path, is_head } => {
                 let (status, content_type, body) = self.page(&path);

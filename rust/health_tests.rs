@@ -12,7 +12,7 @@ fn desk() -> Desk {
     let workers = HashMap::from([("C".to_owned(), (0, false))]);
     let url = RedisUrl::parse("redis://127.0.0.1:1").unwrap();
     let core = Arc::new(Core::new(url, Options::of_a_test(), workers).unwrap());
-    Desk { core, bound: None, started: AtomicBool::new(true), open: AtomicUsize::new(0), seen: Mutex::default() }
+    Desk { core, bound: None, started: AtomicBool::new(true), open: Mutex::default(), seen: Mutex::default() }
 }
 
 fn is_told(name: &'static str, body: fn(&Arc<Core>)) {
