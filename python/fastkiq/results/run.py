@@ -30,18 +30,16 @@ class Record:
         self.run = f"{_nonce}-{os.getpid()}-{tid}"
         """Tells this run from others of the job."""
         self._raw = raw
-        self._attempt = Job.of_payload(payload, raw).attempt
         self._pid = os.getpid()
         self._started = int(time.time() * 1000)
 
     def start(self) -> None:
         """The job begins. It does so too when Redis does not take this: the end of it tells all once more."""
-        fields = {"status": "running", **self._facts()}
+        fields: dict[str, str | bytes | int] = {"status": "running", "started_at": self._started}
         try:
             if change(client.default(), self.jid, "start", self.run, self.seconds + UNFINISHED, fields) == 0:
                 # Nobody has begun the record, or it is gone.
-                fields["payload"] = self._raw
-                change(client.default(), self.jid, "start", self.run, self.seconds + UNFINISHED, fields)
+                change(client.default(), self.jid, "end", self.run, self.seconds + UNFINISHED, {"payload": self._raw})
         except RedisError as error:
             logger.warning("cannot note that the job runs: %s", error, extra=about("", self.jid, ""))
 
@@ -85,11 +83,8 @@ class Record:
     ) -> None:
         insist(lambda: change(client.default(), self.jid, step, self.run, lives, fields), given_up, **options)
 
-    def _facts(self) -> dict[str, str | bytes | int]:
-        return {"started_at": self._started, "attempts": self._attempt}
-
     def _end(self) -> dict[str, str | bytes | int]:
-        return {**self._facts(), "finished_at": int(time.time() * 1000)}
+        return {"started_at": self._started, "finished_at": int(time.time() * 1000)}
 
 
 def record_of(unit: "Unit", entry: "Entry") -> Record | None:
