@@ -1,7 +1,6 @@
 """What a run writes into the record of its job."""
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +26,7 @@ class Record:
     def __init__(self, payload: dict[str, Any], raw: bytes, seconds: int, tid: str) -> None:
         self.jid: str = payload["jid"]
         self.seconds = seconds
-        self.run = f"{_nonce}-{os.getpid()}-{tid}"
-        """Tells this run from others of the job."""
+        self.run = run_of(tid)
         self._raw = raw
         self._pid = os.getpid()
         self._started = int(time.time() * 1000)
@@ -87,6 +85,11 @@ class Record:
         return {"started_at": self._started, "finished_at": int(time.time() * 1000)}
 
 
+def run_of(tid: str) -> str:
+    """Tells this run of a job from others of it."""
+    return f"{_nonce}-{os.getpid()}-{tid}"
+
+
 def record_of(unit: "Unit", entry: "Entry") -> Record | None:
     """The record of a job that this process has claimed; None when none is kept."""
     if not entry.keeps:
@@ -100,7 +103,7 @@ def record_of(unit: "Unit", entry: "Entry") -> Record | None:
 
 def inline_record(job: Job) -> Record:
     """The record of a job that runs where it was called."""
-    return Record(job.payload, job.raw, seconds_kept(job.payload, {}), f"inline-{threading.get_ident()}")
+    return Record(job.payload, job.raw, seconds_kept(job.payload, {}), "inline")
 
 
 def poisoned(raw: bytes, message: str) -> None:

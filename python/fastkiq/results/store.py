@@ -109,10 +109,10 @@ def change(
     return int(answer)
 
 
-def insist(write: Callable[[], object], given_up: Callable[[], bool], refused: float = REFUSED) -> None:
+def insist(write: Callable[[], object], given_up: Callable[[], bool], refused: float | None = None) -> None:
     """Repeats a write until Redis has taken it: while Redis is away, as long as that takes or until `given_up()`; one
-    that Redis refuses for `refused` seconds. Then it raises the RedisError."""
-    deadline = time.monotonic() + refused
+    that Redis refuses for `refused` seconds (None: REFUSED). Then it raises the RedisError."""
+    deadline = time.monotonic() + (REFUSED if refused is None else refused)
     pause = 0.05
     while True:
         try:

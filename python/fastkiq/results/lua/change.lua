@@ -11,12 +11,12 @@ if step == 'start' then
 elseif step == 'done' then
   redis.call('HDEL', key, 'error')
 elseif step == 'progress' then
-  local status = redis.call('HGET', key, 'status')
-  if status and status ~= 'running' then return -1 end
+  if current and redis.call('HGET', key, 'status') ~= 'running' then return -1 end
 end
 if step == 'start' or (step ~= 'progress' and run ~= '' and current ~= run) then
   if type(redis.pcall('HINCRBY', key, 'attempts', 1)) == 'table' then redis.call('HSET', key, 'attempts', 1) end
 end
-redis.call('HSET', key, 'run', run, unpack(ARGV, 4))
+if step ~= 'progress' then redis.call('HSET', key, 'run', run) end
+redis.call('HSET', key, unpack(ARGV, 4))
 redis.call('PEXPIRE', key, ARGV[3])
 return redis.call('HEXISTS', key, 'payload')
