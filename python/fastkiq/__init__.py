@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq._core import __version__, debug_build
 from fastkiq.bound import Bound, JobOptions
+from fastkiq.carried import carry
 from fastkiq.client import Client
 from fastkiq.config import Config, configure
 from fastkiq.context import current_job
@@ -19,6 +20,7 @@ from fastkiq.errors import (
     EmbeddedError,
     FastkiqError,
     ForkedError,
+    JobFailed,
     Kill,
     PoisonPill,
     PushUncertain,
@@ -30,6 +32,8 @@ from fastkiq.errors import (
     RedisOutOfMemoryError,
     RedisReadOnlyError,
     RedisReplyError,
+    ResultNotReady,
+    ResultNotStored,
     Retry,
     Shutdown,
     Snooze,
@@ -42,6 +46,7 @@ from fastkiq.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from fastkiq.in_process import run_in_process
+    from fastkiq.results import Result, progress, result
 
 __all__ = [
     "DISCARD",
@@ -59,6 +64,7 @@ __all__ = [
     "FastkiqError",
     "ForkedError",
     "Job",
+    "JobFailed",
     "JobFunction",
     "JobOptions",
     "Kill",
@@ -72,6 +78,9 @@ __all__ = [
     "RedisOutOfMemoryError",
     "RedisReadOnlyError",
     "RedisReplyError",
+    "Result",
+    "ResultNotReady",
+    "ResultNotStored",
     "Retry",
     "Shutdown",
     "Snooze",
@@ -80,9 +89,12 @@ __all__ = [
     "Worker",
     "WorkerOptions",
     "__version__",
+    "carry",
     "configure",
     "current_job",
     "job",
+    "progress",
+    "result",
     "run_in_process",
 ]
 
@@ -98,6 +110,10 @@ def __getattr__(name: str) -> Any:
         from fastkiq.in_process import run_in_process
 
         return run_in_process
+    if name in ("Result", "progress", "result"):
+        from fastkiq import results
+
+        return getattr(results, name)
     if name in ("api", "deploy", "embedded", "testing"):
         from importlib import import_module
 
