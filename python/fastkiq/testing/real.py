@@ -12,10 +12,10 @@ from fastkiq import config as configuration
 from fastkiq.capsules import served
 from fastkiq.drain import PAUSE, Drain
 from fastkiq.errors import ConfigError, FastkiqError
-from fastkiq.in_process import InProcess
 from fastkiq.testing.switch import disabled
 
 if TYPE_CHECKING:
+    from fastkiq.in_process import InProcess
     from fastkiq.job import Job
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ class RealWorker:
         if self._workers is not None:
             raise FastkiqError("the workers run already: call start before the first drain")
         config = configuration.default()
+        from fastkiq.in_process import InProcess
+
         usual = {"concurrency": 5, "queues": sorted(_queues()), "timeout": 2.0}
         self._ends.enter_context(config.overridden("fastkiq_worker", **{**usual, **settings}))
         config.error_handlers.append(self._note)

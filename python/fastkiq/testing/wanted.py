@@ -244,7 +244,10 @@ class _Short(reprlib.Repr):
     """Bounded in depth, width and length; types, functions and `...` as they stand in the test."""
 
     def __init__(self) -> None:
-        super().__init__(maxlevel=6, maxstring=80, maxother=80, maxlist=12, maxtuple=12, maxdict=12)
+        super().__init__()
+        self.maxlevel = 6
+        self.maxstring = self.maxother = 80
+        self.maxlist = self.maxtuple = self.maxdict = 12
 
     def repr_type(self, value: type, _level: int) -> str:
         return value.__name__
