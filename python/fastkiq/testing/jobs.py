@@ -181,9 +181,9 @@ class Jobs(Shelf):
             due = None if horizon is None else self._next_time(fits)
             if horizon is None or due is None or due > horizon:
                 break
-            self.travel(to=max(due, self.clock()))
+            self._reach(due)
         if horizon is not None:
-            self.travel(to=max(horizon, self.clock()))
+            self._reach(horizon)
 
     def _moment(self, until: Until) -> float:
         if isinstance(until, timedelta):

@@ -135,8 +135,13 @@ class Shelf(Sequence[Job]):
         target = epoch_of(to) if to is not None else now + delay_of(delta or 0.0)
         if target < now:
             raise ArgumentError(f"time passes in one direction: for these jobs it is {self.now.isoformat()} already")
+        self._reach(target)
+
+    def _reach(self, target: float) -> None:
+        """It is `target` now, in epoch seconds, or later already."""
         with self._guard.lock:
-            self._offset, self._least = target - time.time(), target
+            if target > self.clock():
+                self._offset, self._least = target - time.time(), target
 
     def take(self, payloads: Iterable[Payload], _push: Push) -> list[str]:
         """The outlet of `fake()`."""

@@ -15,6 +15,7 @@ from fastkiq.worker import Worker
 Target = type[Worker] | Bound[...] | str
 CLOSE: Final = 1.0
 """Seconds by which a time may differ from the one that is asked for."""
+_LONGEST: Final = 400  # characters of a value in a message
 
 
 class _Any:
@@ -228,9 +229,9 @@ def _plain(value: object) -> bool:
 
 def _line(path: str, wanted: Any, given: Any) -> str:
     if isinstance(wanted, str) and isinstance(given, str) and max(len(wanted), len(given)) > 60:
-        start = max(0, next((i for i, (a, b) in enumerate(zip(wanted, given, strict=False)) if a != b), 0) - 15)
-        if min(len(wanted), len(given)) <= start:
-            start = max(0, min(len(wanted), len(given)) - 15)
+        pairs = enumerate(zip(wanted, given, strict=False))
+        differs = next((index for index, (one, other) in pairs if one != other), min(len(wanted), len(given)))
+        start = max(0, differs - 15)
         return f"{path}: from character {start}\n  - {_part(wanted, start)}\n  + {_part(given, start)}"
     return f"{path}: {_shown(given)}, wanted {_shown(wanted)}"
 
@@ -259,7 +260,12 @@ class _Short(reprlib.Repr):
         return "..."
 
 
-_shown = _Short().repr
+_short = _Short()
+
+
+def _shown(value: Any) -> str:
+    text = _short.repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def shown_time(kept: Kept) -> str:
