@@ -33,15 +33,13 @@ def test_they_answer_what_they_found(jobs: Jobs) -> None:
 
 def test_nothing_is_enqueued(jobs: Jobs) -> None:
     assert said(testing.assert_enqueued, Mail, args=["ann", ...]) == dedent("""\
-        no such job is enqueued:
-            testing.Mail  args=['ann', ...]
+        no such job is enqueued: testing.Mail  args=['ann', ...]
           nothing is enqueued
         """)
     Mail.perform_async("ann")
     jobs.drain_all()
     assert said(testing.assert_enqueued, Mail) == dedent("""\
-        no such job is enqueued:
-            testing.Mail
+        no such job is enqueued: testing.Mail
           nothing is enqueued
           (what has run does not count as enqueued any more: 1 job)
         """)
@@ -53,8 +51,7 @@ def test_the_nearest_comes_first_with_each_difference(jobs: Jobs) -> None:
     Mail.perform_async("ann", {"id": 2, "lines": ["a", "b"]}, 3)
     text = said(jobs.assert_enqueued, Mail, args=["ann", {"id": 2, "lines": ["a", int], "new": ANY}, 3], queue="mail")
     assert text == dedent("""\
-        no such job is enqueued:
-            testing.Mail  args=['ann', {'id': 2, 'lines': ['a', int], 'new': ANY}, 3]  queue='mail'
+        no such job is enqueued: testing.Mail  args=['ann', {'id': 2, 'lines': ['a', int], 'new': ANY}, 3]  queue='mail'
           enqueued, the nearest first:
             1. testing.Mail  args=['ann', {'id': 2, 'lines': ['a', 'b']}, 3]  queue='mail'
                  args[1] (data)['lines'][1]: 'b', wanted int
@@ -86,8 +83,7 @@ def test_names_of_parameters(jobs: Jobs) -> None:
 
     text = said(jobs.assert_enqueued, Mail, kwargs={"to": "bob", "count": is_even, "cc": "x"})
     assert text == dedent("""\
-        no such job is enqueued:
-            testing.Mail  kwargs={'cc': 'x', 'count': is_even, 'to': 'bob'}
+        no such job is enqueued: testing.Mail  kwargs={'cc': 'x', 'count': is_even, 'to': 'bob'}
           enqueued, the nearest first:
             1. testing.Mail  args=['ann']  queue='mail'
                  kwargs['to']: 'ann', wanted 'bob'
@@ -104,8 +100,7 @@ def test_times_and_tags(jobs: Jobs) -> None:
     assert at is not None
     when = f"{at.isoformat(timespec='seconds')} (0:01:00 after the push)"
     assert text == dedent(f"""\
-        no such job is enqueued:
-            testing.Mail  at=1:00:00 after the push  tags=['b']
+        no such job is enqueued: testing.Mail  at=1:00:00 after the push  tags=['b']
           enqueued, the nearest first:
             1. testing.Mail  args=['ann']  queue='mail'  at={when}  tags=['a']
                  at: {when}, wanted 1:00:00 after the push
@@ -137,8 +132,7 @@ def test_counts(jobs: Jobs) -> None:
     Mail.perform_bulk([("ann",), ("bob",)])
     note.perform_async(1)
     assert said(jobs.assert_enqueued, Mail, count=1) == dedent("""\
-        1 such job wanted, 2 enqueued:
-            testing.Mail
+        1 such job wanted, 2 enqueued: testing.Mail
           enqueued and as wanted:
             1. testing.Mail  args=['ann']  queue='mail'
             2. testing.Mail  args=['bob']  queue='mail'
@@ -151,8 +145,7 @@ def test_counts(jobs: Jobs) -> None:
 def test_none_wanted(jobs: Jobs) -> None:
     Mail.perform_async("ann")
     assert said(jobs.assert_no_jobs) == dedent("""\
-        1 job enqueued where none was wanted:
-            any job
+        1 job enqueued where none was wanted: any job
           enqueued:
             1. testing.Mail  args=['ann']  queue='mail'
         """)

@@ -14,7 +14,7 @@ from fastkiq.testing.asserts import assert_enqueued, assert_no_jobs, assert_not_
 from fastkiq.testing.jobs import EndlessJobs, Jobs
 from fastkiq.testing.mixin import FakeMixin
 from fastkiq.testing.switch import disabled, fake, inline, jobs, set_mode
-from fastkiq.testing.wanted import ANY, subset
+from fastkiq.testing.values import ANY, subset
 
 if TYPE_CHECKING:
     from fastkiq.testing.real import RealWorker

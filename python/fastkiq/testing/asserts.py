@@ -5,7 +5,8 @@ from typing import Any
 
 from fastkiq.job import Job
 from fastkiq.testing.switch import jobs
-from fastkiq.testing.wanted import ANY, Target
+from fastkiq.testing.values import ANY
+from fastkiq.testing.wanted import Target
 
 
 def assert_enqueued(

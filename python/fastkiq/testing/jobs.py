@@ -13,7 +13,8 @@ from fastkiq.job import Job
 from fastkiq.testing import modes
 from fastkiq.testing.shelf import Shelf
 from fastkiq.testing.told import none_wanted, refuse, short_of
-from fastkiq.testing.wanted import ANY, Target, Wanted, names
+from fastkiq.testing.values import ANY
+from fastkiq.testing.wanted import Target, Wanted, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

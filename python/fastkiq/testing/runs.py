@@ -5,6 +5,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import registry
+from fastkiq.backtrace import users_part
 from fastkiq.errors import Control, FastkiqError, UnknownWorker
 from fastkiq.policy import RetryPolicy
 from fastkiq.processor import Processor, leave_forked_child
@@ -32,6 +33,7 @@ class Runner:
 
     def run(self, kept: "Kept") -> None:
         """In this thread; an asynchronous job on an event loop of its own."""
+        __tracebackhide__ = True
         if _is_async(kept):
             import asyncio
 
@@ -47,6 +49,7 @@ class Runner:
 
     async def arun(self, kept: "Kept") -> None:
         """On this event loop; a job that is not asynchronous in a thread."""
+        __tracebackhide__ = True
         import asyncio
 
         if _is_async(kept):
@@ -109,6 +112,6 @@ class _Policy(RetryPolicy):
         error, self._raised = self._raised, None
         if error is not None:
             try:
-                raise error
+                raise error.with_traceback(users_part(error))
             finally:
                 del error

@@ -16,7 +16,8 @@ from fastkiq.guard import Guard
 from fastkiq.job import Job
 from fastkiq.outlets import Payload, Push
 from fastkiq.testing.kept import Kept
-from fastkiq.testing.wanted import ANY, Target, Wanted
+from fastkiq.testing.values import ANY
+from fastkiq.testing.wanted import Target, Wanted
 
 BATCH: Final = 1_000
 """Jobs that a bulk push sends at once: when a row is refused, those of the batches before are enqueued."""

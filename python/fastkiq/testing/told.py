@@ -22,9 +22,9 @@ def refuse(message: str) -> Never:
 def short_of(wanted: Wanted, count: int | None, found: Sequence[Kept], waiting: Sequence[Kept], done: int) -> str:
     """There are not as many of these jobs as there should be."""
     if count is None:
-        head = f"no such job is enqueued:\n    {wanted}"
+        head = f"no such job is enqueued: {wanted}"
     else:
-        head = f"{counted(count, 'such job')} wanted, {len(found):,} enqueued:\n    {wanted}"
+        head = f"{counted(count, 'such job')} wanted, {len(found):,} enqueued: {wanted}"
     if found:
         head += "\n  enqueued and as wanted:" + _listed(found)
     others = [kept for kept in waiting if kept not in found]
@@ -39,7 +39,7 @@ def short_of(wanted: Wanted, count: int | None, found: Sequence[Kept], waiting: 
 
 def none_wanted(wanted: Wanted, found: Sequence[Kept]) -> str:
     """There should be none of these jobs."""
-    return f"{counted(len(found), 'job')} enqueued where none was wanted:\n    {wanted}\n  enqueued:{_listed(found)}"
+    return f"{counted(len(found), 'job')} enqueued where none was wanted: {wanted}\n  enqueued:{_listed(found)}"
 
 
 def _listed(jobs: Sequence[Kept]) -> str:
