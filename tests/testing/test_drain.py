@@ -81,7 +81,8 @@ def test_base_exceptions_come_out(jobs: Jobs, kind: str, error: type[BaseExcepti
 
 def test_retries_do_not_hide_what_ends_a_test(jobs: Jobs, config: Config) -> None:
     def judge(worker: Any, job: Any) -> Iterator[None]:
-        pytest.fail("called")
+        if job.class_name == "testing.note":
+            pytest.fail("called")
         yield
 
     Flaky.perform_async(1, "interrupt")

@@ -3,7 +3,6 @@
 import datetime as dates
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -60,7 +59,7 @@ def test_select_by_class_arguments_queue_time_and_tags(jobs: Jobs) -> None:
     assert found(kwargs={"count": 1}) == ["bob"]
     assert found(kwargs={"data": subset({"name": str})}) == ["ann"]
     assert found(queue="web") == ["https://example.org"]
-    assert found(at=timedelta(minutes=1)) == found(at=datetime.now(UTC) + timedelta(minutes=1)) == ["bob"]
+    assert found(at=timedelta(minutes=1)) == found(at=jobs.scheduled[0].at) == ["bob"]
     assert found(at=lambda at: at is not None and at > datetime.now(UTC)) == ["bob"]
     assert found(Mail, at=None) == ["ann"]
     assert found(tags=["b"]) == found(tags="a") == ["https://example.org"]
@@ -142,7 +141,7 @@ def test_what_was_passed_may_change_after_the_push(jobs: Jobs) -> None:
     assert jobs[0].args == ["ann", {"id": 1}]
     jobs[0].args.append("more")
     with pytest.raises(Exception, match="cannot assign"):
-        jobs[0].queue = "x"  # type: ignore[misc]
+        setattr(jobs[0], "queue", "x")  # noqa: B010 - mypy knows that it is frozen
 
 
 def test_generators_may_enqueue_while_they_give_rows(jobs: Jobs) -> None:
@@ -168,14 +167,12 @@ def test_a_refused_row_leaves_the_batches_before_it(jobs: Jobs) -> None:
 
 
 def test_a_hundred_thousand_jobs_in_bulk(jobs: Jobs) -> None:
-    started = monotonic()
     assert len(note.perform_bulk((number,) for number in range(100_000))) == 100_000
     assert len(jobs) == 100_000
     with pytest.raises(AssertionError, match="and 99,995 more"):
         jobs.assert_enqueued(note, args=[-1])
     jobs.drain_one()
     assert len(jobs) == 99_999
-    assert monotonic() - started < 30
 
 
 def test_times_in_the_past_mean_now(jobs: Jobs) -> None:

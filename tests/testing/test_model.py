@@ -56,7 +56,9 @@ steps = st.recursive(
 
 @pytest.fixture
 def one_thread(fastkiq_worker: RealWorker) -> RealWorker:
-    fastkiq_worker.start(concurrency=1)
+    """With basic fetch, which takes one job at a time: with reliable fetch a claim may bring the next job while the
+    waiter still holds the one before it."""
+    fastkiq_worker.start(concurrency=1, fetch="basic")
     return fastkiq_worker
 
 

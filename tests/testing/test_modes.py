@@ -22,25 +22,25 @@ def in_thread(call: Callable[[], Any]) -> Any:
 
     def run() -> None:
         try:
-            answers.append(call())
+            answers.append(contextvars.Context().run(call))
         except Exception as error:
             answers.append(error)
 
-    thread = Thread(target=lambda: contextvars.Context().run(run))
+    thread = Thread(target=run)
     thread.start()
     thread.join()
     return answers[0]
 
 
 def test_without_a_mode_nothing_stands_before_redis() -> None:
-    assert outlets.present == ()
+    assert not outlets.present
     with pytest.raises(fastkiq.RedisConnectionError):
         Mail.perform_async("ann")
     with testing.fake() as jobs:
         assert len(outlets.present) == 1
         jid = Mail.perform_async("ann")
     assert [job.jid for job in jobs] == [jid]
-    assert outlets.present == ()
+    assert not outlets.present
     with pytest.raises(fastkiq.RedisConnectionError):
         Mail.perform_async("ann")
 
@@ -114,7 +114,7 @@ def test_tasks_have_modes_of_their_own() -> None:
 
     async def both() -> list[list[Any]]:
         turns = asyncio.Barrier(2)
-        return await asyncio.gather(one("a", turns), one("b", turns))
+        return list(await asyncio.gather(one("a", turns), one("b", turns)))
 
     assert asyncio.run(both()) == [["a", "a in a thread"], ["b", "b in a thread"]]
 
@@ -262,6 +262,7 @@ def test_the_mixin_for_unittest_also_in_asynchronous_cases() -> None:
     assert ran == [("fetch", "u"), ("mail", "ann", None, 1)]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 warns of forking beside threads
 def test_a_forked_child_has_a_copy(jobs: Jobs) -> None:
     """Also when another thread of the parent held the locks."""
     Mail.perform_async("parent")

@@ -1,7 +1,7 @@
 """The jobs that a test's `fake()` keeps, to look at, and the clock that says which are due."""
 
 import time
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -168,11 +168,11 @@ class Shelf(Sequence[Job]):
     def _promote(self, fits: Callable[[Kept], bool]) -> list[Kept]:
         """Moves what is due into the queues, as the scheduler does, and answers what can run now."""
         with self._guard.lock:
-            now = self.clock()
-            while self._later and (self._later[0].at or 0.0) <= now:
-                kept = self._later.pop(0)
+            due = bisect_right(self._later, self.clock(), key=lambda kept: kept.at or 0.0)
+            for kept in self._later[:due]:
                 kept.promote()
                 self._queued[kept.serial] = kept
+            del self._later[:due]
             return [kept for kept in self._queued.values() if fits(kept)]
 
     def _next_time(self, fits: Callable[[Kept], bool]) -> float | None:

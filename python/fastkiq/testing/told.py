@@ -27,7 +27,8 @@ def short_of(wanted: Wanted, count: int | None, found: Sequence[Kept], waiting: 
         head = f"{counted(count, 'such job')} wanted, {len(found):,} enqueued: {wanted}"
     if found:
         head += "\n  enqueued and as wanted:" + _listed(found)
-    others = [kept for kept in waiting if kept not in found]
+    taken = {kept.serial for kept in found}
+    others = [kept for kept in waiting if kept.serial not in taken]
     if others:
         head += f"\n  {'also ' if found else ''}enqueued, the nearest first:" + _nearest(wanted, others)
     elif not found:
