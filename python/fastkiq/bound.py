@@ -39,6 +39,8 @@ class JobOptions(TypedDict, total=False):
     backtrace: bool | int
     tags: list[str] | tuple[str, ...]
     log_level: str
+    result_ttl: float | timedelta | None
+    """How long its result is kept (`fastkiq.result`). Not at all: None or 0, which at a class let `set` ask for it."""
 
 
 class Bound(Generic[P]):
@@ -47,7 +49,7 @@ class Bound(Generic[P]):
     `worker` and `signature` are None for a name that nobody has defined here.
     """
 
-    __slots__ = ("lasting", "name", "options", "signature", "worker")
+    __slots__ = ("keeps", "lasting", "name", "options", "signature", "worker")
 
     def __init__(
         self,
@@ -62,11 +64,17 @@ class Bound(Generic[P]):
         self.worker = worker
         self.signature = signature
         self.options = options
+        self.keeps = bool(options.get("result_ttl"))
         self.lasting = lasting  # whether it lives as long as its class, so that caching its template pays
 
     def set(self, **options: Unpack[JobOptions]) -> "Bound[P]":
         """The same worker with these options over its own. Raises ArgumentError."""
         checked = check(options, f"{self.name}.set", ArgumentError)
+        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.keeps:
+            raise ArgumentError(
+                f"{self.name}.set: results are only looked after for workers whose class says so: give it "
+                "result_ttl=0, and its jobs keep a result when a call asks for one"
+            )
         return Bound(self.name, self.worker, self.signature, merge(self.options, checked))
 
     def perform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
@@ -131,7 +139,7 @@ class Bound(Generic[P]):
             return args
         if not kwargs and signature.low <= len(args) <= signature.high:
             return args
-        return signature.bind(args, kwargs)
+        return signature.take(args, kwargs)
 
     def rows(self, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         """Checked rows of a bulk push, lazily."""
@@ -139,6 +147,10 @@ class Bound(Generic[P]):
         if signature is None:
             self._refuse_abstract()
             yield from rows
+            return
+        if signature.plan is not None:
+            for number, row in enumerate(rows):
+                yield signature.take_row(row, number)
             return
         low, high = signature.low, signature.high
         for number, row in enumerate(rows):
@@ -161,7 +173,8 @@ class Bound(Generic[P]):
             message = f"payload{message.removeprefix('value')}"
         where = self.name if self.signature is None else self.signature.where
         parameter = "" if self.signature is None or index is None else self.signature.parameter(int(index))
-        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}",)
+        why = "" if self.signature is None or not parameter else self.signature.why_plain(parameter)
+        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}{f'; {why}' if why else ''}",)
 
     def _refuse_abstract(self) -> None:
         if self.worker is not None:

@@ -16,7 +16,8 @@ class FastkiqError(Exception):
 class ArgumentError(FastkiqError, TypeError, ValueError):
     """A job's arguments are not plain JSON, do not fit `perform`, or an enqueue option makes no sense.
 
-    Nothing was enqueued. Only a job of Active Job's fails with it when it runs: its arguments come from Rails.
+    Nothing was enqueued. A running job fails with it when its arguments come from Rails and have no counterpart here, or
+    are not what `perform` is annotated with.
     """
 
 
@@ -34,6 +35,23 @@ class UnknownWorker(FastkiqError, LookupError):
 
 class PoisonPill(FastkiqError):
     """Three processes died within 72 hours while they ran the job: it is in the dead set and not tried again."""
+
+
+class ResultNotStored(FastkiqError, TypeError, ValueError):
+    """What `perform` answered cannot be kept as the job's result: no plain JSON, or too large. So the job fails."""
+
+
+class ResultNotReady(FastkiqError):
+    """The job is not over, or nothing is known of it: no result is kept of its class, or no longer."""
+
+
+class JobFailed(FastkiqError):
+    """The job whose result was asked for has failed for the last time. `error` is its last error.
+
+    `error` has `class_name`, `message` and `traceback`.
+    """
+
+    error: Any = None
 
 
 class ForkedError(FastkiqError, RuntimeError):
