@@ -159,6 +159,8 @@ class Client:
 
     def command(self, *words: str | bytes | int | float) -> Any:
         """One Redis command. Raises RedisError kinds; one whose reply was lost, RedisConnectionError, may have run."""
+        if outlets.records is not None:
+            return outlets.records(words, lambda: self._call(lambda core: core.command(*words)))
         return self._call(lambda core: core.command(*words))
 
     def result(self, jid: str) -> "Result":

@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from fastkiq import outlets
 from fastkiq.guard import Guard
 from fastkiq.outlets import Outlet, Payload, Push
+from fastkiq.testing.records import Records
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,8 +26,12 @@ class Mode:
     """One entered block. It may be left in another context than it was entered in (the set-up and tear-down of an
     asynchronous fixture), so readers pass over those that have ended instead of trusting the variable to be reset."""
 
-    def __init__(self, outlet: Outlet, clock: Clock, given: object, outer: "Mode | None") -> None:
+    def __init__(
+        self, outlet: Outlet, clock: Clock, records: Records | None, given: object, outer: "Mode | None"
+    ) -> None:
         self.outlet = outlet
+        self.records = records
+        """The results of its jobs; None: they lie in Redis."""
         self.clock = clock
         self.given = given
         """What the `with` block has of it."""
@@ -56,17 +61,25 @@ def _living() -> Mode | None:
 
 
 def begin(
-    outlet: Outlet, clock: Clock, given: object, *, everywhere: bool, here: bool = True, lowest: bool = False
+    outlet: Outlet,
+    clock: Clock,
+    records: Records | None,
+    given: object,
+    *,
+    everywhere: bool,
+    here: bool = True,
+    lowest: bool = False,
 ) -> Mode:
     """Enters a mode: for this context if `here`, and for all that have none if `everywhere`; `lowest`: under all those
     that hold everywhere."""
-    mode = Mode(outlet, clock, given, _living())
+    mode = Mode(outlet, clock, records, given, _living())
     with _guard.lock:
         _open.append(mode)
         if everywhere:
             _everywhere.insert(0 if lowest else len(_everywhere), mode)
         outlets.add(_outlet, last=True)
         outlets.clock = _clock
+        outlets.records = _records
     if here:
         _entered.set(mode)
     return mode
@@ -82,6 +95,7 @@ def end(mode: Mode) -> None:
         if not _open:
             outlets.remove(_outlet)
             outlets.clock = None
+            outlets.records = None
     if _entered.get() is mode:
         _entered.set(mode.outer)
 
@@ -102,20 +116,25 @@ def _clock() -> float:
     return time.time() if mode is None else mode.clock()
 
 
+def _records(words: Sequence[Any], send: Callable[[], Any]) -> Any:
+    mode = current()
+    return send() if mode is None or mode.records is None else mode.records.answer(words, send)
+
+
 class Block(Generic[T]):
     """A context manager, and a decorator of functions, coroutine functions and classes of tests.
 
-    `make` is called at each entry and answers the outlet, its clock and what `as` gets.
+    `make` is called at each entry and answers the outlet, its clock, the results and what `as` gets.
     """
 
-    def __init__(self, make: Callable[[], tuple[Outlet, Clock, T]], *, everywhere: bool) -> None:
+    def __init__(self, make: Callable[[], tuple[Outlet, Clock, Records | None, T]], *, everywhere: bool) -> None:
         self._make = make
         self._everywhere = everywhere
         self._modes: list[Mode] = []
 
     def __enter__(self) -> T:
-        outlet, clock, given = self._make()
-        self._modes.append(begin(outlet, clock, given, everywhere=self._everywhere))
+        outlet, clock, records, given = self._make()
+        self._modes.append(begin(outlet, clock, records, given, everywhere=self._everywhere))
         return given
 
     def __exit__(

@@ -9,6 +9,7 @@ from fastkiq.backtrace import users_part
 from fastkiq.errors import Control, FastkiqError, UnknownWorker
 from fastkiq.policy import RetryPolicy
 from fastkiq.processor import Processor, leave_forked_child
+from fastkiq.results.run import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,8 +98,11 @@ class _Policy(RetryPolicy):
     def failed(self, unit: "Unit", entry: "Entry", error: BaseException, elapsed: float) -> None:
         if isinstance(error, self._taken):
             super().failed(unit, entry, error, elapsed)
-        else:
-            self._raised = error
+            return
+        self._raised = error
+        record = record_of(unit, entry)
+        if record is not None:
+            record.failed(error, None, lambda: True)
 
     def unknown(self, unit: "Unit") -> None:
         if self._retries:

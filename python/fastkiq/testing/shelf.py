@@ -16,6 +16,7 @@ from fastkiq.guard import Guard
 from fastkiq.job import Job
 from fastkiq.outlets import Payload, Push
 from fastkiq.testing.kept import Kept
+from fastkiq.testing.records import Records
 from fastkiq.testing.values import ANY
 from fastkiq.testing.wanted import Target, Wanted
 
@@ -38,6 +39,8 @@ class Shelf(Sequence[Job]):
         self._ended: list[Kept] = []
         self._offset = 0.0
         self._least = 0.0
+        self.records = Records(self.clock)
+        """Results of those that keep one, for `fastkiq.result`."""
 
     @property
     def all(self) -> list[Job]:
@@ -104,8 +107,9 @@ class Shelf(Sequence[Job]):
         return iter(self.all)
 
     def clear(self) -> None:
-        """Forgets all jobs, those that have run too. The clock stays."""
+        """Forgets all jobs, those that have run too, and their results. The clock stays."""
         with self._guard.lock:
+            self.records.clear()
             self._queued.clear()
             self._later.clear()
             self._ended.clear()
@@ -150,6 +154,7 @@ class Shelf(Sequence[Job]):
         each = iter(payloads)
         jids: list[str] = []
         while batch := [Kept(payload, self.clock, compat) for payload in islice(each, BATCH)]:
+            self.records.begin(batch)
             with self._guard.lock:
                 for kept in batch:
                     self._place(kept)

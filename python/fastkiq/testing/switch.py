@@ -11,6 +11,7 @@ from fastkiq.testing import modes
 from fastkiq.testing.jobs import Jobs
 from fastkiq.testing.kept import Kept
 from fastkiq.testing.modes import Block, Clock, Mode
+from fastkiq.testing.records import Records
 
 
 def fake(*, everywhere: bool = False) -> Block[Jobs]:
@@ -29,12 +30,12 @@ def inline(*, everywhere: bool = False) -> Block[None]:
     Scheduled jobs run at once too. Nothing is retried: what a job raises, comes out of the push, Snooze and Retry too.
     An asynchronous job pushed inside of an event loop needs `aperform_async`; it then runs on a loop of its own.
     """
-    return Block(lambda: (run_at_once, time.time, None), everywhere=everywhere)
+    return Block(_inline, everywhere=everywhere)
 
 
 def disabled(*, everywhere: bool = False) -> Block[None]:
     """Sends jobs to Redis, as in production, inside of another mode."""
-    return Block(lambda: (_send, time.time, None), everywhere=everywhere)
+    return Block(lambda: (_send, time.time, None, None), everywhere=everywhere)
 
 
 @overload
@@ -54,11 +55,9 @@ def set_mode(mode: Literal["fake", "inline", "disabled"]) -> Jobs | None:
         _lasting = None
     if mode == "disabled":
         return None
-    jobs = Jobs() if mode == "fake" else None
-    outlet = run_at_once if jobs is None else jobs.take
-    clock = time.time if jobs is None else jobs.clock
-    _lasting = modes.begin(outlet, clock, jobs, everywhere=True, here=False, lowest=True)
-    return jobs
+    outlet, clock, records, given = _fake() if mode == "fake" else _inline()
+    _lasting = modes.begin(outlet, clock, records, given, everywhere=True, here=False, lowest=True)
+    return given
 
 
 _lasting: Mode | None = None
@@ -72,23 +71,28 @@ def jobs() -> Jobs:
     return mode.given
 
 
-def run_at_once(payloads: Iterable[Payload], _push: Push) -> list[str]:
-    """The outlet of `inline()`."""
-    __tracebackhide__ = True
-    from fastkiq.testing.runs import Runner
-
-    config = client.default().config
-    jids: list[str] = []
-    for payload in payloads:
-        kept = Kept(payload, time.time, config.compat, now=True)
-        Runner(config, time.time, retries=False, steered=False).run(kept)
-        jids.append(kept.jid)
-    return jids
-
-
-def _fake() -> tuple[Outlet, Clock, Jobs]:
+def _fake() -> tuple[Outlet, Clock, Records, Jobs]:
     kept = Jobs()
-    return kept.take, kept.clock, kept
+    return kept.take, kept.clock, kept.records, kept
+
+
+def _inline() -> tuple[Outlet, Clock, Records, None]:
+    records = Records(time.time)
+
+    def run_at_once(payloads: Iterable[Payload], _push: Push) -> list[str]:
+        __tracebackhide__ = True
+        from fastkiq.testing.runs import Runner
+
+        config = client.default().config
+        jids: list[str] = []
+        for payload in payloads:
+            kept = Kept(payload, time.time, config.compat, now=True)
+            records.begin([kept])
+            Runner(config, time.time, retries=False, steered=False).run(kept)
+            jids.append(kept.jid)
+        return jids
+
+    return run_at_once, time.time, records, None
 
 
 def _send(payloads: Iterable[Payload], push: Push) -> Sequence[str]:

@@ -10,7 +10,7 @@ from fastkiq.bound import Bound
 from fastkiq.client import epoch_of
 from fastkiq.errors import ArgumentError
 from fastkiq.testing.kept import Kept
-from fastkiq.testing.values import ANY, differences, shown, subset
+from fastkiq.testing.values import ANY, Both, differences, shown, subset
 from fastkiq.worker import Worker
 
 Target = type[Worker] | Bound[...] | str
@@ -56,7 +56,8 @@ class Wanted:
         job = kept.job
         lines: list[str] = []
         if self.args is not ANY:
-            lines += differences(self.args, job.args, "args", labels(kept))
+            args = job.args if callable(self.args) else both(kept)
+            lines += differences(self.args, args, "args", labels(kept))
         if self.kwargs is not None:
             lines += differences(subset(self.kwargs), by_name(kept), "kwargs")
         if self.queue is not None and kept.queue != self.queue:
@@ -135,13 +136,27 @@ def labels(kept: Kept) -> list[str]:
     return [entry.signature.parameter(index) for index in range(len(kept.job.args))]
 
 
+def both(kept: Kept) -> list[Any]:
+    """The arguments; of those that are converted both forms."""
+    entry, args = kept.worker, kept.job.args
+    if entry is None or entry.signature is None or entry.signature.plan is None:
+        return args
+    try:
+        loaded = entry.signature.load(kept.args)
+    except ArgumentError:  # the job will fail with it
+        return args
+    return [
+        json if json is value or json == value else Both(json, value) for json, value in zip(args, loaded, strict=True)
+    ]
+
+
 def by_name(kept: Kept) -> dict[str, Any]:
     """The arguments by the names of their parameters, with the defaults of those that were left out."""
     entry = kept.worker
     if entry is None or entry.signature is None:
         return {}
     try:
-        bound = entry.signature.inspected.bind(*kept.job.args)
+        bound = entry.signature.inspected.bind(*both(kept))
     except TypeError:  # pushed by name, before the class was known: it does not fit perform
         return {}
     bound.apply_defaults()
