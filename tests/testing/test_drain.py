@@ -269,6 +269,16 @@ def test_two_threads_may_drain_at_once(config: Config) -> None:
     assert len(jobs.done) == 400
 
 
+def test_only_the_first_end_of_a_run_counts(jobs: Jobs) -> None:
+    note.perform_async(1)
+    [kept] = jobs.waiting()
+    assert not kept.done(), "it does not run"
+    kept.fate = "runs"
+    assert kept.retry(10, {"retry_count": 0})
+    assert not kept.kill({})
+    assert (kept.fate, kept.job.retry_count) == ("retries", 0)
+
+
 def test_a_job_may_clear_or_drain(jobs: Jobs) -> None:
     @fastkiq.job(name="testing.clears")
     def clears() -> None:

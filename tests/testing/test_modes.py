@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import os
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Event, Thread
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 import fastkiq
 from fastkiq import outlets, testing
+from fastkiq.outlets import Payload, Push
 from fastkiq.testing import FakeMixin, Jobs, modes
 from testing_workers import Mail, fetch, note, ran
 
@@ -265,6 +266,27 @@ def test_the_mixin_for_unittest_also_in_asynchronous_cases() -> None:
     later = result_of(Later)
     assert later.wasSuccessful(), later.errors + later.failures
     assert ran == [("fetch", "u"), ("mail", "ann", None, 1)]
+
+
+def test_what_waits_for_a_commit_comes_to_fake_then(jobs: Jobs) -> None:
+    """As jobs of a transaction do: the outlet that holds them stands before that of the mode."""
+    held: list[Callable[[], Any]] = []
+
+    def hold(payloads: Iterable[Payload], push: Push) -> list[str]:
+        taken = list(payloads)
+        held.append(lambda: push(taken))
+        return [each["jid"] for each in taken]
+
+    outlets.add(hold)
+    try:
+        jid = Mail.perform_async("ann")
+        bulk = Mail.perform_bulk([("bob",), ("eve",)])
+        assert len(jobs) == 0
+        for commit in held:
+            commit()
+    finally:
+        outlets.remove(hold)
+    assert [job.jid for job in jobs] == [jid, *bulk]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 warns of forking beside threads

@@ -113,6 +113,16 @@ def test_the_systems_clock_moves_the_jobs_along(jobs: Jobs, monkeypatch: pytest.
     assert jobs.now == at + timedelta(seconds=0.001, days=30)
 
 
+def test_a_clock_that_stands_still_reaches_every_due_time(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of floats may fall short of them by a bit."""
+    now = jobs.clock()
+    monkeypatch.setattr("time.time", lambda: now)
+    for number in range(500):
+        note.perform_in(number / 7, number)
+    assert jobs.drain_all(until=timedelta(minutes=2)) == 500
+    assert ran == list(range(500))
+
+
 def test_self_scheduling_with_no_delay_ends_at_the_bound(jobs: Jobs) -> None:
     Endless.perform_async(1.0)
     with pytest.raises(testing.EndlessJobs):
