@@ -38,7 +38,6 @@ class Shelf(Sequence[Job]):
         self._later: list[Kept] = []  # by time: the schedule and the retries
         self._ended: list[Kept] = []
         self._offset = 0.0
-        self._least = 0.0
         self.records = Records(self.clock)
         """Results of those that keep one, for `fastkiq.result`."""
 
@@ -125,7 +124,7 @@ class Shelf(Sequence[Job]):
 
     def clock(self) -> float:
         """`now` in epoch seconds."""
-        return max(time.time() + self._offset, self._least)
+        return time.time() + self._offset
 
     def travel(self, delta: timedelta | float | None = None, *, to: When | None = None) -> None:
         """Lets time pass, by a timedelta (or seconds) or up to an aware datetime (or epoch seconds). Nothing runs yet.
@@ -146,7 +145,7 @@ class Shelf(Sequence[Job]):
         """It is `target` now, in epoch seconds, or later already."""
         with self._guard.lock:
             if target > self.clock():
-                self._offset, self._least = target - time.time(), target
+                self._offset = target - time.time()
 
     def take(self, payloads: Iterable[Payload], _push: Push) -> list[str]:
         """The outlet of `fake()`."""
