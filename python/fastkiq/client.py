@@ -102,8 +102,8 @@ class Client:
         self, target: "Bound[...]", args: Sequence[Any], delay: float | None = None, at: float | None = None
     ) -> str | None:
         """`push` after the arguments have been bound. `delay` in seconds, `at` in epoch seconds."""
-        core = self._core or self._open()
         if self._middleware.run is None and not outlets.present and not target.keeps:
+            core = self._core or self._open()
             template = self._templates.get(target) or self._template(target)
             try:
                 return core.push(template, args, delay, at)
@@ -114,7 +114,8 @@ class Client:
                 if not self._revivable(core):
                     raise
                 return self._open().push(template, args, delay, at)
-        asked = time.time() + delay if delay is not None else at
+        now = outlets.clock or time.time
+        asked = now() + delay if delay is not None else at
         payload = self.prepare(target, args, asked)
         if payload is None:
             return None
@@ -158,6 +159,8 @@ class Client:
 
     def command(self, *words: str | bytes | int | float) -> Any:
         """One Redis command. Raises RedisError kinds; one whose reply was lost, RedisConnectionError, may have run."""
+        if outlets.records is not None:
+            return outlets.records(words, lambda: self._call(lambda core: core.command(*words)))
         return self._call(lambda core: core.command(*words))
 
     def result(self, jid: str) -> "Result":
@@ -187,7 +190,6 @@ class Client:
         self, target: "Bound[...]", rows: Iterable[Sequence[Any]], at: Iterable[When] | When | None = None
     ) -> Sequence[str]:
         """`push_bulk` of a target."""
-        core = self._core or self._open()
         times: Iterable[float] | float | None
         if at is None or isinstance(at, (int, float, datetime)):
             times = None if at is None else epoch_of(at)
@@ -198,6 +200,7 @@ class Client:
             if outlets.present:
                 return outlets.send(self._checked_all(target, checked, times), self._push_payloads)
             if self._middleware.run is None and not target.keeps:
+                core = self.core
                 return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
             return self._push_payloads(self._prepare_all(target, checked, times))
         except ArgumentError as error:

@@ -17,6 +17,12 @@ Outlet = Callable[[Iterable[Payload], Push], Sequence[str]]
 present: tuple[Outlet, ...] = ()
 """The first one is asked first. Empty but for programs that ask for more: then pushes take the short way."""
 
+clock: Callable[[], float] | None = None
+"""Epoch seconds by which `perform_in` counts where a test lets time pass; None: the system's."""
+
+records: Callable[[Sequence[Any], Callable[[], Any]], Any] | None = None
+"""`records(words, send)`: what answers a Redis command that reads or writes results, where a test keeps them."""
+
 _guard: Final = Guard()
 
 
