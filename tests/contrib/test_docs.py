@@ -20,7 +20,7 @@ def test_the_blocks_of_a_page_run(page: str, redis_url: str, tmp_path: Path) -> 
     script = tmp_path / f"{page}_page.py"
     script.write_text("\n".join(blocks))
     answer = subprocess.run(
-        [sys.executable, "-W", "error", script.name],
+        [sys.executable, "-W", "error", "-W", "ignore:Using `httpx`", script.name],
         cwd=tmp_path,
         env=clean_environment({"FASTKIQ_REDIS_URL": redis_url}),
         capture_output=True,
