@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from fastkiq import Config, client
 from fastkiq.contrib.fastapi import JobClient, job_client, web_ui
 from fastkiq.contrib.starlette import lifespan
 from servers import Server, free_port, wait_until
-from web_server import ask, post, serve_asgi
+from web_server import Answer, ask, post, serve_asgi
 
 APP = """
 import asyncio, os, time
@@ -69,14 +69,27 @@ def uvicorn(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., tuple[Chil
         child.close()
 
 
+def enqueue(url: str) -> Answer:
+    """Asks until somebody listens: uvicorn says that it has started a moment before that."""
+
+    def answer() -> Answer | None:
+        with suppress(ConnectionError):
+            return ask(url, method="POST")
+        return None
+
+    found = wait_until(answer, 10, url)
+    assert found is not None
+    return found
+
+
 def test_workers_live_and_end_with_the_web_process(uvicorn: Callable[..., tuple[Child, str]], redis: Redis) -> None:
     child, base = uvicorn()
     child.wait_for("Uvicorn running")
     assert redis.scard("processes") == 1
-    assert len(json.loads(ask(f"{base}/ann", method="POST").text)["jid"]) == 24
+    assert len(json.loads(enqueue(f"{base}/ann").text)["jid"]) == 24
     child.wait_for(f"BEGUN ann in {child.pid}")
     child.wait_for("WAITED ann")
-    ask(f"{base}/long?seconds=60", method="POST")
+    enqueue(f"{base}/long?seconds=60")
     child.wait_for("BEGUN long")
     assert child.stop(10) in (0, -signal.SIGTERM)
     assert redis.scard("processes") == 0
@@ -89,7 +102,7 @@ def test_with_several_processes(uvicorn: Callable[..., tuple[Child, str]], redis
     wait_until(lambda: redis.scard("processes") == 2, 20, "two processes")
     child.wait_for(lambda output: output.count("Application startup complete") == 2)
     for number in range(4):
-        ask(f"{base}/n{number}?seconds=0.2", method="POST")
+        enqueue(f"{base}/n{number}?seconds=0.2")
     text = child.wait_for(lambda output: output.count("BEGUN n") == 4)
     assert f"in {child.pid}\n" not in text
     child.stop(15)
@@ -99,14 +112,14 @@ def test_with_several_processes(uvicorn: Callable[..., tuple[Child, str]], redis
 def test_with_reload(uvicorn: Callable[..., tuple[Child, str]], redis: Redis, tmp_path: Path) -> None:
     child, base = uvicorn("--reload")
     child.wait_for("Application startup complete")
-    ask(f"{base}/ann", method="POST")
+    enqueue(f"{base}/ann")
     child.wait_for("BEGUN ann")
     (first,) = redis.smembers("processes")
     (tmp_path / "app.py").write_text(dedent(APP).replace("BEGUN", "BEGUN ANEW"))
     os.utime(tmp_path / "app.py", (2_000_000_000, 2_000_000_000))
     child.wait_for(lambda output: output.count("Application startup complete") == 2, 25)
     wait_until(lambda: redis.scard("processes") == 1 and not redis.sismember("processes", first), 10, "the successor")
-    ask(f"{base}/bob", method="POST")
+    enqueue(f"{base}/bob")
     child.wait_for("BEGUN ANEW bob")
     child.stop(15)
     wait_until(lambda: redis.scard("processes") == 0, 10, "the end of all")
