@@ -237,7 +237,7 @@ class _Failure:
             return
         last = "" if self.terms.retry_for is not None else f" of {self.terms.retries}"
         self._log(INFO, f"failed, retry {self.terms.count + 1}{last} in {_span(delay)}")
-        self._report(self.error, "Job raised exception")
+        self._report(self.error, events.RAISED)
 
     def die(self, how: str) -> None:
         """Past the last attempt: to the dead set, unless the worker or the payload says otherwise."""
@@ -250,7 +250,7 @@ class _Failure:
             self.drop(how, "discarded_at")
         elif self.unit.kill(self.fields):
             self._log(WARNING, f"{how}; now in the dead set")
-            self._report(self.error, "Job raised exception")
+            self._report(self.error, events.RAISED)
             events.died(self._config, self.job(), self.error)
 
     def drop(self, how: str, field: str | None = None) -> None:
@@ -259,7 +259,7 @@ class _Failure:
             self.fields[field] = stamp(self.now, self._config.compat)
         if self.unit.fail() or self.entry.ack_start:  # at most once: acked before it began
             self._log(WARNING, f"{how}; dropped")
-            self._report(self.error, "Job raised exception")
+            self._report(self.error, events.RAISED)
             events.died(self._config, self.job(), self.error)
 
     def _report(self, error: BaseException, context: str) -> None:
