@@ -37,8 +37,9 @@ def run(worker: Any, job: Job) -> Generator[None, Any, None]:
                 yield
             except (Control, Shutdown) as error:  # the job has not failed, so neither has the transaction
                 thrown = error
-                span.set_status("ok" if isinstance(error, Control) else "cancelled")
-                outcome["status"] = "ok" if isinstance(error, Control) else "error"
+                fine = isinstance(error, Control) and error.__cause__ is None
+                span.set_status("ok" if fine else "cancelled" if isinstance(error, Shutdown) else "internal_error")
+                outcome["status"] = "ok" if fine else "error"
             finally:
                 # A copy: the end of the span takes it out of the scope.
                 ended.set(Scopes(job.jid, scope, sentry_sdk.get_current_scope().fork()))
