@@ -4,9 +4,12 @@ import asyncio
 import gc
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from redis import Redis
@@ -16,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 import fastkiq
+from children import clean_environment
 from fastkiq import Config
 from fastkiq.contrib.sqlalchemy import enqueue_after_commit
 from servers import Server
@@ -385,3 +389,59 @@ def test_the_event_loop_goes_on_while_redis_is_slow(
         return longest
 
     assert asyncio.run(run()) < 0.7
+
+
+def test_a_program_that_ends_inside_a_transaction_says_what_it_loses(tmp_path: Path, redis_url: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        dedent(
+            """
+            import fastkiq
+            from fastkiq.contrib.sqlalchemy import enqueue_after_commit
+            from sqlalchemy import create_engine, text
+            from sqlalchemy.orm import sessionmaker
+
+            Maker = sessionmaker(create_engine("sqlite://"))
+            enqueue_after_commit(Maker)
+            session = Maker()
+            session.execute(text("CREATE TABLE rows (name TEXT)"))
+            print(fastkiq.Client().push("Mail", "ann"))
+            """
+        )
+    )
+    answer = subprocess.run(
+        [sys.executable, script.name],
+        cwd=tmp_path,
+        env=clean_environment({"FASTKIQ_REDIS_URL": redis_url}),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert f"never committed nor closed: 1 job: Mail {answer.stdout.strip()}" in answer.stderr
+
+
+def test_a_transaction_begun_before_it_was_asked_for(redis: Redis, maker: Maker) -> None:
+    late = sessionmaker(maker.kw["bind"])
+    with late() as session:
+        session.add(Order(name="a"))
+        enqueue_after_commit(late)
+        session.flush()
+        Mail.perform_async("x")
+        assert redis.keys() == []
+        session.commit()
+    assert queued(redis) == ["x"]
+
+
+def test_names_in_the_log_are_harmless(redis: Redis, maker: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    def named(_worker: object, payload: dict[str, object]) -> Iterator[None]:
+        payload["jid"] = "\x1b[31m\nforged line"
+        yield
+
+    fastkiq.Client().config.client_middleware.add(named)
+    with caplog.at_level(logging.INFO, "fastkiq.contrib.sqlalchemy"), maker() as session:
+        session.add(Order(name="a"))
+        Mail.perform_async("x")
+        session.rollback()
+    assert "\x1b" not in caplog.text
+    assert "\nforged" not in caplog.text

@@ -35,14 +35,15 @@ def run(worker: Any, job: Job) -> Generator[None, Any, None]:
         with _checked_in(integration, job) as outcome, _span(job, inline=worker._unit is None) as span:
             try:
                 yield
-            except (Control, Shutdown) as error:  # the job has not failed, so neither has the transaction
-                thrown = error
+            except BaseException as error:
+                # A copy: the end of the span takes it out of the scope.
+                ended.set(Scopes(job.jid, scope, sentry_sdk.get_current_scope().fork()))
+                if not isinstance(error, (Control, Shutdown)):
+                    raise
+                thrown = error  # the job has not failed, so neither has the transaction
                 fine = isinstance(error, Control) and error.__cause__ is None
                 span.set_status("ok" if fine else "cancelled" if isinstance(error, Shutdown) else "internal_error")
                 outcome["status"] = "ok" if fine else "error"
-            finally:
-                # A copy: the end of the span takes it out of the scope.
-                ended.set(Scopes(job.jid, scope, sentry_sdk.get_current_scope().fork()))
         if thrown is None:
             return
         if integration.control and isinstance(thrown, Control) and thrown.__cause__ is None:

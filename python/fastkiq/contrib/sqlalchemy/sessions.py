@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, ExitStack
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -84,8 +85,8 @@ class JobSessions:
             sessions.roll_back()
             raise
         finally:
-            sessions.close()
             _current.reset(token)
+            sessions.close()
 
     async def acall(self, worker: Any, job: Any) -> AsyncGenerator[None, Any]:
         """Around a coroutine."""
@@ -98,8 +99,8 @@ class JobSessions:
             await sessions.roll_back()
             raise
         finally:
-            await sessions.close()
             _current.reset(token)
+            await sessions.close()
 
 
 class _Sessions:
@@ -133,10 +134,9 @@ class _Sessions:
                 _logger.exception("a session could not be rolled back")
 
     def close(self) -> None:
-        for maker, session in self._opened.items():
-            session.close()
-            if isinstance(maker, scoped_session):
-                maker.remove()
+        with ExitStack() as all_of_them:
+            for maker, session in self._opened.items():
+                all_of_them.callback(maker.remove if isinstance(maker, scoped_session) else session.close)
 
 
 class _AsyncSessions:
@@ -164,8 +164,9 @@ class _AsyncSessions:
                 _logger.exception("a session could not be rolled back")
 
     async def close(self) -> None:
-        for session in self._opened.values():
-            await session.close()
+        async with AsyncExitStack() as all_of_them:
+            for session in self._opened.values():
+                all_of_them.push_async_callback(session.close)
 
 
 def _bind(maker: object) -> object:
