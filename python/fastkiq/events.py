@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from fastkiq.job import Job
 
 EVENTS = ("startup", "quiet", "shutdown", "exit", "heartbeat", "beat")
+RAISED = "Job raised exception"
+"""The `context` of a report about a failed run, in Sidekiq's words."""
 _REVERSED = ("quiet", "shutdown", "exit")  # what was set up last is torn down first
 
 

@@ -252,7 +252,7 @@ class _Failure:
             return
         last = "" if self.terms.retry_for is not None else f" of {self.terms.retries}"
         self._log(INFO, f"failed, retry {self.terms.count + 1}{last} in {_span(delay)}")
-        self._report(self.error, "Job raised exception")
+        self._report(self.error, events.RAISED)
 
     def die(self, how: str) -> None:
         """Past the last attempt: to the dead set, unless the worker or the payload says otherwise."""
@@ -267,7 +267,7 @@ class _Failure:
         self._note(None)
         if self.unit.kill(self.fields):
             self._log(WARNING, f"{how}; now in the dead set")
-            self._report(self.error, "Job raised exception")
+            self._report(self.error, events.RAISED)
             events.died(self._config, self.job(), self.error)
 
     def drop(self, how: str, field: str | None = None) -> None:
@@ -277,7 +277,7 @@ class _Failure:
             self.fields[field] = stamp(self.now, self._config.compat)
         if self.unit.fail() or self.entry.ack_start:  # at most once: acked before it began
             self._log(WARNING, f"{how}; dropped")
-            self._report(self.error, "Job raised exception")
+            self._report(self.error, events.RAISED)
             events.died(self._config, self.job(), self.error)
 
     def _note(self, retried_in: float | None) -> None:
