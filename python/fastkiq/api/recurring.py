@@ -45,11 +45,18 @@ class Recurring:
     """Its next tick; None when there is none to come."""
     is_paused: bool
     """Whether its ticks pass without a job."""
+    is_orphaned: bool
+    """Whether no living process declares it any more: it makes no jobs, and is removed after a day."""
     last: Run | None
     """The newest of its history."""
     flaw: str = ""
     raw: bytes = b""
     """The stored definition."""
+
+    @property
+    def says(self) -> str:
+        """When it comes, in English; empty when it cannot be read."""
+        return "" if self.definition is None else self.definition.describe()
 
     @property
     def can_change(self) -> bool:

@@ -1,6 +1,5 @@
 """Recurring jobs, to look at and to change while workers run."""
 
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from fastkiq.api.scripts import run
 from fastkiq.api.values import groups, text
 from fastkiq.client import When, epoch_of
 from fastkiq.config import Config
-from fastkiq.cron.definition import Definition
+from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition, Missed, seconds_of
 from fastkiq.errors import ArgumentError
 from fastkiq.printable import printable
 from fastkiq.times import stamp
@@ -22,11 +21,11 @@ from fastkiq.worker import Worker
 
 KEPT: Final = 100
 """Ticks of a history."""
-_CRON: Final = "fastkiq:cron"
-_NEXT: Final = "fastkiq:cron:next"
-_PAUSED: Final = "fastkiq:cron:paused"
-_LONGEST: Final = 65_536
-"""Bytes of a definition."""
+_CRON: Final = KEYS["redis"]
+_NEXT: Final = KEYS["next"]
+_PAUSED: Final = KEYS["paused"]
+_ORPHANS: Final = KEYS["orphans"]
+_TIME: Final = ("cron", "every", "at", "interval", "timezone")
 _MOST: Final = 10_000
 """Names that are listed."""
 
@@ -55,7 +54,7 @@ class Schedule:
         found: list[Recurring] = []
         for part in groups(names, 250):
             histories = [_history(name) for name in part]
-            answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, *histories], [_LONGEST, *part])
+            answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *histories], [MAX_BYTES, *part])
             found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
         return found
 
@@ -71,7 +70,8 @@ class Schedule:
         entry = self._existing(name)
         if entry.next is None or entry.definition is None:
             return []
-        later = entry.definition.ticks(entry.next.timestamp(), count - 1)
+        following = entry.next.timestamp()
+        later = entry.definition.ticks(following, count - 1, following)
         return [entry.next, *(tick for each in later if (tick := when(each)) is not None)]
 
     def history(self, name: str, count: int = KEPT) -> list[Run]:
@@ -97,10 +97,9 @@ class Schedule:
         if found is None:
             raise ArgumentError(f"{printable(name, 200)} cannot be read: {entry.flaw}")
         jid = os.urandom(12).hex()
-        now = time.time()
-        payload = found.payload(jid=jid, tick=now, now=stamp(now, None))
+        payload = _payload(found, jid, time.time())
         keys = [_CRON, f"queue:{found.queue}", "queues", _history(name)]
-        self._change("run_recurring", keys, name, entry.raw, _core.encode(payload), found.queue, jid, KEPT)
+        self._change("run_recurring", keys, name, entry.raw, payload, found.queue, jid, KEPT)
         return jid
 
     def add(
@@ -113,7 +112,7 @@ class Schedule:
         every: float | timedelta | None = None,
         at: When | None = None,
         timezone: str = "UTC",
-        missed: str = "once",
+        missed: Missed = "once",
         queue: str | None = None,
         description: str = "",
         **job_options: Any,
@@ -125,25 +124,32 @@ class Schedule:
         own = dict(entry.options) if entry is not None else dict(options.DEFAULTS)
         given = options.check({**job_options, **({} if queue is None else {"queue": queue})}, name, ArgumentError)
         merged = options.merge(own, given)
-        definition = Definition.given(
-            name,
-            entry.name if entry is not None else str(worker),
-            list(args) if entry is None else list(entry.bound.arguments(args, {})),
-            cron=cron,
-            every=every.total_seconds() if isinstance(every, timedelta) else every,
-            at=None if at is None else epoch_of(at),
-            timezone=timezone,
-            missed=missed,
-            description=description,
-            options=merged,
-            source="api",
-        )
+        try:
+            definition = Definition(
+                name=name,
+                class_name=entry.name if entry is not None else worker,  # type: ignore[arg-type]
+                args=list(args) if entry is None else list(entry.bound.arguments(args, {})),
+                queue=merged.pop("queue"),
+                cron=cron,
+                every=seconds_of(every),
+                at=None if at is None else epoch_of(at),
+                timezone=timezone,
+                missed=missed,
+                description=description,
+                options=merged,
+                source="api",
+            )
+        except ValueError as error:
+            raise ArgumentError(f"{printable(name, 200)}: {error}") from None
         before = self.get(name)
         if before is not None and not before.can_change:
             raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: change it there, or take another name")
-        next_tick = self._next(definition, before)
+        next_tick: float | str = ""
+        if _moved(definition, None if before is None else before.definition):
+            first = self._first(definition)
+            next_tick = "none" if first is None else first
         stored = b"" if before is None else before.raw
-        self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.encoded(), next_tick)
+        self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.to_json(), next_tick)
         return self._existing(name)
 
     def remove(self, name: str) -> None:
@@ -163,3 +169,48 @@ class Schedule:
     def _change(self, script: str, keys: list[str], name: str, *words: Any) -> None:
         if not run(self.redis, script, keys, [name, *words]):
             raise ArgumentError(f"{printable(name, 200)} was changed by somebody else just now: look again")
+
+    def _first(self, definition: Definition) -> float | None:
+        """The first tick of a definition that begins now, by Redis's clock."""
+        seconds, micros = self.redis.time()
+        now = seconds + micros / 1e6
+        step = definition.every or definition.interval
+        if step is not None:
+            return now + step
+        return next(iter(definition.ticks(now)), None)
+
+
+def _moved(definition: Definition, before: Definition | None) -> bool:
+    """Whether its ticks are others than before."""
+    return before is None or any(getattr(before, each) != getattr(definition, each) for each in _TIME)
+
+
+def _history(name: str) -> str:
+    return KEYS["history"].format(name=name)
+
+
+def _recurring(
+    name: str, raw: bytes, length: int, following: bytes, paused: int, last: bytes, orphaned: int
+) -> Recurring:
+    definition, flaw = None, ""
+    try:
+        definition = Definition.from_json(raw) if raw else None
+    except (ValueError, TypeError, RecursionError) as error:
+        flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
+    if not raw:
+        flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
+    return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
+
+
+def _payload(definition: Definition, jid: str, now: float) -> bytes:
+    payload = {
+        **definition.options,
+        "queue": definition.queue,
+        "args": definition.args,
+        "class": definition.class_name,
+        "jid": jid,
+        "created_at": stamp(now, None),
+        "cron": {"name": definition.name, "tick": stamp(now, None)},
+        "enqueued_at": stamp(now, None),
+    }
+    return _core.encode(payload)

@@ -34,7 +34,7 @@ Examples:
 @json_option
 @redis_options
 @click.pass_context
-def cron(context: click.Context, as_json: bool, **given: Any) -> None:
+def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Recurring jobs with their next and last ticks; with a command what can be done to them."""
     if context.invoked_subcommand is not None:
         return
@@ -135,7 +135,7 @@ def add(
             worker,
             *(_json(text, position) for position, text in enumerate(args, 1)),
             cron=expression,
-            every=None if every is None else span_of(every),
+            every=None if every is None else span_of(every, "--every"),
             at=None if at is None else time_of(at),
             **given,
         )
