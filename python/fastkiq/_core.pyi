@@ -15,6 +15,8 @@ __all__ = [
     "Unit",
     "__version__",
     "blank_title",
+    "cron_describe",
+    "cron_ticks",
     "debug_build",
     "decode",
     "encode",
@@ -326,6 +328,16 @@ def mended(
     One that names no queue gets `queue`. For `retry` it gets the time that its page shows, where it has none: now, in
     the form of `compat`. What no job can be made of goes to a set whole inside of a payload of the class
     `fastkiq.Unreadable`, and to a queue as it is. Whoever moves it to a queue sets `enqueued_at` himself."""
+
+def cron_ticks(expression: str, timezone: str, after: float, count: int = 1, /) -> list[int]:
+    """The next `count` ticks of a cron expression after the epoch time `after`, in epoch seconds; fewer when no more
+    come. Raises ValueError that says what is wrong with the expression or the IANA name of the time zone.
+
+    Five fields, or six that begin with seconds. Where neither minute nor hour begins with `*` the times are fixed ones:
+    what a clock change skips comes at the first moment after it, what it repeats comes once. Others run through."""
+
+def cron_describe(expression: str, /) -> str:
+    """What a cron expression means, in English. Raises ValueError."""
 
 def raise_in_thread(thread_id: int, exception: type[BaseException], /) -> bool: ...
 def blank_title(secret: str, /) -> Literal[True, False]:

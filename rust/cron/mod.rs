@@ -1,0 +1,3 @@
+//! Recurring jobs: `fastkiq:cron` and what belongs to it. See "Recurring jobs" in docs/internals.md.
+
+pub mod expression;
