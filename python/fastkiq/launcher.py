@@ -13,7 +13,7 @@ from fastkiq import _core, context, events, registry
 from fastkiq.boot_checks import BootError, refuse_old, warnings
 from fastkiq.capsules import served
 from fastkiq.errors import ForkedError, Shutdown
-from fastkiq.logging import logger, stacks
+from fastkiq.logging import OF_REDIS, logger, stacks
 from fastkiq.policy import RetryPolicy
 from fastkiq.printable import counted, printable
 from fastkiq.processor import Processor
@@ -62,7 +62,7 @@ class Launcher:
             self.server.start()
             refuse_old(self.server.info())
             for warning in warnings(self.server.info()):
-                logger.warning("%s", warning)
+                logger.warning("%s", warning, extra={OF_REDIS: True})
             if any(entry.is_async for entry in registry.entries()):
                 self._start_async()
             self._reporter.start()

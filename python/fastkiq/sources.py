@@ -33,13 +33,14 @@ def worker_files(folder: Path) -> list[Path]:
 
 def _python_files(folder: Path) -> Iterator[Path]:
     for at, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _left_out(Path(at, name)))
+        folders[:] = sorted(name for name in folders if not left_out(Path(at, name)))
         for name in sorted(files):
             if name.endswith(".py") and not name.startswith("test_") and name not in ("conftest.py", "setup.py"):
                 yield Path(at, name)
 
 
-def _left_out(folder: Path) -> bool:
+def left_out(folder: Path) -> bool:
+    """Whether no source of workers is looked for in this folder and below it."""
     name = folder.name
     return name.startswith(".") or name in _SKIPPED or not name.isidentifier() or (folder / "pyvenv.cfg").exists()
 
