@@ -6,11 +6,11 @@ nowhere else: nothing is ever imported because Redis names it.
 
 import sys
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq.errors import DefinitionError
 from fastkiq.guard import Guard
-from fastkiq.options import is_wire_name
+from fastkiq.options import is_wire_name, suggestion
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -66,6 +66,8 @@ class Entry:
         return f"<Entry {self.name}>"
 
 
+_COMPARED: Final = 200
+"""Most worker names that an unknown one is compared with: that takes milliseconds, for each such job."""
 _guard = Guard()
 _by_name: dict[str, Entry] = {}  # wire names and aliases
 
@@ -128,7 +130,7 @@ def unknown(name: str) -> str:
     match alike(name):
         case []:
             return (
-                f"no loaded module defines {name}: name the module, file or folder that does in `fastkiq process ...`; "
+                f"no loaded module defines {name}{_near(name)}: {_where(name)}; "
                 f'give the class that is to run it name="{name}" or aliases=("{name}",); or, when it is another '
                 "program's, do not serve its queue"
             )
@@ -137,6 +139,21 @@ def unknown(name: str) -> str:
         case several:
             listed = ", ".join(several[:5])
             return f'several workers may be meant by {name} ({listed}): give one of them name="{name}"'
+
+
+def _near(name: str) -> str:
+    known = [entry.name for entry in entries()]
+    return suggestion(name, known) if len(known) <= _COMPARED else ""
+
+
+def _where(name: str) -> str:
+    """What to name for `fastkiq process`, as far as the wire name tells."""
+    module = name.rpartition(".")[0]
+    if module in sys.modules:
+        return f"{module} is loaded but does not define it"
+    if module and all(part.isidentifier() for part in module.split(".")):
+        return f"run `fastkiq process {module}`, or name the file or folder that defines it"
+    return "name the module, file or folder that does in `fastkiq process ...`"
 
 
 def table() -> dict[str, tuple[Entry, bool]]:

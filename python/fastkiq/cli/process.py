@@ -20,6 +20,7 @@ from fastkiq.cli.completion import files, words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.config import Config
 from fastkiq.errors import FastkiqError
+from fastkiq.hints import for_nothing
 from fastkiq.launcher import Launcher
 from fastkiq.loader import load
 from fastkiq.logging import colourful, logger, setup
@@ -122,7 +123,9 @@ def process(
         require=("MODULE", list(targets) or None),
     )
     if not config.require:
-        raise click.UsageError("nothing to load: name the module, file or folder that defines your workers")
+        raise click.UsageError(
+            f"nothing to load: name the module, file or folder that defines your workers{for_nothing()}"
+        )
     if reload and link is None:
         return _supervise(command, config, given["config_file"])
     try:
@@ -136,7 +139,8 @@ def process(
         faulthandler.enable()  # a crash of the interpreter shows what every thread ran
     if not registry.entries():
         logger.warning(
-            "no workers are defined in %s: every job will wait in retry", printable(", ".join(config.require))
+            "no workers are defined in %s: every job will wait in retry%s",
+            *(printable(", ".join(config.require)), printable(for_nothing())),
         )
     return _run(config, drain, link)
 
