@@ -99,8 +99,8 @@ class Client:
         self, target: "Bound[...]", args: Sequence[Any], delay: float | None = None, at: float | None = None
     ) -> str | None:
         """`push` after the arguments have been bound. `delay` in seconds, `at` in epoch seconds."""
-        core = self._core or self._open()
         if self._middleware.run is None and not outlets.present:
+            core = self._core or self._open()
             template = self._templates.get(target) or self._template(target)
             try:
                 return core.push(template, args, delay, at)
@@ -111,7 +111,8 @@ class Client:
                 if not self._revivable(core):
                     raise
                 return self._open().push(template, args, delay, at)
-        asked = time.time() + delay if delay is not None else at
+        now = outlets.clock or time.time
+        asked = now() + delay if delay is not None else at
         payload = self.prepare(target, args, asked)
         if payload is None:
             return None
@@ -149,7 +150,6 @@ class Client:
         self, target: "Bound[...]", rows: Iterable[Sequence[Any]], at: Iterable[When] | When | None = None
     ) -> Sequence[str]:
         """`push_bulk` of a target."""
-        core = self._core or self._open()
         times: Iterable[float] | float | None
         if at is None or isinstance(at, (int, float, datetime)):
             times = None if at is None else epoch_of(at)
@@ -158,7 +158,10 @@ class Client:
         checked = target.rows(rows)
         try:
             if outlets.present:
-                return outlets.send(self._checked_all(target, checked, times), core.push_payloads)
+                return outlets.send(
+                    self._checked_all(target, checked, times), lambda each: self.core.push_payloads(each)
+                )
+            core = self.core
             if self._middleware.run is None:
                 return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
             return core.push_payloads(self._prepare_all(target, checked, times))

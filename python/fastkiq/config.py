@@ -4,7 +4,8 @@ Command line > `configure()` > environment variables > the file's section for th
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import iscoroutinefunction
 from itertools import count
 from pathlib import Path
@@ -123,6 +124,21 @@ class Config:
             SETTINGS[key].read(value, source)
         for key, value in values.items():
             self.put(key, value, source=source, rank=rank)
+
+    @contextmanager
+    def overridden(self, source: str, **values: Any) -> Iterator[None]:
+        """Inside of the block these values win over all others, those of the command line too; for tests."""
+        before = {key: self._values.get(key) for key in values}
+        try:
+            self.update(values, source=source, rank=Rank.COMMAND_LINE)
+            yield
+        finally:
+            with self._guard.lock:
+                for key, held in before.items():
+                    self._values.pop(key, None)
+                    if held is not None:
+                        self._values[key] = held
+                self.version = next(_versions)
 
     def source(self, key: str) -> str:
         """Where the value came from: a file, a variable, an option, or `default`."""

@@ -16,6 +16,7 @@ from fastkiq.launcher import SLICE, Launcher
 from fastkiq.logging import logger
 
 if TYPE_CHECKING:
+    from fastkiq._core import Server
     from fastkiq.config import Config
 
 
@@ -44,6 +45,11 @@ class InProcess:
             self._close()
             raise
         atexit.register(self._at_exit)
+
+    @property
+    def server(self) -> "Server":
+        """The core's part of them."""
+        return self._launcher.server
 
     def quiet(self) -> None:
         """Takes no more jobs; those that run go on."""

@@ -17,6 +17,9 @@ Outlet = Callable[[Iterable[Payload], Push], Sequence[str]]
 present: tuple[Outlet, ...] = ()
 """The first one is asked first. Empty but for programs that ask for more: then pushes take the short way."""
 
+clock: Callable[[], float] | None = None
+"""Epoch seconds by which `perform_in` counts where a test lets time pass; None: the system's."""
+
 _guard: Final = Guard()
 
 
