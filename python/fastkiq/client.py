@@ -83,6 +83,20 @@ class Client:
         """
         return self.enqueue_bulk(self.target(worker, options), rows, at)
 
+    async def apush(self, worker: "type[Worker] | str", /, *args: Any, **said: Any) -> str | None:
+        """`push` that does not block the event loop."""
+        import asyncio  # only here: programs without coroutines need not load it
+
+        return await asyncio.to_thread(self.push, worker, *args, **said)
+
+    async def apush_bulk(
+        self, worker: "type[Worker] | str", rows: Iterable[Sequence[Any]], /, **said: Any
+    ) -> Sequence[str]:
+        """`push_bulk` that does not block the event loop. The rows are taken in another thread."""
+        import asyncio
+
+        return await asyncio.to_thread(self.push_bulk, worker, rows, **said)
+
     def target(self, worker: "type[Worker] | str", options: dict[str, Any]) -> "Bound[...]":
         """What is to be enqueued: the worker with these options over its own. Raises ArgumentError."""
         if isinstance(worker, str):

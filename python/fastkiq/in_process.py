@@ -13,6 +13,7 @@ from fastkiq import config as configuration
 from fastkiq.capsules import served
 from fastkiq.errors import ForkedError
 from fastkiq.launcher import SLICE, Launcher
+from fastkiq.loader import load
 from fastkiq.logging import logger
 
 if TYPE_CHECKING:
@@ -126,10 +127,13 @@ def run_in_process(**settings: Any) -> InProcess:
         with fastkiq.run_in_process(concurrency=2, queues=["mail"]):
             serve_http()
 
-    Signals stay the program's. Raises RedisError when Redis cannot be used, ForkedError in the use by a forked child.
+    Modules of the setting `require` are loaded, as `fastkiq process` does. Signals stay the program's. Raises
+    RedisError when Redis cannot be used, LoadError, and ForkedError in the use by a forked child.
     """
     config = configuration.configure(**settings)
     config.load_once()
+    for target in config.require:
+        load(target)
     workers = InProcess(config)
     workers.start()
     return workers
