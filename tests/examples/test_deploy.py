@@ -23,6 +23,7 @@ from fastkiq.launcher import GRACE
 from servers import free_port
 
 FOLDER = Path(__file__).parents[2] / "examples" / "deploy"
+DOCUMENT = FOLDER.parents[1] / "docs" / "deployment.md"
 UNIT = FOLDER / "fastkiq@.service"
 Start = Callable[[list[str]], "tuple[Child, str]"]
 
@@ -117,8 +118,8 @@ def test_the_autoscalers_ask_for_a_metric_that_workers_have(start: Start, redis_
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     page = get(health + annotations["prometheus.io/path"])
     families = {family.name: family for family in text_string_to_metric_families(page)}
-    for name in ("keda.yaml", "hpa.yaml"):
-        asked = set(re.findall(r"fastkiq_\w+", (FOLDER / "kubernetes" / name).read_text()))
+    for file in (FOLDER / "kubernetes" / "keda.yaml", FOLDER / "kubernetes" / "hpa.yaml", DOCUMENT):
+        asked = {name.removesuffix("_total") for name in re.findall(r"\bfastkiq_\w+", file.read_text())}
         assert asked
         assert asked <= families.keys()
     latency = families["fastkiq_queue_latency_seconds"]
