@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import redis as redis_py
@@ -35,6 +36,7 @@ APP = """
                 time.sleep(30 if VERSION == 1 else 0.01)
             print(f"slow done by version {VERSION}", flush=True)
     """
+TEXT = dedent(APP)
 
 
 def save(file: Path, version: int, extra: str = "") -> None:
@@ -43,9 +45,6 @@ def save(file: Path, version: int, extra: str = "") -> None:
     temporary = file.with_name(file.name + ".tmp")
     temporary.write_text(text + extra)
     temporary.rename(file)
-
-
-TEXT = "\n".join(line.removeprefix("    ") for line in APP.splitlines()) + "\n"
 
 
 def ready(times: int) -> Callable[[str], bool]:
@@ -297,3 +296,47 @@ def test_without_watchfiles_it_says_what_to_install(worker_process: Start, tmp_p
     child = worker_process(APP, "--reload", env={"PYTHONPATH": str(tmp_path)})
     assert child.wait() == 1
     assert "pip install 'fastkiq[reload]'" in child.output()
+
+
+def test_source_that_hangs_while_it_is_loaded_is_replaced(worker_process: Start, tmp_path: Path) -> None:
+    child = worker_process("print('loading', flush=True)\nwhile True: pass\n", "--reload")
+    child.wait_for("loading")
+    (tmp_path / "app.py").write_text(TEXT)
+    child.wait_for(ready(1))
+    assert child.stop() == 0
+
+
+def test_a_coroutine_goes_back_too(
+    worker_process: Start, client: Client, redis: redis_py.Redis, tmp_path: Path
+) -> None:
+    source = """
+        import asyncio, fastkiq
+        class Asleep(fastkiq.Worker):
+            async def perform(self):
+                print("asleep", flush=True)
+                await asyncio.sleep({seconds})
+                print("awake", flush=True)
+        """
+    child = worker_process(source.format(seconds=600), "--reload")
+    child.wait_for("ready:")
+    client.push("app.Asleep")
+    child.wait_for("asleep")
+    (tmp_path / "app.py").write_text(dedent(source.format(seconds=0)))
+    child.wait_for("awake")
+    assert child.stop() == 0
+    assert redis.zcard("retry") == redis.llen("queue:default") == 0
+
+
+def test_when_nothing_can_be_watched_it_says_so_and_ends(worker_process: Start, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'FASTKIQ_RELOAD_FD' not in __import__('os').environ:\n"
+        "    import watchfiles\n"
+        "    def watch(*paths, **options):\n"
+        "        raise OSError('the limit on inotify watches was reached')\n"
+        "    watchfiles.watch = watch\n"
+    )
+    child = worker_process(APP, "--reload", env={"PYTHONPATH": str(tmp_path)})
+    assert child.wait() == 1
+    assert "cannot watch these folders: the limit on inotify watches was reached" in child.output()
+    assert "Traceback" not in child.output()
