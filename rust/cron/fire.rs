@@ -21,6 +21,8 @@ const BATCH: &[u8] = b"1000";
 const BYTES: &[u8] = b"4194304";
 /// Until the next look when what is due is nobody's, or not ours.
 const LATER: Duration = Duration::from_secs(1);
+const BREATH: Duration = Duration::from_millis(5);
+const AGAIN: Duration = Duration::from_millis(100);
 const HISTORY: &[u8] = b"100";
 
 /// One entry that is due, as Redis has it.
@@ -69,7 +71,7 @@ impl Cron {
         let Some(Found { now_us, later, due }) = found(reply) else {
             return Err(Error::Protocol("the look for recurring jobs was answered with something else".into()));
         };
-        self.observe(core, now_us);
+        self.observe(now_us);
         core.clock.observe(now_us);
         let mut calls = Vec::new();
         for due in &due {
@@ -78,12 +80,7 @@ impl Cron {
             }
         }
         if !calls.is_empty() {
-            let mut refusal = None;
-            for reply in run_pipeline(connection, &calls)? {
-                refusal = reply.into_result().err().or(refusal);
-            }
-            // One whose queue is no list keeps none of the others waiting.
-            return refusal.map_or(Ok(Duration::ZERO), Err);
+            return outcome(core, run_pipeline(connection, &calls)?);
         }
         let left = later.map(|later| later.saturating_sub(now_us / 1_000).saturating_add(1));
         let wait = left.and_then(|left| u64::try_from(left).ok()).map_or(Duration::MAX, Duration::from_millis);
@@ -135,6 +132,27 @@ impl Cron {
     }
 }
 
+/// How long until the next look after these answers of scripts.
+fn outcome(core: &Core, replies: Vec<Reply>) -> Result<Duration> {
+    let mut wait = Duration::ZERO;
+    for reply in replies {
+        wait = wait.max(match reply.into_result() {
+            Ok(Reply::Int(done)) if done > 0 => Duration::ZERO,
+            // Somebody else was first: what comes next is to be read.
+            Ok(Reply::Int(_)) => BREATH,
+            // Fenced: a beat enters us anew.
+            Ok(_) => AGAIN,
+            Err(error) if error.wants_reconnect(&core.url) => return Err(error),
+            // One whose queue is no list keeps none of the others waiting.
+            Err(error) => {
+                core.met(&error);
+                AGAIN
+            }
+        });
+    }
+    Ok(wait)
+}
+
 fn dropped(due: &Due, length: i64) -> Call {
     let args = vec![due.name.clone().into(), due.score.clone().into(), length.to_string().into(), Vec::new()];
     script_call(&CRON_MOVE, vec![keys::CRON.to_vec(), keys::CRON_NEXT.to_vec()], args)
@@ -149,8 +167,8 @@ fn tick(core: &Core, due: &Due, definition: &Definition, holder: &str, step: &St
         Next::At(at) => (score(at), String::new()),
         Next::In(length) => (String::new(), score(length)),
     };
-    let keys = [
-        &keys::queue(&definition.queue)[..],
+    let keys: [&[u8]; 7] = [
+        &keys::queue(&definition.queue),
         keys::QUEUES,
         keys::CRON,
         keys::CRON_NEXT,
@@ -158,19 +176,20 @@ fn tick(core: &Core, due: &Due, definition: &Definition, holder: &str, step: &St
         &keys::cron_history(&due.name),
         keys::ALIVE,
     ];
-    let args = [
+    let (digest, at) = (sha(&definition.raw), score(step.tick));
+    let args: [&[u8]; 12] = [
         due.name.as_bytes(),
         due.score.as_bytes(),
-        sha(&definition.raw).as_bytes(),
+        digest.as_bytes(),
         holder.as_bytes(),
         next.as_bytes(),
         after.as_bytes(),
         &payload,
         definition.queue.as_bytes(),
         &jids::hex(&jid),
-        score(step.tick).as_bytes(),
+        at.as_bytes(),
         step.how.as_bytes(),
         HISTORY,
     ];
-    Ok(script_call(&CRON_TICK, keys.iter().map(|key| key.to_vec()).collect(), args.iter().map(|arg| arg.to_vec()).collect()))
+    Ok(script_call(&CRON_TICK, keys.map(<[u8]>::to_vec).to_vec(), args.map(<[u8]>::to_vec).to_vec()))
 }

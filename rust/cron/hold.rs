@@ -70,8 +70,8 @@ impl Cron {
         self.holding.iter().any(|own| own.definition.name == name && own.definition.is_kept_as(stored))
     }
 
-    /// Looks whether Redis still has what this process declares, and enters it where not.
-    pub fn check(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
+    /// Looks whether Redis still has what this process declares, and enters it where not; whether there was any such.
+    pub fn check(&mut self, core: &Core, connection: &mut Connection) -> Result<bool> {
         let identity = core.identity();
         let mut words: [Vec<&[u8]>; 2] = [vec![b"HMGET", keys::CRON], vec![b"ZMSCORE", keys::CRON_NEXT]];
         for own in &self.holding {
@@ -82,15 +82,17 @@ impl Cron {
             replies.next().unwrap_or(Reply::Nil).into_result().map(|reply| reply.array().unwrap_or_default())
         };
         let (stored, scores) = (answer()?, answer()?);
+        let mut entered = false;
         for ((own, stored), score) in self.holding.iter_mut().zip(stored).zip(scores) {
             let is_kept = stored.bytes().is_some_and(|stored| own.definition.is_kept_as(&stored));
             let comes_once = matches!(own.definition.when, When::At(_) | When::In(_));
             let has_time = score.as_str().is_some() || !own.definition.enabled || comes_once;
             if !is_kept || !has_time || own.epoch != Some(identity.epoch) {
                 enter(core, connection, own, &identity)?;
+                entered = true;
             }
         }
-        Ok(())
+        Ok(entered)
     }
 
     /// Enters one of ours anew: somebody else's definition is in force.

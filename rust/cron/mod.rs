@@ -33,6 +33,8 @@ pub struct Cron {
     /// Steady microseconds of the next look at what this process holds, and of the next try to look after all.
     check_us: u64,
     sweep_us: u64,
+    /// The last reading of Redis's clock and of the steady one.
+    clocks: Option<(i64, i64)>,
     /// Redis's clock was set back: times may lie too far ahead.
     set_back: bool,
 }
@@ -49,12 +51,15 @@ impl Cron {
             }
         }
         let sweep_us = now_us() + micros(SWEEP.min(core.options.beat));
-        Self { holding, complained: HashSet::new(), check_us: 0, sweep_us, set_back: false }
+        Self { holding, complained: HashSet::new(), check_us: 0, sweep_us, clocks: None, set_back: false }
     }
 
-    /// Told of each reading of Redis's clock, before it is taken over.
-    pub fn observe(&mut self, core: &Core, redis_us: i64) {
-        self.set_back |= core.clock.now_us().saturating_sub(redis_us) > SET_BACK_US;
+    /// Told of each reading of Redis's clock.
+    pub fn observe(&mut self, redis_us: i64) {
+        let steady_us = i64::try_from(now_us()).unwrap_or(i64::MAX);
+        if let Some((redis, steady)) = self.clocks.replace((redis_us, steady_us)) {
+            self.set_back |= (steady_us - steady).saturating_sub(redis_us.saturating_sub(redis)) > SET_BACK_US;
+        }
     }
 
     /// Does what is due; answers how long nothing more will be. `earliest` is the first score of `fastkiq:cron:next`, if there is one.
@@ -73,18 +78,19 @@ impl Cron {
     fn round(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
         let now = now_us();
         if now >= self.check_us && !self.holding.is_empty() {
-            self.check(core, connection)?;
             self.check_us = now + micros(core.options.beat);
-            return Ok(Duration::ZERO); // what it has entered may be due before all else
+            if self.check(core, connection)? {
+                return Ok(Duration::ZERO); // what it has entered may be due before all else
+            }
+        }
+        if self.set_back || now >= self.sweep_us {
+            self.sweep_us = now + micros(SWEEP);
+            let set_back = std::mem::take(&mut self.set_back);
+            self.sweep(core, connection, set_back)?;
         }
         let Some(earliest) = earliest else {
             return Ok(Duration::MAX);
         };
-        if self.set_back || now >= self.sweep_us {
-            self.sweep(core, connection)?;
-            self.sweep_us = now_us() + micros(SWEEP);
-            self.set_back = false;
-        }
         #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
         let left = earliest - core.clock.now_us() as f64 / 1e6;
         if left > 0.0 {
