@@ -68,11 +68,12 @@ pub fn following(definition: &Definition, due: i64, after: i64) -> Next {
     next.map_or(Next::None, Next::At)
 }
 
-/// The first tick of an entry that is new or whose time has changed.
+/// The first tick of an entry that is new or whose time has changed: of a span on a whole second, which reads better.
 pub fn first(definition: &Definition, now: i64) -> Next {
+    let after = |length: i64| Next::At((now + length + 999).div_euclid(1_000) * 1_000);
     match definition.when {
-        When::Every { first_in, .. } => Next::At(now + first_in),
-        When::Interval(length) | When::In(length) => Next::At(now + length),
+        When::Every { first_in, .. } => after(first_in),
+        When::Interval(length) | When::In(length) => after(length),
         When::At(at) if at > now => Next::At(at),
         When::At(_) => Next::None,
         When::Cron(_) => following(definition, now, now),
@@ -153,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_new_entry_waits_for_its_first_tick() {
-        assert_eq!(first(&defined(r#""every":60"#), 1_500), Next::At(61_500));
-        assert_eq!(first(&defined(r#""every":60,"first_in":5"#), 1_500), Next::At(6_500));
+        assert_eq!(first(&defined(r#""every":60"#), 1_500), Next::At(62_000));
+        assert_eq!(first(&defined(r#""every":60,"first_in":5"#), 1_500), Next::At(7_000));
         assert_eq!(first(&defined(r#""at":3600"#), HOUR), Next::None);
         assert_eq!(first(&defined(r#""cron":"0 * * * *""#), HOUR), Next::At(2 * HOUR));
     }
