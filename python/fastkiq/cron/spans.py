@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _SIZES: Final = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[yMwdhms])+")
+_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[yMwdhms])+", re.ASCII)
 _ZONED: Final = re.compile(r"(\S.*) ([A-Za-z]\S*)")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)([yMwdhms])")
 
