@@ -14,6 +14,7 @@ from fastkiq.options import is_wire_name, suggestion
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
+    from fastkiq.cron.definition import Definition
     from fastkiq.signature import Signature
     from fastkiq.worker import Worker
 
@@ -23,6 +24,7 @@ class Entry:
 
     `options` are in payload form, defaults and inherited ones included; `own_options` only those said at the class.
     `signature` is None when the class is abstract: it has no `perform`. `origin` tells where it was defined.
+    `recurring` is the job that its own keywords make of it.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Entry:
         "options",
         "origin",
         "own_options",
+        "recurring",
         "signature",
         "worker",
     )
@@ -61,6 +64,7 @@ class Entry:
         self.signature = signature
         self.is_async = signature is not None and signature.is_async
         self.ack_start = ack_start
+        self.recurring: Definition | None = None
 
     def __repr__(self) -> str:
         return f"<Entry {self.name}>"
