@@ -67,11 +67,12 @@ def test_its_workers_run_the_jobs_of_its_program(
     workers.wait_for("greeted bob")
     assert {file.read_text() for file in (project / "greetings").iterdir()} == {"hello, ann\n", "hello, bob\n"}
     file = project / "my_shop" / "jobs.py"
-    file.write_text(file.read_text().replace("hello,", "good evening,"))
+    file.write_text(file.read_text().replace("minutes=1", "seconds=1"))
     workers.wait_for("my_shop/jobs.py changed")
-    workers.wait_for("ready again")
+    workers.wait_for("removed 0 greetings")
     assert workers.stop() == 0
     assert redis.llen("queue:default") == redis.zcard("retry") == 0
+    assert {b"my_shop.jobs.TidyUp"} == redis.hgetall("fastkiq:cron").keys()
 
 
 def test_its_tests_pass(project: Path) -> None:
