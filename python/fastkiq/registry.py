@@ -5,6 +5,7 @@ nowhere else: nothing is ever imported because Redis names it.
 """
 
 import sys
+from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,8 +71,8 @@ class Entry:
         return f"<Entry {self.name}>"
 
 
-_COMPARED: Final = 200
-"""Most worker names that an unknown one is compared with: that takes milliseconds, for each such job."""
+_COMPARED: Final = 50
+"""Most worker names that an unknown one is compared with: that takes up to 5 ms."""
 _guard = Guard()
 _by_name: dict[str, Entry] = {}  # wire names and aliases
 
@@ -134,7 +135,7 @@ def unknown(name: str) -> str:
     match alike(name):
         case []:
             return (
-                f"no loaded module defines {name}{_near(name)}: {_where(name)}; "
+                f"no loaded module defines {name}{_near(name, tuple(entry.name for entry in entries()))}: {_where(name)}; "
                 f'give the class that is to run it name="{name}" or aliases=("{name}",); or, when it is another '
                 "program's, do not serve its queue"
             )
@@ -145,9 +146,9 @@ def unknown(name: str) -> str:
             return f'several workers may be meant by {name} ({listed}): give one of them name="{name}"'
 
 
-def _near(name: str) -> str:
-    known = [entry.name for entry in entries()]
-    return suggestion(name, known) if len(known) <= _COMPARED else ""
+@lru_cache(256)  # a queue may be full of jobs of one such name
+def _near(name: str, known: tuple[str, ...]) -> str:
+    return suggestion(name, list(known)) if len(known) <= _COMPARED else ""
 
 
 def _where(name: str) -> str:
