@@ -17,6 +17,7 @@ from fastkiq import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
+    "new",
     *("process", "push", "stats", "queues", "queue", "busy", "retries", "scheduled", "dead", "jobs"),
     *("web", "top", "doctor", "recover", "mark", "bench", "completion"),
 ]

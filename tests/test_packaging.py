@@ -119,6 +119,10 @@ def test_the_wheel_runs_a_job_in_an_empty_environment_without_rust(tmp_path: Pat
     pages = {str(file.relative_to(ROOT / "python")) for file in folder.rglob("*") if file.suffix in PAGES}
     assert len(pages) > 20
     assert pages - carried == set(), "the web UI's templates, static files and languages"
+    folder = ROOT / "python" / "fastkiq" / "new"
+    templates = {str(file.relative_to(ROOT / "python")) for file in folder.rglob("*.in")}
+    assert len(templates) > 8
+    assert templates - carried == set(), "what `fastkiq new` writes"
 
     home = tmp_path / "empty"
     venv.create(home, with_pip=False)

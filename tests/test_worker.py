@@ -293,6 +293,9 @@ def test_what_is_said_of_a_class_nobody_goes_by() -> None:
 
     assert 'name="Mails::Mailer" or aliases=("Mails::Mailer",)' in registry.unknown("Mails::Mailer")
     assert registry.unknown("Mails::Mailer").startswith("no loaded module defines Mails::Mailer")
+    assert "run `fastkiq process app.mails`" in registry.unknown("app.mails.Mailer")
+    assert "`fastkiq process a-b`" not in registry.unknown("a-b.Mailer")
+    assert "json is loaded but does not define it" in registry.unknown("json.Mailer")
     define("shop")
     one = registry.unknown("Mails::Mailer")
     assert one == 'no worker goes by Mails::Mailer: if shop.Mailer is to run it, give that class name="Mails::Mailer"'

@@ -222,7 +222,8 @@ class Server:
         labels: list[str], hostname: str, version: str,
         poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float,
-        compat: "sidekiq7" | None (times and metrics as Sidekiq 7 has them).
+        compat: "sidekiq7" | None (times and metrics as Sidekiq 7 has them), cron: list[bytes] (definitions of recurring
+        jobs that this process holds).
         """
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fastkiq.errors import FastkiqError
+from fastkiq.hints import for_target
 from fastkiq.sources import worker_files
 
 
@@ -27,7 +28,7 @@ def load(target: str) -> None:
         _load_folder(path)
     elif target.endswith(".py") or "/" in target:
         if not _is(path.is_file):
-            hint = f"; did you mean {target}.py?" if _is(Path(f"{target}.py").is_file) else ""
+            hint = f"; did you mean {target}.py?" if _is(Path(f"{target}.py").is_file) else for_target(target)
             raise LoadError(f"no such file or folder: {target}{hint}")
         _load_file(path.resolve())
     else:
@@ -45,12 +46,14 @@ def _is(kind: Callable[[], bool]) -> bool:
 def _load_module(name: str) -> None:
     _importable(Path.cwd())
     if not all(part.isidentifier() for part in name.split(".")):
-        raise LoadError(f"{name!r} is no module's name, and no file or folder of that name is here")
+        raise LoadError(f"{name!r} is no module's name, and no file or folder of that name is here{for_target(name)}")
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise LoadError(f"no module named {error.name!r} in {Path.cwd()} or on sys.path") from None
+            raise LoadError(
+                f"no module named {error.name!r} in {Path.cwd()} or on sys.path{for_target(name)}"
+            ) from None
         raise _broken(name, error) from error
     except (Exception, SystemExit) as error:
         raise _broken(name, error) from error
@@ -90,7 +93,9 @@ def _load_folder(folder: Path) -> None:
     folder = folder.resolve()
     files = worker_files(folder)
     if not files:
-        raise LoadError(f"no module under {folder} defines a worker")
+        raise LoadError(
+            f"no module under {folder} defines a worker: a class of fastkiq.Worker, or a function with @fastkiq.job"
+        )
     for path in files:
         if (path.parent / "__init__.py").exists():
             root = _package_root(path.parent)

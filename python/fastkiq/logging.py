@@ -23,6 +23,8 @@ logger: Final = logging.getLogger("fastkiq")
 _COLOURS: Final = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 STANDS_OUT: Final = "fastkiq_stands_out"
 """The attribute of records that a reader must not overlook among others of their level."""
+OF_REDIS: Final = "fastkiq_of_redis"
+"""The attribute of records in which a start says what is unwise about the Redis it has found."""
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}  # Sidekiq's words
 _Thrown = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -64,7 +66,7 @@ class PlainFormatter(_Formatter):
 
 
 class PrettyFormatter(_Formatter):
-    """For a terminal: local time, colours if they are wanted, the facts of the job behind the message."""
+    """For a terminal: local time, colours if wanted, the class of a job before the message, the rest of it behind."""
 
     def __init__(self, colours: bool = True) -> None:
         super().__init__()
@@ -74,10 +76,18 @@ class PrettyFormatter(_Formatter):
         at = time.strftime("%H:%M:%S", time.localtime(record.created))
         paint = _COLOURS.get(record.levelname, "0")
         level = self._painted(f"{record.levelname:<7}", paint)
-        facts = " ".join(f"{key}={_fact(value)}" for key, value in self.facts(record).items())
+        known = dict(self.facts(record))
+        name, elapsed = known.pop("class", None), known.pop("elapsed", None)
+        facts = " ".join(f"{key}={_fact(value)}" for key, value in known.items())
         message, _, rest = printable_lines(record.getMessage()).partition("\n")
         if getattr(record, STANDS_OUT, False):
             message = self._painted(message, _COLOURS["WARNING"] if record.levelno < logging.WARNING else paint)
+        elif elapsed is not None and record.levelno == logging.DEBUG:  # the end of a job that went well
+            message = self._painted(message, "32")
+        if name is not None:
+            message = f"{self._painted(_fact(name), '1')} {message}"
+        if elapsed is not None:
+            facts = f"{_span(elapsed)}  {facts}"
         rest = "\n".join(filter(None, [rest, self.trouble(record) and "  | " + printable_lines(self.trouble(record))]))
         line = f"{self._painted(f'{at}.{int(record.msecs):03d}', '2')} {level} {message}"
         line += f"  {self._painted(facts, '2')}" if facts else ""
@@ -142,7 +152,7 @@ def about(class_name: str, jid: str, queue: str, elapsed: float | None = None) -
     """The `extra=` of a record about one job; `elapsed` in seconds."""
     facts: dict[str, Any] = {"class": class_name, "jid": jid, "queue": queue}
     if elapsed is not None:
-        facts["elapsed"] = round(elapsed, 3)
+        facts["elapsed"] = round(elapsed, 3 if elapsed >= 0.1 else 6)
     return {"fastkiq": facts}
 
 
@@ -184,6 +194,12 @@ def _revive() -> None:
 
 def _utc(seconds: float) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.2f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def _fact(value: object) -> str:

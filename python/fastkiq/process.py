@@ -88,7 +88,8 @@ class Process:
             if name == "INT" and self._stopping:
                 self._at_once = True
             elif name in ("INT", "TERM"):
-                logger.info("%s: stopping", name)
+                if not self._stopping:
+                    logger.info("%s: stopping", name)
                 self._stopping = True
             else:
                 self._launcher.signal(name)

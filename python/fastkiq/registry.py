@@ -5,15 +5,17 @@ nowhere else: nothing is ever imported because Redis names it.
 """
 
 import sys
+from functools import lru_cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq.errors import DefinitionError
 from fastkiq.guard import Guard
-from fastkiq.options import is_wire_name
+from fastkiq.options import is_wire_name, suggestion
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
+    from fastkiq.cron.definition import Definition
     from fastkiq.signature import Signature
     from fastkiq.worker import Worker
 
@@ -23,6 +25,7 @@ class Entry:
 
     `options` are in payload form, defaults and inherited ones included; `own_options` only those said at the class.
     `signature` is None when the class is abstract: it has no `perform`. `origin` tells where it was defined.
+    `recurring` is the job that its own keywords make of it.
     """
 
     __slots__ = (
@@ -36,6 +39,7 @@ class Entry:
         "origin",
         "own_options",
         "plain",
+        "recurring",
         "signature",
         "worker",
     )
@@ -66,11 +70,14 @@ class Entry:
         self.keeps = "result_ttl" in options
         self.plain = not self.keeps and (signature is None or not signature.may_convert)
         """Whether a run is nothing but `perform` of what the payload holds, as it is."""
+        self.recurring: Definition | None = None
 
     def __repr__(self) -> str:
         return f"<Entry {self.name}>"
 
 
+_COMPARED: Final = 50
+"""Most worker names that an unknown one is compared with: that takes up to 5 ms."""
 _guard = Guard()
 _by_name: dict[str, Entry] = {}  # wire names and aliases
 
@@ -133,7 +140,7 @@ def unknown(name: str) -> str:
     match alike(name):
         case []:
             return (
-                f"no loaded module defines {name}: name the module, file or folder that does in `fastkiq process ...`; "
+                f"no loaded module defines {name}{_near(name, tuple(entry.name for entry in entries()))}: {_where(name)}; "
                 f'give the class that is to run it name="{name}" or aliases=("{name}",); or, when it is another '
                 "program's, do not serve its queue"
             )
@@ -142,6 +149,21 @@ def unknown(name: str) -> str:
         case several:
             listed = ", ".join(several[:5])
             return f'several workers may be meant by {name} ({listed}): give one of them name="{name}"'
+
+
+@lru_cache(256)  # a queue may be full of jobs of one such name
+def _near(name: str, known: tuple[str, ...]) -> str:
+    return suggestion(name, list(known)) if len(known) <= _COMPARED else ""
+
+
+def _where(name: str) -> str:
+    """What to name for `fastkiq process`, as far as the wire name tells."""
+    module = name.rpartition(".")[0]
+    if module in sys.modules:
+        return f"{module} is loaded but does not define it"
+    if module and all(part.isidentifier() for part in module.split(".")):
+        return f"run `fastkiq process {module}`, or name the file or folder that defines it"
+    return "name the module, file or folder that does in `fastkiq process ...`"
 
 
 def table() -> dict[str, tuple[Entry, bool]]:

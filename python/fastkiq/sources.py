@@ -3,6 +3,7 @@
 import ast
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,34 +13,39 @@ _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "bu
 class _Source(NamedTuple):
     path: Path
     classes: list[tuple[str, set[str]]]  # each class with the last names of its bases
-    jobs: bool  # has a function under a decorator of ours
+    jobs: list[str]  # functions under a decorator of ours
 
 
-def worker_files(folder: Path) -> list[Path]:
+def worker_files(folder: Path, most: int | None = None) -> dict[Path, list[str]]:
     """Files that define a subclass of `Worker`, however many steps down, or a function under `@fastkiq.job`; sorted.
 
-    Left out: hidden folders, virtual environments, tests, and files that do not parse (Python says so when they are
-    imported by name).
+    Each with the names of those. Left out: hidden folders, virtual environments, tests, and files that do not parse
+    (Python says so when they are imported by name). Of many files the first `most` are looked at.
     """
-    sources = [source for path in _python_files(folder) if (source := _read(path)) is not None]
+    files = islice(_python_files(folder), most)
+    sources = [source for path in files if (source := _read(path)) is not None]
     known = {"Worker"}
     while True:
         found = {name for source in sources for name, bases in source.classes if bases & known}
         if found <= known:
             break
         known |= found
-    return [source.path for source in sources if source.jobs or any(bases & known for _, bases in source.classes)]
+    workers = {
+        source.path: [*(name for name, bases in source.classes if bases & known), *source.jobs] for source in sources
+    }
+    return {path: names for path, names in workers.items() if names}
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
     for at, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _left_out(Path(at, name)))
+        folders[:] = sorted(name for name in folders if not left_out(Path(at, name)))
         for name in sorted(files):
             if name.endswith(".py") and not name.startswith("test_") and name not in ("conftest.py", "setup.py"):
                 yield Path(at, name)
 
 
-def _left_out(folder: Path) -> bool:
+def left_out(folder: Path) -> bool:
+    """Whether no source of workers is looked for in this folder and below it."""
     name = folder.name
     return name.startswith(".") or name in _SKIPPED or not name.isidentifier() or (folder / "pyvenv.cfg").exists()
 
@@ -53,13 +59,17 @@ def _read(path: Path) -> _Source | None:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     classes: list[tuple[str, set[str]]] = []
-    jobs = False
+    jobs: list[str] = []
     ours = b"fastkiq" in text
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             classes.append((node.name, {_last_name(base) for base in node.bases}))
-        elif ours and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            jobs = jobs or any(_last_name(decorator) == "job" for decorator in node.decorator_list)
+        elif (
+            ours
+            and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and any(_last_name(decorator) == "job" for decorator in node.decorator_list)
+        ):
+            jobs.append(node.name)
     return _Source(path, classes, jobs)
 
 

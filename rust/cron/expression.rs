@@ -6,10 +6,11 @@
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: usize = 200;
 const LONGEST_ZONE: usize = 64;
 
@@ -44,6 +45,29 @@ impl Expression {
             let next = self.moment(local)?;
             if next > after {
                 return Some(next.as_second());
+            }
+        }
+    }
+
+    /// The last tick at or before `until`, both in epoch seconds.
+    pub fn latest(&self, until: i64) -> Option<i64> {
+        let until = Timestamp::from_second(until).ok()?;
+        if !self.is_fixed {
+            let start = until.to_zoned(self.zone.clone());
+            return self.cron.find_previous_occurrence(&start, true).ok().map(|tick| tick.timestamp().as_second());
+        }
+        // In a repeated hour the wall clock shows less than it has shown already.
+        let turned =
+            self.zone.preceding(until).next().is_some_and(|change| until.duration_since(change.timestamp()) < DAY);
+        let ahead = if turned { DAY } else { SignedDuration::ZERO };
+        let mut local = self.zone.to_datetime(until).checked_add(ahead).ok()?;
+        let mut inclusive = true;
+        loop {
+            local = self.cron.find_previous_occurrence(&local, inclusive).ok()?;
+            inclusive = false;
+            let tick = self.moment(local)?;
+            if tick <= until {
+                return Some(tick.as_second());
             }
         }
     }
@@ -146,6 +170,29 @@ mod tests {
         assert_eq!(ticks("0 0 L * *", "UTC", "2026-02-01T00:00:00Z", 1), ["2026-02-28T00:00:00Z"]);
         assert_eq!(ticks("0 0 * * 5#2", "UTC", "2026-01-01T00:00:00Z", 1), ["2026-01-09T00:00:00Z"]);
         assert_eq!(ticks("@daily", "America/New_York", "2026-07-01T00:00:00Z", 1), ["2026-07-01T04:00:00Z"]);
+    }
+
+    #[test]
+    fn the_latest_tick_is_the_one_that_came_next_before() {
+        let texts =
+            ["30 2 * * *", "0,30 1-3 * * *", "*/15 * * * *", "0 * * * *", "*/15 2 * * *", "5 4 * * sun", "0 0 1 * *"];
+        for (zone, month) in
+            [("Europe/Berlin", "2026-03-27"), ("Europe/Berlin", "2026-10-23"), ("Australia/Lord_Howe", "2026-04-03")]
+        {
+            for text in texts {
+                let expression = Expression::parse(text, zone).unwrap();
+                let mut at = format!("{month}T00:00:00Z").parse::<Timestamp>().unwrap().as_second();
+                for _ in 0..500 {
+                    let next = expression.next(at).unwrap();
+                    for later in [0, 1, 59] {
+                        if expression.next(next).unwrap() > next + later {
+                            assert_eq!(expression.latest(next + later), Some(next), "{text} {zone} {next}");
+                        }
+                    }
+                    at = next;
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ from fastkiq.options import suggestion
 from fastkiq.printable import printable
 
 _COMMANDS: Final = {
+    "new": ("new", "Write a project to start from"),
     "process": ("process", "Run jobs"),
     "push": ("push", "Enqueue jobs"),
     "stats": ("stats", "Totals, sizes and the state of Redis"),

@@ -1,12 +1,14 @@
 """`fastkiq process`: the command that runs jobs."""
 
 import faulthandler
+import importlib.util
 import os
 import sys
 import traceback
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +20,16 @@ from fastkiq.cli.completion import files, words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.config import Config
 from fastkiq.errors import FastkiqError
+from fastkiq.hints import for_nothing
 from fastkiq.launcher import Launcher
 from fastkiq.loader import load
 from fastkiq.logging import colourful, logger, setup
 from fastkiq.printable import counted, printable
 from fastkiq.process import Process
 from fastkiq.settings import Queues
+
+if TYPE_CHECKING:
+    from fastkiq.reload.link import Link
 
 _EXAMPLES = """\b
 Examples:
@@ -32,6 +38,8 @@ Examples:
   fastkiq process app/ -q high -q low         strict order, high first
   fastkiq process app/ -q high,3 -q low,1     high first three times of four
   fastkiq process jobs.py --redis embedded    for development, no Redis
+  fastkiq process app/ --reload -v            for development, starts anew
+                                              whenever a file is saved
   fastkiq process jobs.py --drain=60          ends when nothing is left that
                                               falls due within a minute
 
@@ -87,11 +95,18 @@ def _is_number(word: str) -> bool:
 @click.option(
     "--drain", type=float, metavar="[=SECONDS]", help="Exit when nothing is left that falls due within SECONDS."
 )
+@click.option("--reload", is_flag=True, help="Start anew whenever the source changes, for development.")
 @redis_options
-def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, drain: float | None, **given: Any) -> int:
+def process(
+    targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, drain: float | None, reload: bool, **given: Any
+) -> int:
     """Runs the jobs of the workers that the modules, files or folders define, until it is stopped."""
     if drain is not None and not 0 <= drain < 1e9:
         raise click.BadParameter("the seconds must be between 0 and 1e9", param_hint="--drain")
+    if drain is not None and reload:
+        raise click.UsageError("--reload runs until it is stopped, --drain until all is done: take one of them")
+    command = [sys.executable, *sys.orig_argv[1:]]  # before a password in it is blanked
+    link = _link() if reload else None
     config = configured(
         given["redis_url"],
         given["config_file"],
@@ -108,23 +123,56 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
         require=("MODULE", list(targets) or None),
     )
     if not config.require:
-        raise click.UsageError("nothing to load: name the module, file or folder that defines your workers")
-    for target in config.require:
-        load(target)
+        raise click.UsageError(
+            f"nothing to load: name the module, file or folder that defines your workers{for_nothing()}"
+        )
+    if reload and link is None:
+        return _supervise(command, config, given["config_file"])
+    try:
+        for target in config.require:
+            load(target)
+    finally:
+        if link is not None:
+            link.loaded()
     setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
     with suppress(AttributeError, OSError, RuntimeError, ValueError):  # stderr may be closed or no file
         faulthandler.enable()  # a crash of the interpreter shows what every thread ran
     if not registry.entries():
         logger.warning(
-            "no workers are defined in %s: every job will wait in retry", printable(", ".join(config.require))
+            "no workers are defined in %s: every job will wait in retry%s",
+            *(printable(", ".join(config.require)), printable(for_nothing())),
         )
-    return _run(config, drain)
+    return _run(config, drain, link)
 
 
-def _run(config: Config, drain: float | None) -> int:
+def _link() -> "Link | None":
+    from fastkiq.reload.link import link
+
+    return link()
+
+
+def _supervise(command: list[str], config: Config, config_file: str | None) -> int:
+    if importlib.util.find_spec("watchfiles") is None:
+        raise click.ClickException("--reload needs watchfiles: pip install 'fastkiq[reload]'")
+    from fastkiq import configfile
+    from fastkiq.reload.folders import Folders
+    from fastkiq.reload.supervisor import Supervisor
+
+    file = Path(config_file) if config_file is not None else configfile.find(Path.cwd())
+    return Supervisor(command, Folders(Path.cwd(), config.require, file)).run()
+
+
+def _run(config: Config, drain: float | None, link: "Link | None") -> int:
     foreground = Process(config, drain)
+
+    def booted(launcher: Launcher) -> None:
+        if link is None or not link.again:
+            _banner(launcher)
+        if link is not None:
+            link.ready(counted(len(registry.entries()), "worker"))
+
     try:
-        return foreground.run(_banner, click.echo)
+        return foreground.run(booted, click.echo)
     except FastkiqError:
         raise
     except Exception as error:

@@ -1,5 +1,6 @@
 """`fastkiq push`: jobs from a shell."""
 
+import sys
 from typing import IO, Any
 
 import click
@@ -7,8 +8,10 @@ import click
 from fastkiq import _core, client, config, loader, registry
 from fastkiq.cli.bulk import push_lines
 from fastkiq.cli.completion import files
+from fastkiq.cli.output import say
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.time_option import span_of, time_of
+from fastkiq.hints import for_worker
 from fastkiq.options import suggestion
 from fastkiq.printable import counted, printable
 
@@ -60,6 +63,8 @@ def push(
         loader.load(module)
     if modules and registry.find(name) is None:
         raise click.UsageError(_not_defined(name, modules))
+    if not modules and sys.stderr.isatty() and (hint := for_worker(name)):
+        say(f"no file here defines a worker {name}{hint} (it is enqueued all the same)")
     options = {} if queue is None else {"queue": queue}
     pusher = client.Client(config=config.default())
     when = None if at is None else time_of(at)

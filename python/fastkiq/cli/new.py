@@ -1,0 +1,39 @@
+"""`fastkiq new`: a project to start from."""
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from fastkiq import new as project
+from fastkiq.printable import printable
+
+_EXAMPLES = """\b
+Examples:
+  fastkiq new shop            a folder with workers, tests and a README
+  fastkiq new shop --docker   and a Dockerfile
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("name")
+@click.option("--docker", is_flag=True, help="With a Dockerfile.")
+def new(name: str, docker: bool) -> None:
+    """Writes a project to start from into a new folder NAME: two workers, their tests, the configuration."""
+    try:
+        written = project.write(name, Path.cwd(), docker=docker)
+    except OSError as error:
+        raise click.ClickException(f"{printable(name, 100)} cannot be written: {error.strerror or error}") from None
+    for file in written:
+        click.echo(f"  {os.path.relpath(file)}")
+    enqueue = f"python -m {project.package_of(name)} ann bob"
+    click.echo(
+        f"""
+Now:
+  cd {shlex.quote(name)}
+  python3 -m venv .venv && . .venv/bin/activate && pip install -e '.[dev]'
+  fastkiq process --reload -v      the workers, in one terminal
+  {enqueue:<31}  jobs for them, in another
+  pytest"""
+    )

@@ -1,0 +1,64 @@
+"""`fastkiq new`: writes a project to start from."""
+
+import keyword
+import re
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from fastkiq.errors import FastkiqError
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
+_LONGEST: Final = 64
+_TAKEN: Final = frozenset({"fastkiq", "test", "tests", "greetings", "pytest", "redis", "click", "rich"})
+
+
+class NewError(FastkiqError):
+    """The project cannot be written: its name will not do, or something is there already."""
+
+
+def package_of(name: str) -> str:
+    """The package of a project, `my_shop` for `my-shop`. Raises NewError for a name that will not do."""
+    package = name.replace("-", "_").lower()
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise NewError(
+            f"{name[:80]!r} cannot be the name of a project: letters, digits, and single - or _ between them, "
+            f"a letter first, at most {_LONGEST} characters"
+        )
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in _TAKEN:
+        raise NewError(f"{name!r} cannot be the name of a project: {package} means something else in Python already")
+    return package
+
+
+def write(name: str, parent: Path, *, docker: bool = False) -> list[Path]:
+    """Writes the project `name` into a new folder of that name, and answers its files in order.
+
+    Raises NewError when the name will not do or the folder is there and not empty: nothing is ever overwritten.
+    """
+    package = package_of(name)
+    folder = parent / name
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise NewError(f"{folder} is there already, and nothing is overwritten: take another name or remove it")
+    written = []
+    templates = files("fastkiq.new") / "templates"
+    for part in ("base", *(["docker"] if docker else [])):
+        for path, template in _templates(templates / part):
+            file = folder.joinpath(*(package if each == "package" else each for each in path))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8") as output:
+                output.write(Template(template.read_text(encoding="utf-8")).substitute(name=name, package=package))
+            written.append(file)
+    return sorted(written)
+
+
+def _templates(folder: Traversable, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Traversable]]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _templates(each, (*above, each.name))
+        elif each.name.endswith(".in"):
+            name = each.name.removesuffix(".in")
+            yield (*above, f".{name.removeprefix('dot_')}" if name.startswith("dot_") else name), each

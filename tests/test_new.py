@@ -1,0 +1,141 @@
+"""`fastkiq new` writes a project whose workers run and whose tests pass."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import redis as redis_py
+
+from children import Child, clean_environment, fastkiq
+from fastkiq.new import NewError, package_of, write
+
+TAKEN = ["json", "class", "fastkiq", "tests"]
+Call = Callable[..., "CompletedProcess[str]"]
+
+
+@pytest.fixture
+def project(call: Call, tmp_path: Path) -> Path:
+    answer = call("new", "my-shop", "--docker")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return tmp_path / "my-shop"
+
+
+@pytest.fixture
+def workers(project: Path, redis_url: str) -> Iterator[Child]:
+    environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+    child = Child(fastkiq("process", "--reload", "-v"), project, environment)
+    yield child
+    child.close()
+
+
+def run(project: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project,
+        env=clean_environment(environment),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_it_lists_what_it_has_written_and_what_to_do(call: Call, tmp_path: Path) -> None:
+    answer = call("new", "shop")
+    assert answer.returncode == 0
+    listed = {line.strip() for line in answer.stdout.partition("\n\n")[0].splitlines()}
+    assert listed == {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert "shop/.gitignore" in listed
+    assert "shop/Dockerfile" not in listed
+    for command in ("fastkiq process --reload -v", "python -m shop ann bob", "pytest"):
+        assert f"\n  {command}" in answer.stdout
+        assert command in (tmp_path / "shop" / "README.md").read_text()
+
+
+def test_its_workers_run_the_jobs_of_its_program(
+    project: Path, workers: Child, redis_url: str, redis: redis_py.Redis
+) -> None:
+    workers.wait_for("ready:")
+    enqueued = run(project, "-m", "my_shop", "ann", "bob", FASTKIQ_REDIS_URL=redis_url)
+    assert enqueued.returncode == 0, enqueued.stderr
+    workers.wait_for("greeted ann")
+    workers.wait_for("greeted bob")
+    assert {file.read_text() for file in (project / "greetings").iterdir()} == {"hello, ann\n", "hello, bob\n"}
+    file = project / "my_shop" / "jobs.py"
+    file.write_text(file.read_text().replace("minutes=1", "seconds=1"))
+    workers.wait_for("my_shop/jobs.py changed")
+    workers.wait_for("removed 0 greetings")
+    assert workers.stop() == 0
+    assert redis.llen("queue:default") == redis.zcard("retry") == 0
+    assert {b"my_shop.jobs.TidyUp"} == redis.hgetall("fastkiq:cron").keys()
+
+
+def test_its_tests_pass(project: Path) -> None:
+    plugin = [] if entry_points(group="pytest11", name="fastkiq") else ["-p", "_fastkiq_pytest"]
+    answer = run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:benchmark", *plugin)
+    assert answer.returncode == 0, answer.stdout
+    assert "passed" in answer.stdout
+
+
+def test_its_sources_are_in_the_form_of_ours(project: Path) -> None:
+    tools = Path(sys.executable).parent
+    for arguments in (["ruff", "check"], ["ruff", "format", "--check"]):
+        answer = subprocess.run(
+            [tools / arguments[0], *arguments[1:], "--isolated", "--line-length", "120", "--quiet", "."],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stdout
+    typed = run(project, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "my_shop", "tests")
+    assert typed.returncode == 0, typed.stdout
+
+
+def test_its_configuration_is_read(project: Path) -> None:
+    declared = tomllib.loads((project / "pyproject.toml").read_text())
+    assert declared["project"]["name"] == "my-shop"
+    assert declared["tool"]["setuptools"]["packages"] == ["my_shop"]
+    assert tomllib.loads((project / "fastkiq.toml").read_text())["require"] == ["my_shop.jobs"]
+    assert "$" not in "".join(file.read_text() for file in project.rglob("*.in"))
+    assert 'CMD ["fastkiq", "process", "--health", "0.0.0.0:8080"]' in (project / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-x", "_x", "1x", "a b", "../x", "/tmp/x", "x/", "x.y", "x--y", "x-", "é", "x\n", "x" * 65, *TAKEN],
+)
+def test_names_that_will_not_do(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NewError, match="cannot be the name of a project"):
+        write(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("shop", "shop"), ("my-shop", "my_shop"), ("Shop2", "shop2"), ("a_b-c", "a_b_c")]
+)
+def test_the_package_of_a_project(name: str, package: str) -> None:
+    assert package_of(name) == package
+
+
+def test_nothing_is_overwritten(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    for name in ("file", "full", "link"):
+        answer = call("new", name)
+        assert answer.returncode == 2
+        assert "is there already, and nothing is overwritten" in answer.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["mine"]
+    assert list((tmp_path / "target").iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    assert call("new", "empty").returncode == 0
