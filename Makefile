@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 
 CORE_SOURCES := $(shell find rust -type f) $(wildcard Cargo.toml Cargo.lock build.rs .cargo/config.toml rust-toolchain.toml) pyproject.toml
-PY_SOURCES := python tests examples benches
+PY_SOURCES := python tests examples benches docs/hooks
 
 # One interpreter for every build of the core, or cargo would compile PyO3 anew whenever another one asks.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare docs docs-serve wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +116,12 @@ compare: dev wheel ## Measure fastkiq beside its peers on a machine at rest, and
 
 bench-functions: dev $(VENV)/.bench ## Where the counted instructions go, by function
 	@$(BIN)/python benches/functions.py $(BENCH_ARGS)
+
+docs: dev ## Build the documentation site into target/site; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "target/site/index.html"
+
+docs-serve: dev ## The site on http://127.0.0.1:8000, built anew at each change, until Ctrl-C
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
 
 wheel: dist/.built ## Build a wheel into dist/
 
