@@ -26,7 +26,9 @@ on_files.mkdocs_priority = -100  # type: ignore[attr-defined]
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """A link to such a page is plain text."""
-    return re.sub(r"\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)", lambda found: found[1] if found[2] in missing else found[0], markdown)
+    return re.sub(
+        r"\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)", lambda found: found[1] if found[2] in missing else found[0], markdown
+    )
 
 
 def _present(items: list[Any], files: Files) -> list[Any]:

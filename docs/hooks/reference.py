@@ -58,7 +58,9 @@ def _all_of(source: Path) -> list[str]:
 def index_page(modules: list[str]) -> str:
     """What there is."""
     python = "\n".join(f"- [`{module}`](python/{module}.md)" for module in modules)
-    return f"# Reference\n\n## Python\n\n{python}\n\n## Elsewhere\n\n- [Settings](settings.md)\n- [Command line](cli.md)\n"
+    return (
+        f"# Reference\n\n## Python\n\n{python}\n\n## Elsewhere\n\n- [Settings](settings.md)\n- [Command line](cli.md)\n"
+    )
 
 
 def python_page(module: str, names: list[str]) -> str:
