@@ -1,4 +1,4 @@
-"""The pages of Reference: every public name from its docstring, every setting from `Config`, every command from click."""
+"""The pages of Reference: public names from their docstrings, settings from `Config`, commands from click."""
 
 import ast
 import inspect

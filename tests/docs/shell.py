@@ -19,8 +19,10 @@ _REDIS = re.compile(r"\b(?:rediss?|unix|redis\+sentinel)://[^\s\"'`),]+|(?<=--re
 
 
 class Shell:
-    """Variables that were exported stay, and so does the folder. A lasting command goes on until the next one, or to the
-    end of its section."""
+    """Variables that were exported stay, and so does the folder.
+
+    A lasting command goes on until the next one, or to the end of its section.
+    """
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.folder, self.redis_url = folder, redis_url
@@ -88,7 +90,7 @@ class Shell:
 
 
 def commands(block: Block) -> list[tuple[int, str]]:
-    """The commands with their lines: in a `console` block those behind `$ `, else all lines; `\\` goes on in the next."""
+    """The commands with their lines: those behind `$ ` where there are such, else all; `\\` goes on in the next line."""
     found: list[tuple[int, str]] = []
     going_on = False
     prompts = any(line.startswith("$ ") for line in block.text.splitlines())
