@@ -63,7 +63,7 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
 # Tests that wait more than they work, or measure nothing: several at a time. FASTKIQ_SEED=N repeats a run of the faults.
-SIDE_BY_SIDE = tests/api tests/browser tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
+SIDE_BY_SIDE = tests/api tests/browser tests/docs tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
 
 pytest: dev
 	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)

@@ -17,6 +17,7 @@ from fastkiq.cli import commands
 from fastkiq.config import SETTINGS, VARIABLES
 
 PACKAGE = Path(fastkiq.__file__).parent
+FIRST = ("Worker", "WorkerOptions", "job")  # what everybody needs; then by the alphabet
 MODULES = ("fastkiq", "fastkiq.api", "fastkiq.deploy", "fastkiq.testing", "fastkiq.web")
 
 
@@ -65,7 +66,7 @@ def index_page(modules: list[str]) -> str:
 
 def python_page(module: str, names: list[str]) -> str:
     """The module's docstring, then each name: what one works with, then what may go wrong."""
-    shown = [name for name in names if name != "__version__"]
+    shown = sorted((name for name in names if name != "__version__"), key=lambda name: name not in FIRST)
     errors = [name for name in shown if module == "fastkiq" and _is_error(getattr(fastkiq, name))]
     parts = [f"# `{module}`", f"::: {module}", "    options: {members: false, show_root_heading: false}"]
     parts += _directives(module, [name for name in shown if name not in errors])

@@ -1,8 +1,8 @@
 """Runs the Python blocks of one page, in one namespace: a line of JSON in for each block, a line of JSON out.
 
 What a block prints goes to this process's output; answers go to the file descriptor that the command line names.
-A block may `await` as at asyncio's prompt. A block that shows a file is written to that file, imported, and its names are
-there afterwards. Tracebacks have the page and its lines.
+A block may `await` as at asyncio's prompt. A block that shows a file is written to that file and imported, and its
+names are there afterwards. Tracebacks have the page and its lines.
 """
 
 import ast

@@ -90,7 +90,7 @@ class Shell:
 
 
 def commands(block: Block) -> list[tuple[int, str]]:
-    """The commands with their lines: those behind `$ ` where there are such, else all; `\\` goes on in the next line."""
+    """The commands with their lines: those behind `$ `, if there are such, else all; `\\` goes on in the next line."""
     found: list[tuple[int, str]] = []
     going_on = False
     prompts = any(line.startswith("$ ") for line in block.text.splitlines())
