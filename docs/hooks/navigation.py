@@ -43,7 +43,10 @@ def _present(items: list[Any], files: Files) -> list[Any]:
             if not present:
                 missing.add(value)
         else:  # a folder of generated pages
-            pages = sorted(file.src_uri for file in files.documentation_pages() if file.src_uri.startswith(f"{value}/"))
+            uris = (file.src_uri for file in files.documentation_pages())
+            pages = sorted(
+                (uri for uri in uris if uri.startswith(f"{value}/")), key=lambda uri: uri.removesuffix(".md")
+            )
             value = pages
             present = bool(pages)
         if present:

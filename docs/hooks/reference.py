@@ -1,6 +1,7 @@
 """The pages of Reference: public names from their docstrings, settings from `Config`, commands from click."""
 
 import ast
+import html
 import inspect
 import re
 from collections.abc import Iterator
@@ -76,7 +77,12 @@ def python_page(module: str, names: list[str]) -> str:
 
 
 def _directives(module: str, names: list[str], level: int = 2) -> list[str]:
-    return [line for name in names for line in ("", f"::: {module}.{name}", f"    options: {{heading_level: {level}}}")]
+    lines: list[str] = []
+    for name in names:
+        # The settings among the attributes of Config have a page of their own.
+        silent = ", show_if_no_docstring: false" if name == "Config" else ""
+        lines += ["", f"::: {module}.{name}", f"    options: {{heading_level: {level}{silent}}}"]
+    return lines
 
 
 def _is_error(value: object) -> bool:
@@ -154,10 +160,10 @@ def _command(command: click.Command, parent: click.Context, name: str, level: in
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
         parts += ["", f"{'#' * level} `{context.command_path}`", "", "```text", usage, "```", ""]
         parts += _prose(command.help or "")
-        records = [record for each in command.params if (record := each.get_help_record(context)) is not None]
+        records = [record for each in command.params if (record := each.get_help_record(context)) and record[1]]
         if records:
             parts += ["", "| option | |", "|---|---|"]
-            parts += [f"| `{_cell(option)}` | {_cell(meaning)} |" for option, meaning in records]
+            parts += [f"| <code>{_cell(option)}</code> | {_cell(meaning)} |" for option, meaning in records]
         if command.epilog:
             parts += ["", *_prose(command.epilog)]
         if isinstance(command, click.Group):
@@ -180,4 +186,4 @@ def _prose(text: str) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "&#124;")

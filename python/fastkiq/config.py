@@ -38,7 +38,10 @@ _versions = count(1)  # shared, so that no two configurations are ever at the sa
 
 
 class Config:
-    """Typed settings, middleware, handlers and hooks. Setting an attribute checks it and raises ConfigError."""
+    """Typed settings, middleware, handlers and hooks. Setting an attribute checks it and raises ConfigError.
+
+    Every setting of `configure` is an attribute.
+    """
 
     redis_url = Setting(
         "redis://localhost:6379",
