@@ -35,13 +35,13 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def public_modules() -> Iterator[tuple[str, list[str]]]:
-    """Each public module with the names of its `__all__`. Nothing is imported: a framework may not be here."""
+    """Each public module with its public names. Nothing is imported: a framework may not be here."""
     contrib = sorted(PACKAGE.glob("contrib/[!_]*"))
     found = [*MODULES, *(f"fastkiq.contrib.{path.stem}" for path in contrib if _source(path) is not None)]
     for module in found:
         source = _source(PACKAGE.parent.joinpath(*module.split(".")))
         if source is not None:
-            yield module, _all_of(source)
+            yield module, _public_names(source)
 
 
 def _source(path: Path) -> Path | None:
@@ -49,12 +49,15 @@ def _source(path: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _all_of(source: Path) -> list[str]:
-    for statement in ast.parse(source.read_text()).body:
+def _public_names(source: Path) -> list[str]:
+    """Those of `__all__`; without one, the functions and classes that the module defines."""
+    body = ast.parse(source.read_text()).body
+    for statement in body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.AnnAssign(target=ast.Name(id="__all__")):
                 return list(ast.literal_eval(statement.value or ast.List([])))
-    raise ValueError(f"{source} is public and has no __all__")
+    defined = (each.name for each in body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)))
+    return [name for name in defined if not name.startswith("_")]
 
 
 def index_page(modules: list[str]) -> str:
