@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from children import Child, clean_environment
@@ -108,12 +109,11 @@ def commands(block: Block) -> list[tuple[int, str]]:
 
 
 def _lasting(words: list[str]) -> str | None:
-    """The command's name, if it goes on until it is stopped."""
-    while words and re.match(r"\w+=", words[0]):
-        words = words[1:]
-    if words[:1] != ["fastkiq"] or len(words) < 2 or words[1] not in LASTING:
+    """The command's name, if it goes on until it is stopped; also behind `flask`, `manage.py` and the like."""
+    if any(word.startswith(("--drain", "--help", "--version")) for word in words) or {"|", ">", "&&"} & set(words):
         return None
-    return None if any(word.startswith(("--drain", "--help", "--version")) for word in words) else words[1]
+    said = (name for before, name in pairwise(words) if Path(before).name == "fastkiq" and name in LASTING)
+    return next(said, None)
 
 
 def _fine(command: str) -> set[int]:
