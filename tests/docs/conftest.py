@@ -1,5 +1,6 @@
 """The built site."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,8 +13,19 @@ from .blocks import ROOT
 
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the site, as `make docs` builds it: a warning, such as of a link or an anchor, is an error."""
-    folder = tmp_path_factory.mktemp("site")
+    """The folder with the site, built once for all of pytest's processes, as by `make docs`: a warning is an error."""
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary
+    folder, built = shared / "site", shared / "site.built"
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            _build(folder)
+            built.touch()
+    return folder
+
+
+def _build(folder: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
@@ -23,4 +35,3 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=120,
     )
     assert built.returncode == 0, built.stderr + built.stdout
-    return folder
