@@ -27,7 +27,8 @@ class Shell:
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.folder, self.redis_url = folder, redis_url
-        self.variables = {"FASTKIQ_REDIS_URL": redis_url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.variables = {"FASTKIQ_REDIS_URL": redis_url, "PATH": path, "PIP_NO_INDEX": "1"}  # nothing is fetched
         self.port = free_port()
         self.lasting: Child | Terminal | None = None
         self.section = 0
