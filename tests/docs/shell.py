@@ -20,13 +20,13 @@ _REDIS = re.compile(r"\b(?:rediss?|unix|redis\+sentinel)://[^\s\"'`),]+|(?<=--re
 
 
 class Shell:
-    """Variables that were exported stay, and so does the folder.
+    """Variables that were exported stay, and so does the folder that was gone to.
 
     A lasting command goes on until the next one, or to the end of its section.
     """
 
     def __init__(self, folder: Path, redis_url: str) -> None:
-        self.folder, self.redis_url = folder, redis_url
+        self.folder, self.redis_url, self.where = folder, redis_url, folder / ".where"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.variables = {"FASTKIQ_REDIS_URL": redis_url, "PATH": path, "PIP_NO_INDEX": "1"}  # nothing is fetched
         self.port = free_port()
@@ -71,12 +71,14 @@ class Shell:
             self.close()
             self._start(command, lasting)
             return
-        child = Child(["bash", "-c", command], self.folder, clean_environment(self.variables))
+        gone_to = f"{command}\ncode=$?; pwd > {shlex.quote(str(self.where))}; exit $code"
+        child = Child(["bash", "-c", gone_to], self.folder, clean_environment(self.variables))
         try:
             code = child.wait(50)
         finally:
             child.close()
         assert code in _fine(command), f"ended with {code}:\n{child.output()}"
+        self.folder = Path(self.where.read_text().strip())
 
     def _start(self, command: str, name: str) -> None:
         words, environment = ["bash", "-c", command], clean_environment(self.variables)

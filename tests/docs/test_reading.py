@@ -30,6 +30,12 @@ while not pathlib.Path("noted").exists():
     await asyncio.sleep(0.01)
 ```
 
+```sh
+mkdir inside && cd inside
+test -e ../noted
+cd ..
+```
+
 ```console
 $ test "$TEXT" = hello && \\
     test -e noted
