@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 
 CORE_SOURCES := $(shell find rust -type f) $(wildcard Cargo.toml Cargo.lock build.rs .cargo/config.toml rust-toolchain.toml) pyproject.toml
-PY_SOURCES := python tests examples benches
+PY_SOURCES := python tests examples benches docs/hooks
 
 # One interpreter for every build of the core, or cargo would compile PyO3 anew whenever another one asks.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare docs docs-serve wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
 # Tests that wait more than they work, or measure nothing: several at a time. FASTKIQ_SEED=N repeats a run of the faults.
-SIDE_BY_SIDE = tests/api tests/browser tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
+SIDE_BY_SIDE = tests/api tests/browser tests/docs tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
 
 pytest: dev
 	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
@@ -116,6 +116,12 @@ compare: dev wheel ## Measure fastkiq beside its peers on a machine at rest, and
 
 bench-functions: dev $(VENV)/.bench ## Where the counted instructions go, by function
 	@$(BIN)/python benches/functions.py $(BENCH_ARGS)
+
+docs: dev ## Build the documentation site into target/site; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "target/site/index.html"
+
+docs-serve: dev ## The site on http://127.0.0.1:8000, built anew at each change, until Ctrl-C
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
 
 wheel: dist/.built ## Build a wheel into dist/
 

@@ -29,16 +29,21 @@ class JobOptions(TypedDict, total=False):
     """What can be said about a job, at its class or in `set`."""
 
     queue: str
+    """Where its jobs go; `default` unless it is said."""
     retry: bool | int
     """True: 25 times; False: dropped at the first error; 0: dead at the first error."""
     retry_for: float | timedelta
     """How long to retry, in place of how often."""
     retry_queue: str
+    """Where retries go, if not to the same queue."""
     dead: bool
     """False: dropped instead of kept in the dead set."""
     backtrace: bool | int
+    """Lines of traceback kept with a failed job; True: all."""
     tags: list[str] | tuple[str, ...]
+    """Words that filters and pages know its jobs by."""
     log_level: str
+    """debug, info, warning, error or critical: the least that is logged of its jobs."""
     result_ttl: float | timedelta | None
     """How long its result is kept (`fastkiq.result`). Not at all: None or 0, which at a class let `set` ask for it."""
 

@@ -14,6 +14,8 @@ DEFAULT: Final = "default"
 """The capsule that the settings `queues`, `concurrency` and `async_concurrency` are about."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _CHECKS: Final = {"queues": queues, "concurrency": whole(1, 10_000), "async_concurrency": whole(1, 100_000)}
+KEYS: Final = tuple(_CHECKS)
+"""What a capsule can be told in a file."""
 
 
 class Capsule(NamedTuple):

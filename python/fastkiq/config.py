@@ -40,7 +40,10 @@ _versions = count(1)  # shared, so that no two configurations are ever at the sa
 
 
 class Config:
-    """Typed settings, middleware, handlers and hooks. Setting an attribute checks it and raises ConfigError."""
+    """Typed settings, middleware, handlers and hooks. Setting an attribute checks it and raises ConfigError.
+
+    Every setting of `configure` is an attribute.
+    """
 
     redis_url = Setting(
         "redis://localhost:6379",
@@ -97,10 +100,15 @@ class Config:
         self.notices: list[str] = []
         """What a file holds that means nothing here."""
         self.version = next(_versions)
+        """Another number after each change of a setting."""
         self.client_middleware = Chain()
+        """Around each push: generator functions of the worker (or its name) and the payload."""
         self.server_middleware = Chain()
+        """Around each run: generator functions of the Worker instance and its Job."""
         self.error_handlers: list[ErrorHandler] = []
+        """Called with the error and a dict about it for each failed attempt."""
         self.death_handlers: list[DeathHandler] = []
+        """Called with the Job and its last error for each job that goes to the dead set."""
         self.update(values, source="Config")
         carried.follow(self)
 

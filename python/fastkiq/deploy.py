@@ -8,6 +8,8 @@ from fastkiq import client as clients
 from fastkiq.client import Client, When, epoch_of
 from fastkiq.errors import ArgumentError
 
+__all__ = ["commit", "mark"]
+
 KEPT: Final = 90 * 86_400
 """Seconds for which Redis keeps the marks of a day."""
 LOCKED: Final = 60

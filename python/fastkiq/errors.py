@@ -66,6 +66,7 @@ class RedisError(FastkiqError):
     """
 
     jid: str | None = None
+    """Of the job that was to be enqueued."""
     pushed: Sequence[str] = ()
     uncertain: Sequence[str] = ()
     rest: Iterable[Any] = ()
@@ -146,6 +147,7 @@ class Retry(Control):
     """
 
     in_: float | None
+    """Seconds."""
 
     def __init__(self, message: str = "retry asked for by the job", *, in_: float | timedelta | None = None) -> None:
         super().__init__(message)
@@ -165,6 +167,7 @@ class Snooze(Control):
 
     USUAL: Final = "snoozed by the job"
     in_: float
+    """Seconds."""
 
     def __init__(self, message: str = USUAL, *, in_: float | timedelta) -> None:
         super().__init__(message)
@@ -188,4 +191,6 @@ class Verdict:
 
 
 DISCARD: Final = Verdict("DISCARD")
+"""From `retry_in` or `retries_exhausted`: drop the job, and do not keep it in the dead set."""
 KILL: Final = Verdict("KILL")
+"""From `retry_in`: to the dead set now, without another try."""

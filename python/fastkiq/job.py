@@ -15,6 +15,7 @@ class Job:
     """One job as it is stored. Nothing that Redis holds makes the building of it fail: what is unusable is absent."""
 
     jid: str
+    """24 hex digits, the same at each try; empty where the payload has none."""
     class_name: str
     """The name of the worker in the payload; of Active Job's, whose class is a wrapper, that of the job in it."""
     queue: str
@@ -26,6 +27,7 @@ class Job:
     that waits the one to come."""
     created_at: datetime | None = None
     enqueued_at: datetime | None = None
+    """When it last came to a queue; None before the first time. As all times here aware, in UTC."""
     failed_at: datetime | None = None
     """When it first failed."""
     retried_at: datetime | None = None

@@ -148,14 +148,23 @@ class Worker:
     _teller: "Teller | None" = None
 
     perform_async = _PerformAsync()
+    """Enqueues a job with these arguments of `perform`; see `Bound.perform_async`."""
     perform_in = _PerformIn()
+    """Enqueues a job that runs after a delay; see `Bound.perform_in`."""
     perform_at = _PerformAt()
+    """Enqueues a job that runs at a time; see `Bound.perform_at`."""
     perform_inline = _PerformInline()
+    """Runs a job here and now; see `Bound.perform_inline`."""
     aperform_async = _APerformAsync()
+    """`perform_async` for coroutines; see `Bound.aperform_async`."""
     aperform_in = _APerformIn()
+    """`perform_in` for coroutines; see `Bound.aperform_in`."""
     aperform_at = _APerformAt()
+    """`perform_at` for coroutines; see `Bound.aperform_at`."""
     aperform_inline = _APerformInline()
+    """`perform_inline` for coroutines; see `Bound.aperform_inline`."""
     set = _SetOptions()
+    """The same worker with other options for what is enqueued by it; see `Bound.set`."""
 
     def __init_subclass__(cls, **keywords: Unpack[WorkerOptions]) -> None:
         super().__init_subclass__()

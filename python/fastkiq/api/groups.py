@@ -50,13 +50,14 @@ class Grouping:
         self.total = 0
         """Entries in the set, at the last look."""
         self.is_complete = False
+        """Whether all entries have been counted."""
         self.others = 0
         """Entries beyond the first thousand groups."""
         self.unread = 0
         """Entries that are too long to be looked into: in no group."""
 
     def advance(self, seconds: float = 0.04) -> None:
-        """Counts on for about so long."""
+        """Counts on for about so many seconds."""
         deadline = time.monotonic() + seconds
         while not self.is_complete:
             found = part(self._jobs.redis, self._jobs.key, self._jobs.order, self._at, _STEP, _STEP, self._needles)
