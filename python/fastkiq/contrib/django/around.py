@@ -54,6 +54,8 @@ def install(config: Config) -> None:
     """Into this configuration, once."""
     if Around not in config.server_middleware:
         config.server_middleware.prepend(Around)
+    if not hasattr(fastkiq, "carry"):
+        return
     fastkiq.carry("django.language", read=_language, enter=_in_language)
     fastkiq.carry("django.timezone", read=_zone, enter=_in_zone)
 
