@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
@@ -229,8 +230,6 @@ def test_signals_are_sent_around_a_task(depot: ModuleType, work: Work) -> None:
 
 
 def test_nothing_is_imported_because_redis_names_it(depot: ModuleType, redis: Redis, work: Work) -> None:
-    import sys
-
     from depot.parcels.tasks import label
 
     from fastkiq.contrib.django.compat import TaskResultDoesNotExist
@@ -343,3 +342,31 @@ def test_texts_marked_as_safe_and_enums_are_plain_json(depot: ModuleType, redis:
     result = label.enqueue(mark_safe("<b>ann</b>"), note=("a", {1: b"b"}))
     assert (result.args, result.kwargs) == (["<b>ann</b>"], {"note": ["a", {"1": "b"}]})
     assert label.get_result(result.id) == result
+
+
+@pytest.mark.parametrize("name", ["attempt", "aattempt"])
+def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
+    depot: ModuleType, work: Work, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from depot.parcels import tasks
+    from depot.parcels.models import Parcel
+
+    from fastkiq.contrib.django.compat import NAME, signals
+
+    heard: list[Any] = []
+
+    def receiver(task_result: Any, **_: Any) -> None:
+        Parcel.objects.create(to="a failure", note=task_result.id)
+        heard.append(sys.exc_info()[1])
+
+    signals.task_finished.connect(receiver)
+    try:
+        result = getattr(tasks, name).enqueue(9)
+        work()
+    finally:
+        signals.task_finished.disconnect(receiver)
+    assert [str(error)[:9] for error in heard] == ["attempt 1"]
+    assert Parcel.objects.get().note == result.id
+    [record] = [record for record in caplog.records if record.name == NAME and record.levelname == "ERROR"]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ValueError

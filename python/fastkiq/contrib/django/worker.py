@@ -1,8 +1,11 @@
 """The worker behind each Django task. On the wire a task goes by its path: `shop.tasks.send_receipt`."""
 
+import sys
 import types
 from inspect import iscoroutinefunction
 from typing import Any
+
+from django.db import close_old_connections
 
 from fastkiq import registry
 from fastkiq.config import Config
@@ -63,6 +66,17 @@ async def _aperform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
 
 
 def _died(job: Job, error: BaseException | None) -> None:
-    """Not tried again, whoever has decided that."""
-    if task_of(job.class_name) is not None:
-        Run.ended(job, error)
+    """Not tried again, whoever has decided that. Receivers of the signal may use the database, and ask for the error
+    as in an `except` block, where Django's own backends send it."""
+    if task_of(job.class_name) is None:
+        return
+    try:
+        if error is None or sys.exc_info()[1] is not None:
+            Run.ended(job, error)
+            return
+        try:
+            raise error
+        except BaseException:
+            Run.ended(job, error)
+    finally:
+        close_old_connections()
