@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 
-from fastkiq import client, inline
+from fastkiq import client, inline, outlets
 from fastkiq.client import When, delay_of, epoch_of
 from fastkiq.errors import ArgumentError, DefinitionError
 from fastkiq.options import check, merge
@@ -190,6 +190,9 @@ class Bound(Generic[P]):
 
 
 async def _in_thread(call: Callable[..., R], *args: Any) -> R:
+    if outlets.in_thread is not None:
+        answer: R = await outlets.in_thread(call, *args)
+        return answer
     import asyncio  # only here: programs without coroutines need not load it
 
     return await asyncio.to_thread(call, *args)

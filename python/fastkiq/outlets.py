@@ -5,7 +5,7 @@ the jids. It is asked for every push of every client in this process, and decide
 ContextVar) whether these concern it: those that do not it hands on.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from fastkiq.guard import Guard
@@ -22,6 +22,9 @@ clock: Callable[[], float] | None = None
 
 records: Callable[[Sequence[Any], Callable[[], Any]], Any] | None = None
 """`records(words, send)`: what answers a Redis command that reads or writes results, where a test keeps them."""
+in_thread: Callable[..., Awaitable[Any]] | None = None
+"""`in_thread(call, *args)`: how the a-twins leave the event loop where it matters to an outlet in which thread a push is
+made, since a transaction belongs to one; None: by `asyncio.to_thread`."""
 
 _guard: Final = Guard()
 

@@ -1,11 +1,11 @@
 """`fastkiq process`: the command that runs jobs."""
 
 import faulthandler
-import importlib.util
 import os
 import sys
 import traceback
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,14 +122,15 @@ def process(
         health=("--health", given["health"]),
         require=("MODULE", list(targets) or None),
     )
-    if not config.require:
+    django = _django()
+    if not config.require and not django:
         raise click.UsageError(
             f"nothing to load: name the module, file or folder that defines your workers{for_nothing()}"
         )
     if reload and link is None:
         return _supervise(command, config, given["config_file"])
     try:
-        for target in config.require:
+        for target in (*django, *config.require):
             load(target)
     finally:
         if link is not None:
@@ -145,6 +146,12 @@ def process(
     return _run(config, drain, link)
 
 
+def _django() -> list[str]:
+    """What sets up the Django project that the environment names, as Django's own commands do it."""
+    named = os.environ.get("DJANGO_SETTINGS_MODULE") and find_spec("django") is not None
+    return ["fastkiq.contrib.django.project"] if named else []
+
+
 def _link() -> "Link | None":
     from fastkiq.reload.link import link
 
@@ -152,7 +159,7 @@ def _link() -> "Link | None":
 
 
 def _supervise(command: list[str], config: Config, config_file: str | None) -> int:
-    if importlib.util.find_spec("watchfiles") is None:
+    if find_spec("watchfiles") is None:
         raise click.ClickException("--reload needs watchfiles: pip install 'fastkiq[reload]'")
     from fastkiq import configfile
     from fastkiq.reload.folders import Folders
