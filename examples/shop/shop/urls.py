@@ -1,0 +1,13 @@
+"""The shop, the admin, and behind the admin's login the jobs."""
+
+from django.conf import settings
+from django.conf.urls.static import static
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("store.urls")),
+    path("admin/", admin.site.urls),
+    path("jobs/", include("fastkiq.contrib.django.urls")),
+    *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),  # in development; else the web server's affair
+]
