@@ -34,11 +34,11 @@ def main() -> None:
         subprocess.run(["rm", "-rf", str(data)], check=True)
         return
     data.mkdir(parents=True, exist_ok=True)
-    alone = open(data / "lock", "w")  # held until this process ends
+    alone = os.open(data / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # until this process ends
     try:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise SystemExit(f"the shop in {data} runs already: see {data / 'running.json'}") from None
+        raise SystemExit(f"the shop in {data} runs already: {data / 'running.json'} says where") from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = {name: free_port(0 if given.any_ports else port) for name, port in PORTS.items()}
     environment = {**os.environ, **settings(data, ports), **postgres.environment(), **given.setting}

@@ -39,7 +39,7 @@ class Events(admin.TabularInline):
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    list_display = ("__str__", "state", "name", "placed_at", "jobs")
+    list_display = ("__str__", "state", "name", "placed_at")
     list_filter = ("state",)
     search_fields = ("name", "email")
     readonly_fields = ("token", "state", "card", "charge", "invoice", "placed_at", "touched_at", "jobs")
