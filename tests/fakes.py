@@ -32,6 +32,7 @@ class FakeUnit:
         self.raw = json.dumps(payload(**fields), ensure_ascii=False, separators=(",", ":")).encode()
         self.outcome: tuple[Any, ...] | None = None
         self.recovered = 0
+        self.tid = "1"
         self._begins = begins
 
     @property

@@ -19,6 +19,7 @@ from fastkiq.errors import (
     EmbeddedError,
     FastkiqError,
     ForkedError,
+    JobFailed,
     Kill,
     PoisonPill,
     PushUncertain,
@@ -30,6 +31,8 @@ from fastkiq.errors import (
     RedisOutOfMemoryError,
     RedisReadOnlyError,
     RedisReplyError,
+    ResultNotReady,
+    ResultNotStored,
     Retry,
     Shutdown,
     Snooze,
@@ -42,6 +45,7 @@ from fastkiq.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from fastkiq.in_process import run_in_process
+    from fastkiq.results import Result, result
 
 __all__ = [
     "DISCARD",
@@ -59,6 +63,7 @@ __all__ = [
     "FastkiqError",
     "ForkedError",
     "Job",
+    "JobFailed",
     "JobFunction",
     "JobOptions",
     "Kill",
@@ -72,6 +77,9 @@ __all__ = [
     "RedisOutOfMemoryError",
     "RedisReadOnlyError",
     "RedisReplyError",
+    "Result",
+    "ResultNotReady",
+    "ResultNotStored",
     "Retry",
     "Shutdown",
     "Snooze",
@@ -83,6 +91,7 @@ __all__ = [
     "configure",
     "current_job",
     "job",
+    "result",
     "run_in_process",
 ]
 
@@ -98,6 +107,10 @@ def __getattr__(name: str) -> Any:
         from fastkiq.in_process import run_in_process
 
         return run_in_process
+    if name in ("Result", "result"):
+        from fastkiq import results
+
+        return getattr(results, name)
     if name in ("api", "deploy", "embedded", "testing"):
         from importlib import import_module
 

@@ -10,7 +10,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from fastkiq import context
+from fastkiq import context, runs
 from fastkiq.logging import about, logger
 from fastkiq.processor import SLOW, leave_forked_child
 from fastkiq.stacks import of_coroutine
@@ -107,7 +107,9 @@ class AsyncProcessor(Thread):
             instance: Any = entry.worker()
             instance._unit = unit
             context.current.set(instance)
-            if self._run is None:
+            if not entry.plain:
+                await runs.arun(self._run, instance, unit, entry, self._policy)
+            elif self._run is None:
                 await instance.perform(*unit.args)
             else:
                 await self._run(lambda: instance.perform(*unit.args), instance, instance.job)
@@ -122,7 +124,11 @@ class AsyncProcessor(Thread):
         except BaseException as error:
             if os.getpid() != self._pid:
                 leave_forked_child(error)
-            self._policy.failed(unit, entry, error, monotonic() - started)
+            elapsed = monotonic() - started
+            if not entry.keeps or isinstance(error, GeneratorExit):
+                self._policy.failed(unit, entry, error, elapsed)
+            else:  # it writes to Redis, which may be away
+                await asyncio.to_thread(self._policy.failed, unit, entry, error, elapsed)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

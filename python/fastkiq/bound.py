@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 
-from fastkiq import client, inline
+from fastkiq import client, inline, outlets
 from fastkiq.client import When, delay_of, epoch_of
 from fastkiq.errors import ArgumentError, DefinitionError
 from fastkiq.options import check, merge
@@ -39,6 +39,8 @@ class JobOptions(TypedDict, total=False):
     backtrace: bool | int
     tags: list[str] | tuple[str, ...]
     log_level: str
+    result_ttl: float | timedelta | None
+    """How long its result is kept (`fastkiq.result`). Not at all: None or 0, which at a class let `set` ask for it."""
 
 
 class Bound(Generic[P]):
@@ -47,7 +49,7 @@ class Bound(Generic[P]):
     `worker` and `signature` are None for a name that nobody has defined here.
     """
 
-    __slots__ = ("lasting", "name", "options", "signature", "worker")
+    __slots__ = ("keeps", "lasting", "name", "options", "signature", "worker")
 
     def __init__(
         self,
@@ -62,11 +64,17 @@ class Bound(Generic[P]):
         self.worker = worker
         self.signature = signature
         self.options = options
+        self.keeps = bool(options.get("result_ttl"))
         self.lasting = lasting  # whether it lives as long as its class, so that caching its template pays
 
     def set(self, **options: Unpack[JobOptions]) -> "Bound[P]":
         """The same worker with these options over its own. Raises ArgumentError."""
         checked = check(options, f"{self.name}.set", ArgumentError)
+        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.keeps:
+            raise ArgumentError(
+                f"{self.name}.set: results are only looked after for workers whose class says so: give it "
+                "result_ttl=0, and its jobs keep a result when a call asks for one"
+            )
         return Bound(self.name, self.worker, self.signature, merge(self.options, checked))
 
     def perform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
@@ -172,6 +180,9 @@ class Bound(Generic[P]):
 
 
 async def _in_thread(call: Callable[..., R], *args: Any) -> R:
+    if outlets.in_thread is not None:
+        answer: R = await outlets.in_thread(call, *args)
+        return answer
     import asyncio  # only here: programs without coroutines need not load it
 
     return await asyncio.to_thread(call, *args)

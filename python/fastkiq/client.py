@@ -2,22 +2,25 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastkiq import _core, options, outlets, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
-from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
+from fastkiq.errors import ArgumentError, PushUncertain, RedisConnectionError, RedisError
 from fastkiq.guard import Guard
 from fastkiq.printable import shown
 from fastkiq.times import stamp
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
+    from fastkiq.results import Result
     from fastkiq.worker import Worker
 
+T = TypeVar("T")
 MAX_EPOCH = 1e11  # seconds, the year 5138: beyond it somebody has passed milliseconds
 When = datetime | float
 
@@ -100,7 +103,7 @@ class Client:
     ) -> str | None:
         """`push` after the arguments have been bound. `delay` in seconds, `at` in epoch seconds."""
         core = self._core or self._open()
-        if self._middleware.run is None and not outlets.present:
+        if self._middleware.run is None and not outlets.present and not target.keeps:
             template = self._templates.get(target) or self._template(target)
             try:
                 return core.push(template, args, delay, at)
@@ -129,13 +132,48 @@ class Client:
             raise
 
     def _push_payload(self, payload: dict[str, Any], delay: float | None) -> str:
+        if payload.get("result_ttl"):
+            return self._push_noted(payload, delay)
+        return self._call(lambda core: core.push_payload(payload, delay))
+
+    def _push_noted(self, payload: dict[str, Any], delay: float | None) -> str:
+        """Writes the record of the job first, so that whoever has its jid finds it."""
+        from fastkiq.results import store  # only here: most jobs keep no result
+
+        store.begin(self, [payload])
+        jid: str = payload["jid"]
+        try:
+            return self._call(lambda core: core.push_payload(payload, delay))
+        except PushUncertain:
+            raise
+        except BaseException:
+            with suppress(RedisError):
+                store.forget(self, [jid])
+            raise
+
+    def _push_payloads(self, payloads: Iterable[dict[str, Any]]) -> Sequence[str]:
+        from fastkiq.results import store
+
+        return (self._core or self._open()).push_payloads(store.begun(self, payloads))
+
+    def command(self, *words: str | bytes | int | float) -> Any:
+        """One Redis command. Raises RedisError kinds; one whose reply was lost, RedisConnectionError, may have run."""
+        return self._call(lambda core: core.command(*words))
+
+    def result(self, jid: str) -> "Result":
+        """`fastkiq.result` for a job of this client's Redis."""
+        from fastkiq.results import Result
+
+        return Result(jid, client=self)
+
+    def _call(self, call: Callable[[_core.Client], T]) -> T:
         core = self._core or self._open()
         try:
-            return core.push_payload(payload, delay)
+            return call(core)
         except RedisConnectionError:
             if not self._revivable(core):
                 raise
-            return self._open().push_payload(payload, delay)
+            return call(self._open())
 
     def check(self, payload: dict[str, Any]) -> None:
         """Raises ArgumentError for a payload that a push would refuse: one that is held back is refused at the call."""
@@ -158,10 +196,10 @@ class Client:
         checked = target.rows(rows)
         try:
             if outlets.present:
-                return outlets.send(self._checked_all(target, checked, times), core.push_payloads)
-            if self._middleware.run is None:
+                return outlets.send(self._checked_all(target, checked, times), self._push_payloads)
+            if self._middleware.run is None and not target.keeps:
                 return core.push_bulk(self._templates.get(target) or self._template(target), checked, times)
-            return core.push_payloads(self._prepare_all(target, checked, times))
+            return self._push_payloads(self._prepare_all(target, checked, times))
         except ArgumentError as error:
             target.blame(error)
             raise

@@ -36,6 +36,23 @@ class PoisonPill(FastkiqError):
     """Three processes died within 72 hours while they ran the job: it is in the dead set and not tried again."""
 
 
+class ResultNotStored(FastkiqError, TypeError, ValueError):
+    """What `perform` answered cannot be kept as the job's result: no plain JSON, or too large. So the job fails."""
+
+
+class ResultNotReady(FastkiqError):
+    """The job is not over, or nothing is known of it: no result is kept of its class, or no longer."""
+
+
+class JobFailed(FastkiqError):
+    """The job whose result was asked for has failed for the last time. `error` is its last error.
+
+    `error` has `class_name`, `message` and `traceback`.
+    """
+
+    error: Any = None
+
+
 class ForkedError(FastkiqError, RuntimeError):
     """A running server was used in a forked child."""
 

@@ -10,6 +10,7 @@ from fastkiq.signature import refuse_unrun
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
+    from fastkiq.results.run import Record
     from fastkiq.worker import Worker
 
 
@@ -31,19 +32,26 @@ def run(target: "Bound[...]", args: Sequence[Any]) -> Any:
     perform: Callable[..., Any] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
     token = context.current.set(instance)
+    record = _begun(instance) if target.keeps else None
     try:
         answer = perform(*args) if chain.run is None else chain.run(lambda: perform(*args), instance, instance.job)
         refuse_unrun(answer)
+        if record is not None:
+            record.done(_name(target), answer, _once)
         return answer
+    except BaseException as error:
+        if record is not None:
+            record.failed(error, None, _once)
+        raise
     finally:
         context.current.reset(token)
 
 
 async def arun(target: "Bound[...]", args: Sequence[Any]) -> Any:
     """`run` for a running event loop; a job that is not asynchronous runs in a thread."""
-    if not _is_async(target):
-        import asyncio
+    import asyncio
 
+    if not _is_async(target):
         return await asyncio.to_thread(run, target, args)
     prepared = _prepare(target, args)
     if prepared is None:
@@ -52,12 +60,36 @@ async def arun(target: "Bound[...]", args: Sequence[Any]) -> Any:
     perform: Callable[..., Awaitable[Any]] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
     token = context.current.set(instance)
+    record = await asyncio.to_thread(_begun, instance) if target.keeps else None
     try:
-        if chain.arun is None:
-            return await perform(*args)
-        return await chain.arun(lambda: perform(*args), instance, instance.job)
+        inner: Callable[[], Awaitable[Any]] = lambda: perform(*args)  # noqa: E731
+        answer = await (inner() if chain.arun is None else chain.arun(inner, instance, instance.job))
+        if record is not None:
+            await asyncio.to_thread(record.done, _name(target), answer, _once)
+        return answer
+    except BaseException as error:
+        if record is not None:
+            await asyncio.to_thread(record.failed, error, None, _once)
+        raise
     finally:
         context.current.reset(token)
+
+
+def _begun(instance: "Worker") -> "Record":
+    from fastkiq.results.run import inline_record  # only here: most jobs keep no result
+
+    record = inline_record(instance.job)
+    record.start()
+    return record
+
+
+def _once() -> bool:
+    """Whether to give up on a Redis that is away: nobody runs this job again, so its caller has to hear of it."""
+    return True
+
+
+def _name(target: "Bound[...]") -> str:
+    return target.name if target.signature is None else target.signature.where
 
 
 def _is_async(target: "Bound[...]") -> bool:

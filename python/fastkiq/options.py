@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from math import ceil
 from typing import Any
 
 from fastkiq.errors import FastkiqError
@@ -11,6 +12,7 @@ from fastkiq.errors import FastkiqError
 MAX_RETRY = 1_000  # the 1,000th pause alone would be some 30,000 years: whoever writes more has mistyped
 MAX_RETRY_FOR = 1_000_000_000  # seconds; what Sidekiq allows
 MAX_BACKTRACE = 10_000  # lines
+MAX_RESULT_TTL = 31_622_400  # seconds: a year
 DEFAULTS: Mapping[str, Any] = {"retry": True, "queue": "default"}
 
 _QUEUE = re.compile(r"[A-Za-z0-9_:.-]+")
@@ -120,6 +122,15 @@ def _log_level(value: Any) -> str:
     return word
 
 
+def _result_ttl(value: Any) -> int:
+    if value is None:
+        return 0
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MAX_RESULT_TTL:
+        raise ValueError(f"must be a timedelta or seconds from 0 to {MAX_RESULT_TTL}")
+    return ceil(seconds)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "queue": _queue,
     "retry": flag_or_number(MAX_RETRY),
@@ -129,5 +140,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "backtrace": flag_or_number(MAX_BACKTRACE),
     "tags": _tags,
     "log_level": _log_level,
+    "result_ttl": _result_ttl,
 }
 KEYS = tuple(_READERS)

@@ -5,7 +5,7 @@ the jids. It is asked for every push of every client in this process, and decide
 ContextVar) whether these concern it: those that do not it hands on.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from fastkiq.guard import Guard
@@ -16,6 +16,10 @@ Outlet = Callable[[Iterable[Payload], Push], Sequence[str]]
 
 present: tuple[Outlet, ...] = ()
 """The first one is asked first. Empty but for programs that ask for more: then pushes take the short way."""
+
+in_thread: Callable[..., Awaitable[Any]] | None = None
+"""`in_thread(call, *args)`: how the a-twins leave the event loop where it matters to an outlet in which thread a push is
+made, since a transaction belongs to one; None: by `asyncio.to_thread`."""
 
 _guard: Final = Guard()
 

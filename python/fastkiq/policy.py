@@ -18,6 +18,7 @@ from fastkiq.job import Job
 from fastkiq.logging import STANDS_OUT, about, logger
 from fastkiq.printable import printable
 from fastkiq.registry import unknown
+from fastkiq.results.run import record_of
 from fastkiq.retry import (
     asked_delay,
     backoff,
@@ -75,18 +76,26 @@ class RetryPolicy:
 
     def _settle(self, unit: "Unit", entry: "Entry", error: BaseException, elapsed: float) -> None:
         if self.stopping and _shut_down(error):
+            record = record_of(unit, entry)
+            if record is not None:
+                record.waits(0.0, self._is_stopping)
             unit.give_back()
             logger.info("interrupted by the stop; back in its queue", extra=_about(unit, elapsed))
             return
         payload = unit.payload()
         if isinstance(error, Snooze) and not entry.ack_start:
             fields = {**repairs(payload, unit.queue), "enqueued_at": None}
+            record = record_of(unit, entry)
+            if record is not None:
+                record.waits(error.in_, self._is_stopping)
             if unit.schedule(error.in_, fields):
                 why = printable(message_of(error), 1_000)
                 reason = f": {why}" if why not in ("", Snooze.USUAL) else ""
                 logger.info("snoozed for %s%s", _span(error.in_), reason, extra=_about(unit, elapsed))
             return
-        failure = _Failure(self._config, unit, entry, error, elapsed, payload, self._clock(), self._backtrace)
+        failure = _Failure(
+            self._config, unit, entry, error, elapsed, payload, self._clock(), self._backtrace, self._is_stopping
+        )
         if isinstance(error, Discard):
             failure.drop("discarded by itself", "discarded_at")
         elif entry.ack_start:
@@ -113,6 +122,9 @@ class RetryPolicy:
         else:
             delay = answer if isinstance(answer, float) else backoff(count)
             failure.retry(delay + self._jitter(jitter_bound(count)))
+
+    def _is_stopping(self) -> bool:
+        return self.stopping
 
     def _wait_for_worker(self, unit: "Unit") -> None:
         now = self._clock()
@@ -182,6 +194,7 @@ class _Failure:
         payload: Mapping[str, Any],
         now: float,
         backtrace: int,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self.unit = unit
         self.entry = entry
@@ -191,6 +204,7 @@ class _Failure:
         self.now = now
         self.terms = terms(payload, entry.options, now, config.max_retries, backtrace)
         self._config = config
+        self._is_stopping = is_stopping
         self.fields = self._fields(payload)
         complaints = [*self.terms.complaints, *self._removed]
         if complaints:
@@ -233,6 +247,7 @@ class _Failure:
             return None
 
     def retry(self, delay: float) -> None:
+        self._note(delay)
         if not self.unit.retry(delay, self.fields):
             return
         last = "" if self.terms.retry_for is not None else f" of {self.terms.retries}"
@@ -248,19 +263,28 @@ class _Failure:
             self._report(error, "retries_exhausted raised")
         if verdict is DISCARD or not self.terms.dead:
             self.drop(how, "discarded_at")
-        elif self.unit.kill(self.fields):
+            return
+        self._note(None)
+        if self.unit.kill(self.fields):
             self._log(WARNING, f"{how}; now in the dead set")
             self._report(self.error, "Job raised exception")
             events.died(self._config, self.job(), self.error)
 
     def drop(self, how: str, field: str | None = None) -> None:
         """Not kept anywhere; death handlers hear of it."""
+        self._note(None)
         if field is not None:
             self.fields[field] = stamp(self.now, self._config.compat)
         if self.unit.fail() or self.entry.ack_start:  # at most once: acked before it began
             self._log(WARNING, f"{how}; dropped")
             self._report(self.error, "Job raised exception")
             events.died(self._config, self.job(), self.error)
+
+    def _note(self, retried_in: float | None) -> None:
+        """In the record of the job, if one is kept, and before the job moves: its next run must find that noted."""
+        record = record_of(self.unit, self.entry)
+        if record is not None:
+            record.failed(self.error, retried_in, self._is_stopping)
 
     def _report(self, error: BaseException, context: str) -> None:
         if not isinstance(error, Control):

@@ -7,7 +7,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from fastkiq import context
+from fastkiq import context, runs
 from fastkiq.backtrace import as_text, users_part
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import about, logger
@@ -79,7 +79,9 @@ class Processor(Thread):
             instance: Any = entry.worker()
             instance._unit = unit
             context.current.set(instance)
-            if self._run is None:
+            if not entry.plain:
+                answer = runs.run(self._run, instance, unit, entry, self._policy)
+            elif self._run is None:
                 answer = instance.perform(*unit.args)
             else:
                 answer = _through(self._run, instance, unit)

@@ -30,10 +30,12 @@ class Entry:
         "aliases",
         "bound",
         "is_async",
+        "keeps",
         "name",
         "options",
         "origin",
         "own_options",
+        "plain",
         "signature",
         "worker",
     )
@@ -61,6 +63,9 @@ class Entry:
         self.signature = signature
         self.is_async = signature is not None and signature.is_async
         self.ack_start = ack_start
+        self.keeps = "result_ttl" in options
+        self.plain = not self.keeps
+        """Whether a run is nothing but `perform` of what the payload holds, as it is."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.name}>"

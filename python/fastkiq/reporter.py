@@ -11,6 +11,7 @@ from fastkiq.errors import FastkiqError, PoisonPill
 from fastkiq.job import Job
 from fastkiq.logging import about, logger
 from fastkiq.printable import counted, printable
+from fastkiq.results.run import poisoned
 
 if TYPE_CHECKING:
     from fastkiq._core import Server
@@ -76,7 +77,9 @@ class Reporter(Thread):
         job = Job.from_bytes(raw)
         logger.error("three processes died while they ran this job, so it is in the dead set now",
                      extra=about(class_name, jid, job.queue))  # fmt: skip
-        events.died(self._config, job, PoisonPill("its process died three times while it ran"))
+        error = PoisonPill("its process died three times while it ran")
+        poisoned(raw, str(error))
+        events.died(self._config, job, error)
 
     def _recovered(self, identity: str, jobs: int) -> None:
         logger.warning("%s of the dead process %s put back in the queues", counted(jobs, "job"), printable(identity))

@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -107,9 +108,10 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
         health=("--health", given["health"]),
         require=("MODULE", list(targets) or None),
     )
-    if not config.require:
+    django = _django()
+    if not config.require and not django:
         raise click.UsageError("nothing to load: name the module, file or folder that defines your workers")
-    for target in config.require:
+    for target in (*django, *config.require):
         load(target)
     setup(None if config.log_format == "auto" else config.log_format, config.log_level.upper())
     with suppress(AttributeError, OSError, RuntimeError, ValueError):  # stderr may be closed or no file
@@ -119,6 +121,12 @@ def process(targets: tuple[str, ...], queues: tuple[str, ...], verbose: bool, dr
             "no workers are defined in %s: every job will wait in retry", printable(", ".join(config.require))
         )
     return _run(config, drain)
+
+
+def _django() -> list[str]:
+    """What sets up the Django project that the environment names, as Django's own commands do it."""
+    named = os.environ.get("DJANGO_SETTINGS_MODULE") and find_spec("django") is not None
+    return ["fastkiq.contrib.django.project"] if named else []
 
 
 def _run(config: Config, drain: float | None) -> int:

@@ -1,0 +1,91 @@
+"""What Django does around a request, around each job: connections, language and time zone.
+
+The signals of requests are not sent: a job is none.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractContextManager
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.utils import timezone, translation
+
+import fastkiq
+from fastkiq.config import Config
+from fastkiq.worker import Worker
+
+_ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,40}(/[A-Za-z0-9_+-]{1,40}){0,3}")
+
+
+class Around:
+    """Server middleware, outermost. A job that runs inside of the caller's own code leaves the connections alone."""
+
+    def call(self, worker: Worker, job: Any) -> Generator[None, None, None]:
+        """In a thread, whose connections outlive the job."""
+        if worker._unit is None:
+            yield
+            return
+        close_old_connections()
+        try:
+            with _project_language():
+                yield
+        finally:
+            close_old_connections()
+
+    async def acall(self, worker: Worker, job: Any) -> AsyncGenerator[None, None]:
+        """On the event loop: each job has a thread of its own for what must not block, the database above all, as each
+        request has under ASGI. With the thread go its connections."""
+        if worker._unit is None:
+            yield
+            return
+        async with ThreadSensitiveContext():
+            try:
+                with _project_language():
+                    yield
+            finally:
+                await sync_to_async(connections.close_all)()
+
+
+def install(config: Config) -> None:
+    """Into this configuration, once."""
+    if Around not in config.server_middleware:
+        config.server_middleware.prepend(Around)
+    fastkiq.carry("django.language", read=_language, enter=_in_language)
+    fastkiq.carry("django.timezone", read=_zone, enter=_in_zone)
+
+
+def _project_language() -> AbstractContextManager[None]:
+    """What a job activates ends with it, and what an earlier one has left behind does not reach it."""
+    return translation.override(settings.LANGUAGE_CODE if settings.USE_I18N else None)
+
+
+def _language() -> str | None:
+    language = translation.get_language()
+    return language if settings.USE_I18N and language != settings.LANGUAGE_CODE else None
+
+
+def _in_language(value: Any) -> AbstractContextManager[Any]:
+    if not isinstance(value, str) or not translation.check_for_language(value):
+        value = settings.LANGUAGE_CODE
+    return translation.override(value)
+
+
+def _zone() -> str | None:
+    name = timezone.get_current_timezone_name()
+    return name if settings.USE_TZ and name != timezone.get_default_timezone_name() and _ZONE.fullmatch(name) else None
+
+
+def _in_zone(value: Any) -> AbstractContextManager[Any]:
+    return timezone.override(_zone_of(value) if isinstance(value, str) else None)
+
+
+def _zone_of(name: str) -> ZoneInfo | None:
+    """None, which is the project's own, for what this machine does not know."""
+    try:
+        return ZoneInfo(name) if _ZONE.fullmatch(name) else None
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        return None
