@@ -48,7 +48,8 @@ def main() -> None:
         running.append(Program(name, [sys.executable, *words], environment, cwd=HERE))
 
     def manage(*words: str) -> None:
-        subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=HERE, check=True)
+        if subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=HERE, check=False).returncode:
+            raise SystemExit(f"manage.py {words[0]} has failed: see above")
 
     try:
         postgres.prepare()

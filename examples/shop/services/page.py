@@ -1,5 +1,6 @@
 """Plain pages for the two services."""
 
+from contextlib import suppress
 from html import escape
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -39,7 +40,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # who has lost patience does not want it any more
+            self.wfile.write(data)
 
     def body(self) -> bytes:
         """What was posted, at most 64 KiB of it."""

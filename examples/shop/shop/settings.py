@@ -85,7 +85,7 @@ DEFAULT_FROM_EMAIL = "Harbour Goods <shop@harbour.example>"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "loggers": {"django.server": {"level": "WARNING"}},  # not a line for each request
+    "loggers": {name: {"level": "WARNING"} for name in ("django.server", "httpx")},  # not a line for each request
 }
 
 FASTKIQ = {
@@ -94,7 +94,7 @@ FASTKIQ = {
     "queues": ["orders,4", "mail,2", "documents,2", "pictures,1", "low,1", "default,1"],
     "concurrency": 10,
 }
-TASKS = {"default": {"BACKEND": "fastkiq.contrib.django.FastkiqBackend", "QUEUES": ["mail"]}}
+TASKS = {"default": {"BACKEND": "fastkiq.contrib.django.FastkiqBackend", "QUEUES": ["mail"], "OPTIONS": {"RETRY": 10}}}
 
 SHOP_URL = environ.get("SHOP_URL", "http://127.0.0.1:8000")
 SHOP_DOMAIN = "harbour.example"

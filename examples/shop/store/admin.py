@@ -48,10 +48,11 @@ class OrderAdmin(admin.ModelAdmin):
     @admin.display
     def jobs(self, order: Order) -> str:
         """Links to fastkiq's lists, with the jobs of this order alone."""
-        lists = ("retries", "scheduled", "dead")
-        return format_html_join(
-            " · ", '<a href="{}{}?tag={}">{}</a>', ((reverse("fastkiq:index"), each, order.tag, each) for each in lists)
-        )
+        pages = [(reverse("fastkiq:page", args=[each]), order.tag, each) for each in ("retries", "scheduled", "dead")]
+        return format_html_join(" · ", '<a href="{}?tag={}">{}</a>', pages)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
         return False

@@ -60,8 +60,8 @@ class ChargeCard(fastkiq.Worker, queue="orders", retry=8):
             except payments.Declined as error:
                 order = self.settle(order_id, State.DECLINED, note=str(error))
             except payments.Unavailable as error:
-                order.note(f"{error}; it will be asked again")
-                raise fastkiq.Retry(str(error), in_=2.0 ** min(self.job.attempt, 6)) from error
+                order.note("The payment service cannot be reached; it will be asked again")
+                raise fastkiq.Retry(str(error), in_=2.0 ** min(self.job.attempt, 6)) from None
             else:
                 order = self.settle(order_id, State.PAID, charge=charge)
         proceed(order)
