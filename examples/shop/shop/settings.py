@@ -100,4 +100,5 @@ SHOP_URL = environ.get("SHOP_URL", "http://127.0.0.1:8000")
 SHOP_DOMAIN = "harbour.example"
 SHOP_PAYMENT_URL = environ.get("SHOP_PAYMENT_URL", "http://127.0.0.1:8026")
 SHOP_PAYMENT_TIMEOUT = 3.0  # seconds
+SHOP_RETRY_SECONDS = float(environ.get("SHOP_RETRY_SECONDS", "1"))  # before the first retry of a payment: twice that
 SHOP_SHIPPING_SECONDS = float(environ.get("SHOP_SHIPPING_SECONDS", "20"))
