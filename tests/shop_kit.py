@@ -57,7 +57,9 @@ class Shop:
         """Ctrl-C, and the exit code."""
         assert self.child is not None
         self.child.signal(signal.SIGINT)
-        return self.child.wait(40)
+        code = self.child.wait(40)
+        self.child.close()
+        return code
 
     def remove(self) -> None:
         """Nothing of it is left, whatever state it is in."""

@@ -1,6 +1,7 @@
 """From a cart to an order."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -8,17 +9,17 @@ from store import workers
 from store.models import Cart, Order, OrderLine
 
 
-def place(cart_id: int, customer: dict[str, Any]) -> Order | None:
-    """Makes the cart an order and sets it going; None when there is no such cart any more: a second click.
+def place(token: UUID, customer: dict[str, Any]) -> Order:
+    """Makes the cart an order and sets it going. A second click finds the order that the first one has made.
 
     `proceed` enqueues within the transaction, and the job leaves when it commits (`FASTKIQ` in the settings): no job
     looks for an order that is not there yet, or never will be.
     """
     with transaction.atomic():
-        cart = Cart.objects.select_for_update().filter(pk=cart_id).first()
+        cart = Cart.objects.select_for_update().filter(token=token).first()
         if cart is None:
-            return None
-        order = Order.objects.create(**customer)
+            return Order.objects.get(token=token)
+        order = Order.objects.create(token=token, **customer)
         OrderLine.objects.bulk_create(
             OrderLine(order=order, product=line.product, quantity=line.quantity, price=line.product.price)
             for line in cart.lines.select_related("product")

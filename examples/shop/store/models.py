@@ -35,8 +35,9 @@ class Product(models.Model):
 
 
 class Cart(models.Model):
-    """A visitor's, known by the session. Forgotten after a week in which nothing was put into it."""
+    """A visitor's, named in the session. Forgotten after a week in which nothing was put into it."""
 
+    token = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     touched_at = models.DateTimeField(auto_now=True, db_index=True)
 
     @property
@@ -76,11 +77,11 @@ class State(models.TextChoices):
 
 
 class Order(models.Model):
-    """`token` names it to the customer, since a running number can be guessed, and to the payment API, so that
-    however often a charge is asked for, there is one.
+    """`token` is that of the cart it was. It names the order to the customer, since a running number can be guessed,
+    and to the payment service, so that there is one charge however often it is asked for.
     """
 
-    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    token = models.UUIDField(unique=True, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLACED, db_index=True)
     name = models.CharField(max_length=80)
     email = models.EmailField()

@@ -50,13 +50,10 @@ def change(request: HttpRequest, line_id: int) -> HttpResponse:
 def check_out(request: HttpRequest) -> HttpResponse:
     cart = carts.find(request)
     if cart is None or not cart.lines.exists():
-        return redirect(request.session.get("last_order", "cart"))  # a second click, most likely
+        return redirect(carts.ordered(request) or "cart")  # a second click, most likely
     form = CheckoutForm(request.POST or None)
     if form.is_valid():
-        placed = checkout.place(cart.pk, form.cleaned_data)
-        if placed:
-            request.session["last_order"] = placed.get_absolute_url()
-        return redirect(request.session.get("last_order", "cart"))
+        return redirect(checkout.place(cart.token, form.cleaned_data))
     return render(request, "store/checkout.html", {"cart": cart, "form": form}, status=422 if form.errors else 200)
 
 
