@@ -116,7 +116,7 @@ class Order(models.Model):
 
     def move_to(self, state: State, note: str = "") -> None:
         """Saves the new state and notes it. Call it with the order locked."""
-        self.state = state
+        self.state = state.value  # a plain text, as when it comes from the database: jobs take nothing else
         self.save()
         self.note(f"{state.label}. {note}".strip(". "))
 
