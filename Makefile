@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev django demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ web-demo: dev ## Pages that live: workers, failures, schedules and the web UI on
 screenshots: dev ## Take the pictures in docs/images anew, of the demo in a real Chromium; two minutes
 	@mkdir -p docs/images && $(BIN)/python tests/browser/screenshots.py
 
-test: lint rust-test pytest ## Everything that must hold: lint, types, stubtest, cargo test, pytest
+test: lint rust-test pytest django ## Everything that must hold: lint, types, stubtest, cargo test, pytest, Django
 
 lint: dev types rust-lint ## ruff, mypy --strict, stubtest, cargo fmt --check, clippy
 	@$(BIN)/ruff check $(PY_SOURCES)
@@ -66,9 +66,15 @@ NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || 
 SIDE_BY_SIDE = tests/api tests/browser tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
 
 pytest: dev
-	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/django $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+
+# Apart from the others: Django knows one project a process.
+django: dev ## fastkiq in Django 5.2, and in Django 6 where a Python 3.12 is: Django's own cases of Tasks, and ours
+	@$(BIN)/python tests/django/conformance.py target/django
+	@$(BIN)/python -m pytest tests/django -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@tests/django/django6.sh target/django $(PYTEST_ARGS)
 
 LONG_FAULTS = FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest --timeout 900
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq._core import __version__, debug_build
 from fastkiq.bound import Bound, JobOptions
+from fastkiq.carried import carry
 from fastkiq.client import Client
 from fastkiq.config import Config, configure
 from fastkiq.context import current_job
@@ -88,6 +89,7 @@ __all__ = [
     "Worker",
     "WorkerOptions",
     "__version__",
+    "carry",
     "configure",
     "current_job",
     "job",

@@ -139,7 +139,7 @@ class Bound(Generic[P]):
             return args
         if not kwargs and signature.low <= len(args) <= signature.high:
             return args
-        return signature.bind(args, kwargs)
+        return signature.take(args, kwargs)
 
     def rows(self, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         """Checked rows of a bulk push, lazily."""
@@ -147,6 +147,10 @@ class Bound(Generic[P]):
         if signature is None:
             self._refuse_abstract()
             yield from rows
+            return
+        if signature.plan is not None:
+            for number, row in enumerate(rows):
+                yield signature.take_row(row, number)
             return
         low, high = signature.low, signature.high
         for number, row in enumerate(rows):
@@ -169,7 +173,8 @@ class Bound(Generic[P]):
             message = f"payload{message.removeprefix('value')}"
         where = self.name if self.signature is None else self.signature.where
         parameter = "" if self.signature is None or index is None else self.signature.parameter(int(index))
-        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}",)
+        why = "" if self.signature is None or not parameter else self.signature.why_plain(parameter)
+        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}{f'; {why}' if why else ''}",)
 
     def _refuse_abstract(self) -> None:
         if self.worker is not None:

@@ -96,7 +96,7 @@ def _is_async(target: "Bound[...]") -> bool:
     return target.signature is not None and target.signature.is_async
 
 
-def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "tuple[Worker, list[Any]] | None":
+def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "tuple[Worker, Sequence[Any]] | None":
     """An instance that holds the job as it would come out of Redis, and what `perform` gets: decoded apart, so that
     neither the job nor its middleware can change the other's. None when client middleware stopped it."""
     if target.worker is None:
@@ -110,4 +110,5 @@ def _prepare(target: "Bound[...]", args: Sequence[Any]) -> "tuple[Worker, list[A
     except ArgumentError as error:
         target.blame(error)
         raise
-    return instance, _core.decode(instance._job.raw)["args"]
+    stored = _core.decode(instance._job.raw)["args"]
+    return instance, stored if target.signature is None else target.signature.load(stored)

@@ -64,7 +64,7 @@ class Entry:
         self.is_async = signature is not None and signature.is_async
         self.ack_start = ack_start
         self.keeps = "result_ttl" in options
-        self.plain = not self.keeps
+        self.plain = not self.keeps and (signature is None or not signature.may_convert)
         """Whether a run is nothing but `perform` of what the payload holds, as it is."""
 
     def __repr__(self) -> str:

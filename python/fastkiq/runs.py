@@ -1,6 +1,6 @@
 """A run that is more than `perform` of what the payload holds: its result is kept, or its arguments are converted."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastkiq.results.run import record_of
@@ -20,9 +20,9 @@ def run(chain: "Run | None", instance: Any, unit: "Unit", entry: "Entry", policy
         record.start()
     perform: Callable[..., Any] = instance.perform
     if chain is None:
-        answer = perform(*unit.args)
+        answer = perform(*_arguments(unit, entry))
     else:
-        answer = chain(lambda: perform(*unit.args), instance, instance.job)
+        answer = chain(lambda: perform(*_arguments(unit, entry)), instance, instance.job)
     refuse_unrun(answer)
     if record is not None:
         record.done(_name(entry), answer, lambda: policy.stopping)
@@ -38,11 +38,21 @@ async def arun(chain: "AsyncRun | None", instance: Any, unit: "Unit", entry: "En
         await asyncio.to_thread(record.start)
     perform: Callable[..., Awaitable[Any]] = instance.perform
     if chain is None:
-        answer = await perform(*unit.args)
+        answer = await perform(*_arguments(unit, entry))
     else:
-        answer = await chain(lambda: perform(*unit.args), instance, instance.job)
+        answer = await chain(lambda: perform(*_arguments(unit, entry)), instance, instance.job)
     if record is not None:
         await asyncio.to_thread(record.done, _name(entry), answer, lambda: policy.stopping)
+
+
+def _arguments(unit: "Unit", entry: "Entry") -> Sequence[Any]:
+    """What `perform` gets. Raises ArgumentError that names the field which cannot be read."""
+    signature = entry.signature
+    if signature is None:
+        return unit.args
+    arguments = signature.load(unit.args)
+    entry.plain = not entry.keeps and not signature.may_convert  # known since its first use
+    return arguments
 
 
 def _name(entry: "Entry") -> str:

@@ -4,9 +4,13 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from fastkiq.errors import ArgumentError, DefinitionError
+from fastkiq.typed.hints import may_convert, signature_of
+
+if TYPE_CHECKING:
+    from fastkiq.typed.plan import Plan
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -15,27 +19,68 @@ class Signature:
     """The signature of one `perform`, without `self`.
 
     `low` and `high` are how many positional arguments it takes: a call without keywords whose number lies between
-    them needs no binding.
+    them needs no binding. None does while annotations may ask for converting the arguments.
     """
 
-    __slots__ = ("high", "inspected", "is_async", "low", "where")
+    __slots__ = ("_bounds", "_owner", "_perform", "_plan", "high", "inspected", "is_async", "low", "where")
 
-    def __init__(self, where: str, perform: Callable[..., Any], inspected: inspect.Signature) -> None:
+    def __init__(self, where: str, owner: type, perform: Callable[..., Any], inspected: inspect.Signature) -> None:
         self.where = where
         self.inspected = inspected
+        self._owner = owner
+        self._perform = perform
+        self._plan: Plan | None = None
         self.is_async = inspect.iscoroutinefunction(perform)
         parameters = inspected.parameters.values()
         positional = [p for p in parameters if p.kind in _POSITIONAL]
         variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
-        self.low = sum(p.default is inspect.Parameter.empty for p in positional)
-        self.high = sys.maxsize if variadic else len(positional)
+        low = sum(p.default is inspect.Parameter.empty for p in positional)
+        self._bounds = (low, sys.maxsize if variadic else len(positional))
+        self.low, self.high = self._bounds
+        if any(may_convert(p.annotation) for p in parameters):
+            self.low, self.high = sys.maxsize, -1
+
+    @property
+    def may_convert(self) -> bool:
+        """Whether arguments are converted, as far as is known before the first use."""
+        return self.low > self.high
+
+    @property
+    def plan(self) -> "Plan | None":
+        """How arguments are converted; None when they are plain JSON. Annotations are resolved at the first use: what
+        they name may be defined later than the worker."""
+        if not self.may_convert:
+            return None
+        if self._plan is None:
+            from fastkiq.typed.plan import Plan  # only here: most arguments are plain
+
+            self._plan = Plan(self.where, self._owner, self._perform, self.inspected)
+            if not self._plan.converts:
+                self.low, self.high = self._bounds
+                return None
+        return self._plan
+
+    def take(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
+        """What goes into the payload of this call. Raises ArgumentError."""
+        bound, plan = self.bind(args, kwargs), self.plan
+        return bound if plan is None else plan.dump(bound)
+
+    def load(self, args: Sequence[Any]) -> Sequence[Any]:
+        """What `perform` gets of the arguments in a payload. Raises ArgumentError."""
+        plan = self.plan
+        return args if plan is None else plan.load(args)
+
+    def why_plain(self, parameter: str) -> str:
+        """Why values of this parameter are not converted although it is annotated with another kind than JSON's."""
+        return "" if self._plan is None else self._plan.reasons.get(parameter.lstrip("*"), "")
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
         """The positional arguments of this call; a gap before a given keyword takes its default.
 
         Raises ArgumentError that shows the signature.
         """
-        if not kwargs and self.low <= len(args) <= self.high:
+        low, high = self._bounds
+        if not kwargs and low <= len(args) <= high:
             return args
         try:
             given = self.inspected.bind(*args, **kwargs).arguments
@@ -60,7 +105,18 @@ class Signature:
         names = [f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in self.inspected.parameters.values()]
         if index < len(names):
             return names[index]
-        return names[-1] if names and self.high == sys.maxsize else ""
+        return names[-1] if names and self._bounds[1] == sys.maxsize else ""
+
+    def take_row(self, row: Any, number: int) -> Sequence[Any]:
+        """`take` of a row of a bulk push."""
+        low, high = self._bounds
+        if (type(row) is not tuple and type(row) is not list) or not low <= len(row) <= high:
+            self.refuse_row(row, number)
+        try:
+            return self.take(row, {})
+        except ArgumentError as error:
+            error.args = (f"row {number}: {error}",)
+            raise
 
     def refuse_row(self, row: Any, number: int) -> Never:
         """Raises the ArgumentError for a row of a bulk push that does not fit."""
@@ -85,7 +141,7 @@ def read(worker: type) -> Signature | None:
         raise DefinitionError(f"{where} must be a method, not {type(perform).__name__}")
     if inspect.isgeneratorfunction(perform) or inspect.isasyncgenfunction(perform):
         raise DefinitionError(f"{where} contains yield: calling it would run nothing")
-    inspected = inspect.signature(perform)
+    inspected = signature_of(perform)
     parameters = list(inspected.parameters.values())
     if not isinstance(static, (staticmethod, classmethod)):
         if not parameters:
@@ -95,7 +151,7 @@ def read(worker: type) -> Signature | None:
     for parameter in parameters:
         _refuse_keywords(where, parameter)
     return Signature(
-        where, perform, inspected.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+        where, worker, perform, inspected.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
     )
 
 

@@ -1,8 +1,10 @@
 """Calls that mypy --strict and pyright must accept."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import assert_type
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, assert_type
 
 import fastkiq
 
@@ -43,6 +45,17 @@ async def crawl(url: str) -> bytes:
     return url.encode()
 
 
+@dataclass
+class Order:
+    price: Decimal
+    at: datetime
+
+
+class Ship(fastkiq.Worker, result_ttl=timedelta(hours=1)):
+    def perform(self, order: Order, days: set[date] | None = None) -> Order:
+        return order
+
+
 async def main() -> None:
     now = datetime.now(UTC)
     assert_type(HardWorker.perform_async("bob"), str | None)
@@ -52,6 +65,11 @@ async def main() -> None:
     assert_type(HardWorker.perform_at(now, "bob"), str | None)
     assert_type(HardWorker.perform_at(1.7e9, "bob", count=1), str | None)
     HardWorker.perform_inline("bob")
+    order = Order(Decimal(1), now)
+    assert_type(Ship.perform_async(order, days={now.date()}), str | None)
+    assert_type(Ship.set(result_ttl=60).perform_in(1, order), str | None)
+    assert_type(fastkiq.result("abc").wait(1), Any)
+    assert_type(await fastkiq.result("abc"), Any)
     HardWorker.perform_bulk([("bob", 1), ("ann", 2)], at=now)
     HardWorker.perform_bulk((("bob",) for _ in range(3)), at=[now, 1.0, 2])
     assert_type(await HardWorker.aperform_async("bob", 1), str | None)

@@ -1,6 +1,8 @@
 """Calls that both checkers must refuse: each line marked with `error` and no other."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import fastkiq
 
@@ -19,6 +21,15 @@ class Misspelt(fastkiq.Worker, qeue="critical"):  # error
 
 class WrongOption(fastkiq.Worker, ack="sometimes"):  # error
     def perform(self) -> None: ...
+
+
+@dataclass
+class Order:
+    price: Decimal
+
+
+class Ship(fastkiq.Worker, result_ttl=60):
+    def perform(self, order: Order, days: set[int] | None = None) -> None: ...
 
 
 @fastkiq.job(queue="mail")
@@ -47,6 +58,9 @@ async def main(when: datetime) -> None:
     await HardWorker.aperform_async(5)  # error
     await HardWorker.aperform_in(5, "bob", "x")  # error
     Abstract.perform_async()  # error
+    Ship.perform_async({"price": 1})  # error
+    Ship.perform_async(order=Order(Decimal(1)), days=5)  # error
+    Ship.set(result_ttl="long")  # error
     send(5)  # error
     send.perform_async(5)  # error
     send.perform_in(5, "ann", "x")  # error

@@ -1,6 +1,7 @@
 """What Django does around a request, around each job: connections, language and time zone.
 
-The signals of requests are not sent: a job is none.
+The last two go along with the job where they are not the project's own. What a job activates ends with it, since Django
+keeps them in context variables. The signals of requests are not sent: a job is none.
 """
 
 import re
@@ -22,7 +23,7 @@ _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,40}(/[A-Za-z0-9_+-]{1,40}){
 
 
 class Around:
-    """Server middleware, outermost. A job that runs inside of the caller's own code leaves the connections alone."""
+    """Server middleware. A job that runs inside of the caller's own code leaves the connections alone."""
 
     def call(self, worker: Worker, job: Any) -> Generator[None, None, None]:
         """In a thread, whose connections outlive the job."""
@@ -31,8 +32,7 @@ class Around:
             return
         close_old_connections()
         try:
-            with _project_language():
-                yield
+            yield
         finally:
             close_old_connections()
 
@@ -44,8 +44,7 @@ class Around:
             return
         async with ThreadSensitiveContext():
             try:
-                with _project_language():
-                    yield
+                yield
             finally:
                 await sync_to_async(connections.close_all)()
 
@@ -56,11 +55,6 @@ def install(config: Config) -> None:
         config.server_middleware.prepend(Around)
     fastkiq.carry("django.language", read=_language, enter=_in_language)
     fastkiq.carry("django.timezone", read=_zone, enter=_in_zone)
-
-
-def _project_language() -> AbstractContextManager[None]:
-    """What a job activates ends with it, and what an earlier one has left behind does not reach it."""
-    return translation.override(settings.LANGUAGE_CODE if settings.USE_I18N else None)
 
 
 def _language() -> str | None:

@@ -17,13 +17,14 @@ from fastkiq.contrib.django.compat import (
     InvalidTask,
     TaskResult,
     TaskResultStatus,
-    normalize_json,
+    plain,
     signals,
 )
+from fastkiq.contrib.django.known import TaskWorker
 from fastkiq.contrib.django.options import Options
 from fastkiq.contrib.django.record import moment
 from fastkiq.contrib.django.task import FastkiqTask, job_options
-from fastkiq.contrib.django.worker import TaskWorker, worker_of
+from fastkiq.contrib.django.worker import worker_of
 from fastkiq.errors import ConfigError
 from fastkiq.options import DEFAULTS, check, is_queue, merge
 
@@ -75,7 +76,7 @@ class FastkiqBackend(BaseTaskBackend):
         if self.problem is not None:
             raise ImproperlyConfigured(str(self.problem))
         self.validate_task(task)
-        given = [normalize_json(list(args)), normalize_json(dict(kwargs))]
+        given = [plain(list(args)), plain(dict(kwargs))]
         now = int(time.time() * 1000)
         with commit.waiting_for(self.settings.databases):
             waits = commit.open_transaction() is not None

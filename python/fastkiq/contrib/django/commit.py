@@ -54,7 +54,8 @@ def hold(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
     if transaction is None:
         return push(payloads)
     held = list(payloads)
-    transaction.on_commit(partial(_push, held, push, _named()))
+    others = tuple(alias for alias in _named() if alias != transaction.alias)
+    transaction.on_commit(partial(_push, held, push, others))
     return [payload["jid"] for payload in held]
 
 
@@ -81,9 +82,9 @@ def _named() -> tuple[str, ...]:
     return _everywhere if named is None else named
 
 
-def _push(held: list[Payload], push: Push, databases: tuple[str, ...]) -> None:
-    """One is committed: another one's transaction may still be open."""
-    with waiting_for(databases):
+def _push(held: list[Payload], push: Push, others: tuple[str, ...]) -> None:
+    """One database has committed; the transaction of another one may still be open."""
+    with waiting_for(others):
         hold(held, push)
 
 

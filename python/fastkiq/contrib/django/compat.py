@@ -1,5 +1,6 @@
 """Which Tasks there are: Django's own, from 6.0 on, else those of the package django-tasks."""
 
+import json
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -27,5 +28,9 @@ TaskResult: Any = _base.TaskResult
 TaskResultStatus: Any = _base.TaskResultStatus
 InvalidTask: Any = getattr(_exceptions, _invalid)
 TaskResultDoesNotExist: Any = _exceptions.TaskResultDoesNotExist
-normalize_json: Any = import_module(_json).normalize_json
-"""Plain JSON from what looks like it (tuples, mappings); raises TypeError or ValueError."""
+_normalize_json: Any = import_module(_json).normalize_json
+
+
+def plain(value: Any) -> Any:
+    """What Django takes for JSON (tuples, safe texts and so on) as plain JSON. Raises TypeError, ValueError."""
+    return json.loads(json.dumps(_normalize_json(value), allow_nan=False))

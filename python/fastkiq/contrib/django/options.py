@@ -39,9 +39,8 @@ class Options:
         job = {key.lower(): value for key, value in given.items() if key not in _OTHERS}
         # A task that has failed is FAILED, and is kept in the dead set: who wants retries says so.
         defaults = {} if "retry_for" in job else {"retry": 0}
-        wanted = {name: value for name, value in {"result_ttl": DAY, **job}.items() if value is not None}
         return cls(
-            {**defaults, **check(wanted, where, ConfigError)},
+            {**defaults, **check({"result_ttl": DAY, **job}, where, ConfigError)},
             Priorities(_names(given["PRIORITIES"], f"{where}: PRIORITIES")) if "PRIORITIES" in given else Priorities(),
             databases(given["ENQUEUE_ON_COMMIT"], f"{where}: ENQUEUE_ON_COMMIT")
             if "ENQUEUE_ON_COMMIT" in given

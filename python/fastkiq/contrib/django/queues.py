@@ -30,7 +30,7 @@ def of_project() -> list[str]:
 def _of_tasks() -> list[str]:
     from fastkiq.contrib.django.backend import FastkiqBackend
     from fastkiq.contrib.django.compat import tasks
-    from fastkiq.contrib.django.worker import TaskWorker
+    from fastkiq.contrib.django.known import TaskWorker
 
     names: list[str] = []
     for backend in tasks.task_backends.all():

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from fastkiq.contrib.django.compat import TaskResult, TaskResultDoesNotExist, TaskResultStatus
+from fastkiq.contrib.django.known import task_of
 from fastkiq.contrib.django.record import Record, moment
-from fastkiq.contrib.django.worker import task_of
 from fastkiq.errors import ArgumentError
 
 STATUSES: Final = {

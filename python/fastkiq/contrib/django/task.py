@@ -22,7 +22,7 @@ class FastkiqTask(Task):
     result_ttl: float | timedelta | None = field(default=None, compare=False)
 
     def using(self, **changes: Any) -> "FastkiqTask":
-        """A task with these in place of its own: `priority`, `queue_name`, `run_after`, `backend`, fastkiq's options."""
+        """A task with these in place of its own: `priority`, `queue_name`, `run_after`, `backend`, and options."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
 

@@ -1,25 +1,18 @@
-"""The worker behind each Django task. On the wire a task goes by its path: `shop.tasks.send_receipt`.
+"""The worker behind each Django task. On the wire a task goes by its path: `shop.tasks.send_receipt`."""
 
-A task is known once a loaded module has made it. What a payload names is looked up among these, as with every worker:
-nothing is imported because Redis names it.
-"""
-
+import sys
 import types
 from inspect import iscoroutinefunction
-from typing import Any, ClassVar
+from typing import Any
+
+from django.db import close_old_connections
 
 from fastkiq import registry
 from fastkiq.config import Config
-from fastkiq.contrib.django import compat
+from fastkiq.contrib.django.compat import plain
+from fastkiq.contrib.django.known import TaskWorker, task_of
 from fastkiq.contrib.django.run import Run
 from fastkiq.job import Job
-from fastkiq.worker import Worker
-
-
-class TaskWorker(Worker):
-    """What all of them share. `perform` takes the arguments of the task: a list, and a dict of the named ones."""
-
-    task: ClassVar[Any]
 
 
 def worker_of(task: Any, options: dict[str, Any]) -> type[TaskWorker]:
@@ -42,12 +35,6 @@ def worker_of(task: Any, options: dict[str, Any]) -> type[TaskWorker]:
     return worker
 
 
-def task_of(path: object) -> Any:
-    """The task that goes by this path on the wire, or None."""
-    entry = registry.find(path) if isinstance(path, str) else None
-    return entry.worker.task if entry is not None and issubclass(entry.worker, TaskWorker) else None
-
-
 def install(config: Config) -> None:
     """Into this configuration, once."""
     if _died not in config.death_handlers:
@@ -58,7 +45,7 @@ def _perform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     run = Run(self)
     run.start()
     try:
-        answer = compat.normalize_json(self.task.func(*run.context(), *args, **kwargs))
+        answer = plain(self.task.func(*run.context(), *args, **kwargs))
     except BaseException as error:
         run.failed(error)
         raise
@@ -70,7 +57,7 @@ async def _aperform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     run = Run(self)
     await run.astart()
     try:
-        answer = compat.normalize_json(await self.task.func(*run.context(), *args, **kwargs))
+        answer = plain(await self.task.func(*run.context(), *args, **kwargs))
     except BaseException as error:
         await run.afailed(error)
         raise
@@ -79,6 +66,17 @@ async def _aperform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
 
 
 def _died(job: Job, error: BaseException | None) -> None:
-    """Not tried again, whoever has decided that."""
-    if task_of(job.class_name) is not None:
-        Run.ended(job, error)
+    """Not tried again, whoever has decided that. Receivers of the signal may use the database, and ask for the error
+    as in an `except` block, where Django's own backends send it."""
+    if task_of(job.class_name) is None:
+        return
+    try:
+        if error is None or sys.exc_info()[1] is not None:
+            Run.ended(job, error)
+            return
+        try:
+            raise error
+        except BaseException:
+            Run.ended(job, error)
+    finally:
+        close_old_connections()
