@@ -93,8 +93,15 @@ class Shop:
     def number(self, query: LiteralString, *values: object) -> int:
         return int(self.rows(query, *values)[0][0])
 
-    def redis(self) -> redis_py.Redis:
-        return redis_py.Redis.from_url(embedded.ensure(self.folder / "valkey"))
+    def jobs(self) -> dict[str, int]:
+        """Those that Redis holds, by where: queued, in flight, in retry, scheduled, dead. An empty place is left out."""
+        url = embedded.ensure(self.folder / "valkey")
+        with redis_py.Redis.from_url(url) as redis:
+            places = {name: redis.zcard(name) for name in ("retry", "schedule", "dead")}
+            for pattern in ("queue:*", "fastkiq:flight:*"):
+                places |= {os.fsdecode(key): redis.llen(key) for key in redis.scan_iter(pattern, _type="list")}
+        embedded.release(self.folder / "valkey")  # else it would wait for this process
+        return {place: count for place, count in places.items() if count}
 
     def manage(self, *words: str) -> str:
         """`manage.py WORDS`, as staff would at the machine."""

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,7 +32,7 @@ def main() -> None:
     postgres = Postgres(data)
     if given.forget:
         postgres.remove()
-        subprocess.run(["rm", "-rf", str(data)], check=True)
+        shutil.rmtree(data, ignore_errors=True)
         return
     data.mkdir(parents=True, exist_ok=True)
     alone = os.open(data / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # until this process ends
@@ -58,27 +59,10 @@ def main() -> None:
         postgres.wait()
         manage("migrate", "--verbosity", "0")
         manage("seed")
-        charges, rate = str(data / "charges.jsonl"), str(given.failure_rate)
-        start(
-            "payments",
-            "-m",
-            "services.payment",
-            f"--port={ports['payments']}",
-            "--file",
-            charges,
-            "--failure-rate",
-            rate,
-        )
-        folder = str(data / "mails")
-        start(
-            "mails",
-            "-m",
-            "services.mailbox",
-            f"--smtp-port={ports['smtp']}",
-            f"--port={ports['mails']}",
-            "--folder",
-            folder,
-        )
+        paying = ["--port", str(ports["payments"]), "--file", str(data / "charges.jsonl")]
+        start("payments", "-m", "services.payment", *paying, "--failure-rate", str(given.failure_rate))
+        post = ["--smtp-port", str(ports["smtp"]), "--port", str(ports["mails"]), "--folder", str(data / "mails")]
+        start("mails", "-m", "services.mailbox", *post)
         start("web", "manage.py", "runserver", "--noreload", f"127.0.0.1:{ports['web']}")
         start("worker", "manage.py", "fastkiq", "process", "--timeout", "10")
         for port in ports.values():
