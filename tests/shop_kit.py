@@ -94,7 +94,7 @@ class Shop:
         return int(self.rows(query, *values)[0][0])
 
     def jobs(self) -> dict[str, int]:
-        """Those that Redis holds, by where: queued, in flight, in retry, scheduled, dead. An empty place is left out."""
+        """Those that Redis holds, by where: queued, in flight, in retry, scheduled, dead; empty places are left out."""
         url = embedded.ensure(self.folder / "valkey")
         with redis_py.Redis.from_url(url) as redis:
             places = {name: redis.zcard(name) for name in ("retry", "schedule", "dead")}

@@ -123,7 +123,3 @@ def __getattr__(name: str) -> Any:
                 raise AttributeError(f"module 'fastkiq' has no attribute {name!r}") from None
             raise
     raise AttributeError(f"module 'fastkiq' has no attribute {name!r}")
-
-
-def carry(*a, **k):  # SHIM
-    pass
