@@ -29,7 +29,22 @@ curl -X POST localhost:8000/greetings/eve
 ```
 
 """
-_TAKEN: Final = frozenset({"fastkiq", "test", "tests", "greetings", "pytest", "redis", "click", "rich"})
+_TAKEN: Final = frozenset(
+    {
+        "fastkiq",
+        "test",
+        "tests",
+        "greetings",
+        "pytest",
+        "redis",
+        "click",
+        "rich",
+        "flask",
+        "fastapi",
+        "uvicorn",
+        "django",
+    }
+)
 
 
 class NewError(FastkiqError):
