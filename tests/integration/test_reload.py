@@ -260,6 +260,21 @@ def test_ctrl_c_at_a_terminal_stops_in_order_and_only_once(reloading: Terminal, 
     assert reloading.text.count("Ctrl-C stops") == 1, "the banner is shown once"
 
 
+def test_a_debugger_in_a_job_has_the_terminal(reloading: Terminal, client: Client, tmp_path: Path) -> None:
+    reloading.wait_for("Ctrl-C stops")
+    source = TEXT.replace('print(f"told', 'breakpoint()\n        print(f"told')
+    (tmp_path / "app.py").write_text(source)
+    reloading.wait_for("ready again")
+    client.push("app.Tell", "you")
+    reloading.wait_for("(Pdb)")
+    reloading.type("p VERSION + 41\n")
+    reloading.wait_for("42")
+    reloading.type("c\n")
+    reloading.wait_for("told you by version 1")
+    reloading.type("\x03")
+    assert reloading.wait() == 0
+
+
 def test_ctrl_c_ends_the_wait_for_a_save(reloading: Terminal, tmp_path: Path) -> None:
     reloading.wait_for("Ctrl-C stops")
     save(tmp_path / "app.py", 2, "class (\n")
