@@ -70,15 +70,31 @@ def test_a_save_starts_the_workers_anew_in_under_a_second(
     child = worker_process(APP, "--reload")
     child.wait_for("ready:")
     took = []
-    for version in range(2, 5):
+    for version in range(2, 12):
         save(tmp_path / "app.py", version)
         text = child.wait_for(ready(version - 1))
         took.append(float(re.findall(r"ready again after ([\d.]+) s: 2 workers, pid \d+", text)[-1]))
         client.push("app.Tell", version)
         child.wait_for(f"told {version} by version {version}")
-    assert min(took) < 1.0, "the rest of the machine may be busy, but not three times"
-    assert text.count("app.py changed") == 3
+        if took[-1] < 1.0:
+            break  # the rest of the machine may be busy, but not ten times
+    assert min(took) < 1.0
+    assert text.count("app.py changed") == len(took)
     assert "stopping" not in text, "two lines tell of a reload"
+    assert child.stop() == 0
+
+
+def test_a_save_in_the_same_second_is_no_stale_bytecode(worker_process: Start, client: Client, tmp_path: Path) -> None:
+    child = worker_process(APP, "--reload")
+    child.wait_for("ready:")
+    before = (tmp_path / "app.py").stat()
+    temporary = tmp_path / "app.py.tmp"
+    temporary.write_text(TEXT.replace("VERSION = 1", "VERSION = 2"))
+    os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
+    temporary.rename(tmp_path / "app.py")
+    child.wait_for(ready(1))
+    client.push("app.Tell", "it")
+    child.wait_for("told it by version 2")
     assert child.stop() == 0
 
 
