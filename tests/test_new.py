@@ -1,8 +1,11 @@
 """`fastkiq new` writes a project whose workers run and whose tests pass."""
 
+import json
+import re
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,6 +16,7 @@ import redis as redis_py
 
 from children import Child, clean_environment, fastkiq
 from fastkiq.new import NewError, package_of, write
+from servers import free_port
 
 TAKEN = ["json", "class", "fastkiq", "tests"]
 Call = Callable[..., "CompletedProcess[str]"]
@@ -96,6 +100,28 @@ def test_its_sources_are_in_the_form_of_ours(project: Path) -> None:
         assert answer.returncode == 0, answer.stdout
     typed = run(project, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "my_shop", "tests")
     assert typed.returncode == 0, typed.stdout
+
+
+@pytest.mark.parametrize("web", ["flask", "fastapi"])
+def test_its_pages_enqueue(web: str, call: Call, tmp_path: Path, redis_url: str, redis: redis_py.Redis) -> None:
+    assert call("new", "shop", f"--{web}").returncode == 0
+    port = str(free_port())
+    readme = (tmp_path / "shop" / "README.md").read_text()
+    (command,) = re.findall(r"^(?:flask|uvicorn) .*$", readme, re.MULTILINE)
+    words = [word for word in command.split() if word not in ("--port", "8000")]
+    environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+    pages = Child([sys.executable, "-m", *words, "--port", port], tmp_path / "shop", environment)
+    try:
+        pages.wait_for(lambda text: "running on" in text.lower(), 30)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/greetings/eve", method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            jid = json.load(answer)["job"]
+    finally:
+        pages.close()
+    (queued,) = redis.lrange("queue:default", 0, -1)
+    assert (json.loads(queued)["jid"], json.loads(queued)["args"]) == (jid, ["eve"])
+    dependencies = tomllib.loads((tmp_path / "shop" / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert web in "".join(dependencies)
 
 
 def test_its_configuration_is_read(project: Path) -> None:

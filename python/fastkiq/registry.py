@@ -139,8 +139,9 @@ def unknown(name: str) -> str:
     """What to do about a payload whose class no worker goes by."""
     match alike(name):
         case []:
+            near = _near(name, tuple(entry.name for entry in entries()))
             return (
-                f"no loaded module defines {name}{_near(name, tuple(entry.name for entry in entries()))}: {_where(name)}; "
+                f"no loaded module defines {name}{near}: {_where(name)}; "
                 f'give the class that is to run it name="{name}" or aliases=("{name}",); or, when it is another '
                 "program's, do not serve its queue"
             )

@@ -13,6 +13,7 @@ import redis as redis_py
 from children import Child, clean_environment, fastkiq
 from servers import wait_until
 from sidekiq import judge
+from sidekiq.conftest import unfit
 
 FOLDER = Path(__file__).parents[2] / "examples" / "mixed"
 RUBY = Path(judge.__file__).parent
@@ -22,7 +23,7 @@ RUBY = Path(judge.__file__).parent
 def sidekiq(redis_url: str, tmp_path: Path) -> Iterator[Child]:
     """`sidekiq -r ./invoices.rb -q ruby`, for a Ruby that may see no other folder than its own."""
     if not judge.COMMAND:
-        pytest.skip("FASTKIQ_RUBY does not say how to run a Ruby with Sidekiq; tests/sidekiq/setup.sh tells")
+        unfit("FASTKIQ_RUBY does not say how to run a Ruby with Sidekiq; tests/sidekiq/setup.sh tells")
     program = "\n".join(file.read_text() for file in (RUBY / "prelude.rb", FOLDER / "invoices.rb", RUBY / "serve.rb"))
     environment = clean_environment({"REDIS_URL": redis_url, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"})
     given = json.dumps({"options": ["-q", "ruby"]})

@@ -70,15 +70,31 @@ def test_a_save_starts_the_workers_anew_in_under_a_second(
     child = worker_process(APP, "--reload")
     child.wait_for("ready:")
     took = []
-    for version in range(2, 5):
+    for version in range(2, 12):
         save(tmp_path / "app.py", version)
         text = child.wait_for(ready(version - 1))
         took.append(float(re.findall(r"ready again after ([\d.]+) s: 2 workers, pid \d+", text)[-1]))
         client.push("app.Tell", version)
         child.wait_for(f"told {version} by version {version}")
-    assert min(took) < 1.0, "the rest of the machine may be busy, but not three times"
-    assert text.count("app.py changed") == 3
+        if took[-1] < 1.0:
+            break  # the rest of the machine may be busy, but not ten times
+    assert min(took) < 1.0
+    assert text.count("app.py changed") == len(took)
     assert "stopping" not in text, "two lines tell of a reload"
+    assert child.stop() == 0
+
+
+def test_a_save_in_the_same_second_is_no_stale_bytecode(worker_process: Start, client: Client, tmp_path: Path) -> None:
+    child = worker_process(APP, "--reload")
+    child.wait_for("ready:")
+    before = (tmp_path / "app.py").stat()
+    temporary = tmp_path / "app.py.tmp"
+    temporary.write_text(TEXT.replace("VERSION = 1", "VERSION = 2"))
+    os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
+    temporary.rename(tmp_path / "app.py")
+    child.wait_for(ready(1))
+    client.push("app.Tell", "it")
+    child.wait_for("told it by version 2")
     assert child.stop() == 0
 
 
@@ -258,6 +274,21 @@ def test_ctrl_c_at_a_terminal_stops_in_order_and_only_once(reloading: Terminal, 
     assert reloading.wait() == 0, "one Ctrl-C, though both processes see it, does not hurry"
     assert "slow done by version 2" in reloading.text
     assert reloading.text.count("Ctrl-C stops") == 1, "the banner is shown once"
+
+
+def test_a_debugger_in_a_job_has_the_terminal(reloading: Terminal, client: Client, tmp_path: Path) -> None:
+    reloading.wait_for("Ctrl-C stops")
+    source = TEXT.replace('print(f"told', 'breakpoint()\n        print(f"told')
+    (tmp_path / "app.py").write_text(source)
+    reloading.wait_for("ready again")
+    client.push("app.Tell", "you")
+    reloading.wait_for("(Pdb)")
+    reloading.type("p VERSION + 41\n")
+    reloading.wait_for("42")
+    reloading.type("c\n")
+    reloading.wait_for("told you by version 1")
+    reloading.type("\x03")
+    assert reloading.wait() == 0
 
 
 def test_ctrl_c_ends_the_wait_for_a_save(reloading: Terminal, tmp_path: Path) -> None:

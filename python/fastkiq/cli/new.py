@@ -13,16 +13,19 @@ _EXAMPLES = """\b
 Examples:
   fastkiq new shop            a folder with workers, tests and a README
   fastkiq new shop --docker   and a Dockerfile
+  fastkiq new shop --fastapi  and requests that enqueue
 """
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("name")
+@click.option("--flask", "web", flag_value="flask", help="With a Flask application that enqueues.")
+@click.option("--fastapi", "web", flag_value="fastapi", help="With a FastAPI application that enqueues.")
 @click.option("--docker", is_flag=True, help="With a Dockerfile.")
-def new(name: str, docker: bool) -> None:
+def new(name: str, web: str | None, docker: bool) -> None:
     """Writes a project to start from into a new folder NAME: two workers, their tests, the configuration."""
     try:
-        written = project.write(name, Path.cwd(), docker=docker)
+        written = project.write(name, Path.cwd(), web=web, docker=docker)
     except OSError as error:
         raise click.ClickException(f"{printable(name, 100)} cannot be written: {error.strerror or error}") from None
     for file in written:

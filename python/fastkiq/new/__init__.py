@@ -14,7 +14,37 @@ from fastkiq.errors import FastkiqError
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _LONGEST: Final = 64
-_TAKEN: Final = frozenset({"fastkiq", "test", "tests", "greetings", "pytest", "redis", "click", "rich"})
+_WEB: Final = {
+    "flask": ('"fastkiq", "flask>=3.0"', "flask --app {package}.web run --port 8000"),
+    "fastapi": ('"fastkiq", "fastapi>=0.115", "uvicorn>=0.30"', "uvicorn {package}.web:app"),
+}
+_SERVE: Final = """Or by HTTP:
+
+```
+{command}
+```
+
+```
+curl -X POST localhost:8000/greetings/eve
+```
+
+"""
+_TAKEN: Final = frozenset(
+    {
+        "fastkiq",
+        "test",
+        "tests",
+        "greetings",
+        "pytest",
+        "redis",
+        "click",
+        "rich",
+        "flask",
+        "fastapi",
+        "uvicorn",
+        "django",
+    }
+)
 
 
 class NewError(FastkiqError):
@@ -34,23 +64,28 @@ def package_of(name: str) -> str:
     return package
 
 
-def write(name: str, parent: Path, *, docker: bool = False) -> list[Path]:
+def write(name: str, parent: Path, *, web: str | None = None, docker: bool = False) -> list[Path]:
     """Writes the project `name` into a new folder of that name, and answers its files in order.
 
-    Raises NewError when the name will not do or the folder is there and not empty: nothing is ever overwritten.
+    `web` is `flask` or `fastapi`: a module `web` that enqueues. Raises NewError when the name will not do or the folder
+    is there and not empty: nothing is ever overwritten.
     """
     package = package_of(name)
     folder = parent / name
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise NewError(f"{folder} is there already, and nothing is overwritten: take another name or remove it")
+    words = {"name": name, "package": package, "dependencies": '"fastkiq"', "serve": ""}
+    if web is not None:
+        dependencies, serve = _WEB[web]
+        words |= {"dependencies": dependencies, "serve": _SERVE.format(command=serve.format(package=package))}
     written = []
     templates = files("fastkiq.new") / "templates"
-    for part in ("base", *(["docker"] if docker else [])):
+    for part in ("base", *([web] if web is not None else []), *(["docker"] if docker else [])):
         for path, template in _templates(templates / part):
             file = folder.joinpath(*(package if each == "package" else each for each in path))
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x", encoding="utf-8") as output:
-                output.write(Template(template.read_text(encoding="utf-8")).substitute(name=name, package=package))
+                output.write(Template(template.read_text(encoding="utf-8")).substitute(words))
             written.append(file)
     return sorted(written)
 

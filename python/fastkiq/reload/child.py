@@ -28,6 +28,7 @@ class Child:
             self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()])
         self._socket.setblocking(False)
         self._text = b""
+        self._has_loaded = False
         self._wake = wake
         self._ended = Event()
         Thread(target=self._wait, name="fastkiq-child", daemon=True).start()
@@ -53,6 +54,7 @@ class Child:
         except OSError:
             pass  # nothing more for now, or it has ended
         *lines, self._text = self._text.split(b"\n")
+        self._has_loaded = self._has_loaded or bool(lines)
         return [json.loads(line) for line in lines]
 
     def signal(self, number: signal.Signals) -> None:
@@ -63,6 +65,8 @@ class Child:
         """Ends it for a reload. False when it had to be killed."""
         with suppress(OSError):  # it ends already
             self._socket.send(RELOADING)
+        if not self._has_loaded:
+            self.signal(signal.SIGTERM)  # there are no jobs yet, and nobody who would hear of it
         for seconds, number in _ENDS:
             if self._ended.wait(seconds):
                 return True

@@ -28,6 +28,7 @@ class Link:
         self._socket = socket.socket(fileno=fd)
         self.again = start > 1
         """Whether workers have run before, under this supervisor."""
+        self._reloading = False
         if self.again:
             logger.addFilter(_of_interest)
         Thread(target=self._listen, name="fastkiq-reload", daemon=True).start()
@@ -39,6 +40,8 @@ class Link:
     def ready(self, workers: str) -> None:
         """Tells that jobs are taken from now on, by so many workers."""
         logger.removeFilter(_of_interest)
+        if self._reloading:  # a save came while it started
+            logger.addFilter(_of_interest)
         self._tell({"ready": workers})
 
     def _tell(self, news: dict[str, object]) -> None:
@@ -51,6 +54,7 @@ class Link:
         """Until the supervisor says that it reloads, or nothing more: `kill -9` leaves no workers behind."""
         while word := self._heard():
             if word == RELOADING:
+                self._reloading = True
                 logger.addFilter(_of_interest)
                 os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 import click
@@ -22,6 +23,8 @@ from fastkiq.signals import NAMES, Signals
 
 _CALLED_WRONGLY: Final = 2
 _STOPPED: Final = (0, 130)
+_SHARED: Final = 0.5
+"""Seconds in which a worker process takes note of a Ctrl-C of its own."""
 
 
 class Supervisor:
@@ -43,6 +46,7 @@ class Supervisor:
         self._starts = 0
         self._saved = 0.0
         self._stopping = False
+        self._due: list[tuple[float, signal.Signals]] = []
 
     def run(self) -> int:
         """The exit code: the worker process's, when it was stopped."""
@@ -52,9 +56,7 @@ class Supervisor:
             self._watcher.start()
             self._start()
             while True:
-                self._selector.select()
-                with suppress(BlockingIOError):
-                    self._woken.recv(4096)
+                self._wait()
                 self._pass_signals()
                 self._hear()
                 code = self._code()
@@ -95,15 +97,23 @@ class Supervisor:
                 self._say(f"ready again after {took:.2f} s: {told['ready']}, pid {self._child.pid}", "32")
 
     def _pass_signals(self) -> None:
-        """A Ctrl-C reaches both, since they share the terminal. So a first INT goes on as TERM, which adds nothing to
-        the INT that the worker process may have had, and stops it if that came to the supervisor alone."""
+        """A Ctrl-C reaches both, since they share the terminal, and two are one too many. So a first INT goes on as
+        TERM, and that only when the worker process has had time for an INT of its own, to which it adds nothing."""
         for name in self._signals.take():
-            number = NAMES[name]
-            if name == "INT" and not self._stopping:
-                number = signal.SIGTERM
+            number, at = NAMES[name], monotonic()
+            if name == "INT":
+                number, at = (number if self._stopping else signal.SIGTERM), at + _SHARED
             self._stopping = self._stopping or name in ("INT", "TERM")
+            self._due = sorted([*self._due, (at, number)])
+        while self._due and self._due[0][0] <= monotonic():
+            _, number = self._due.pop(0)
             if self._child is not None:
                 self._child.signal(number)
+
+    def _wait(self) -> None:
+        self._selector.select(max(0.0, self._due[0][0] - monotonic()) if self._due else None)
+        with suppress(BlockingIOError):
+            self._woken.recv(4096)
 
     def _code(self) -> int | None:
         """What to end with, if this is the end."""
