@@ -63,14 +63,19 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
 # Tests that wait more than they work, or measure nothing: several at a time. FASTKIQ_SEED=N repeats a run of the faults.
-SIDE_BY_SIDE = tests/api tests/browser tests/docs tests/tui tests/web tests/test_cli.py $(wildcard tests/test_cli_*.py)
+BESIDE = active_job bad_input demo golden old_payloads process_inside process_jobs process_signals readable stacks
+SIDE_BY_SIDE = tests/api tests/browser tests/contrib tests/cron tests/docs tests/examples tests/results tests/shop tests/sidekiq tests/testing \
+	tests/tui tests/typed tests/web \
+	tests/test_cli.py tests/test_new.py $(wildcard tests/test_cli_*.py) $(BESIDE:%=tests/integration/test_%.py)
+# Django knows one project a process, so its tests have processes of their own.
+APART = tests/django
 
 pytest: dev
-	@$(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/django $(addprefix --ignore=,$(SIDE_BY_SIDE)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE) $(APART)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest $(APART) -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
-# Apart from the others: Django knows one project a process.
 django: dev ## fastkiq in Django 5.2, and in Django 6 where a Python 3.12 is: Django's own cases of Tasks, and ours
 	@$(BIN)/python tests/django/conformance.py target/django
 	@$(BIN)/python -m pytest tests/django -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
