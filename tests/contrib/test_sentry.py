@@ -202,8 +202,8 @@ def test_a_trace_goes_on_from_the_request_through_two_jobs(
     by_name = {each["transaction"]: each for each in here.all("transaction")}
     assert {each["contexts"]["trace"]["trace_id"] for each in by_name.values()} == {request.trace_id}
     for outer, name in (("/join", "app.Fine"), ("app.Fine", "app.Fine2")):
-        assert len(by_name[outer]["spans"]) == 1, by_name[outer]["spans"]
-        [span] = by_name[outer]["spans"]
+        # Beside it there may be the SDK's own request, of a thread that it has started in the job.
+        [span] = [each for each in by_name[outer]["spans"] if each["op"] == "queue.publish"]
         assert (span["op"], span["description"], span["origin"]) == ("queue.publish", name, "auto.queue.fastkiq")
         assert by_name[name]["contexts"]["trace"]["parent_span_id"] == span["span_id"]
     assert by_name["/join"]["spans"][0]["data"]["messaging.message.id"] == jid
