@@ -28,7 +28,7 @@ def web_ui(allowed: Callable[[], Any] | None = None, *, name: str = "fastkiq", *
     @blueprint.route("/", defaults={"path": ""}, methods=METHODS, provide_automatic_options=False)
     @blueprint.route("/<path:path>", methods=METHODS, provide_automatic_options=False)
     def show(path: str) -> ResponseReturnValue:
-        answer = allowed() if allowed is not None else False
+        answer = current_app.ensure_sync(allowed)() if allowed is not None else False
         if not isinstance(answer, bool | str | Access | None):
             response: ResponseReturnValue = answer
             return response

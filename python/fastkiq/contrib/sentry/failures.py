@@ -10,7 +10,7 @@ from sentry_sdk.utils import event_from_exception
 from fastkiq.contrib.sentry.facts import describe
 from fastkiq.contrib.sentry.integration import FastkiqIntegration
 from fastkiq.contrib.sentry.scopes import ended
-from fastkiq.errors import Control
+from fastkiq.errors import Control, PoisonPill
 from fastkiq.events import RAISED
 from fastkiq.job import Job
 
@@ -24,11 +24,19 @@ def failed(error: BaseException, context: dict[str, Any]) -> None:
 
 
 def died(job: Job, error: BaseException | None) -> None:
-    """Death handler: the run was the last."""
+    """Death handler: the run was the last. That a job has killed its process is told to nobody else."""
     integration = FastkiqIntegration.active()
-    if integration is None or integration.report == "every" or error is None or isinstance(error, Control):
+    if integration is None or error is None or isinstance(error, Control):
         return
-    capture(error, job, RAISED)
+    if integration.report == "last" or isinstance(error, PoisonPill):
+        capture(error, job, RAISED)
+
+
+def without_log(event: Any, hint: dict[str, Any]) -> Any:
+    """Event processor: a line in fastkiq's log about a job, without an exception, says what handlers are told."""
+    record = hint.get("log_record")
+    twin = record is not None and record.name == "fastkiq" and hasattr(record, "fastkiq") and not record.exc_info
+    return None if twin else event
 
 
 def capture(error: BaseException, job: Job | None, what: str) -> None:

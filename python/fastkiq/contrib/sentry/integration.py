@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 import sentry_sdk
 from sentry_sdk.integrations import Integration
+from sentry_sdk.scope import add_global_event_processor
 
 from fastkiq import config as configuration
 from fastkiq import outlets
@@ -43,7 +44,10 @@ class FastkiqIntegration(Integration):
     @staticmethod
     def setup_once() -> None:
         """What `sentry_sdk.init` calls."""
+        from fastkiq.contrib.sentry.failures import without_log
+
         FastkiqIntegration.attach(configuration.default())
+        add_global_event_processor(without_log)
 
     @staticmethod
     def attach(config: Config) -> None:

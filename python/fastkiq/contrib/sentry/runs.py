@@ -1,5 +1,6 @@
 """A scope and a transaction around each run of a job, by the conventions of Sentry's Queues pages."""
 
+import asyncio
 import re
 import time
 from collections.abc import Generator, Iterator
@@ -8,7 +9,8 @@ from typing import Any, Final
 
 import sentry_sdk
 from sentry_sdk.consts import OP, SPANDATA
-from sentry_sdk.tracing import NoOpSpan, TransactionSource
+from sentry_sdk.crons import capture_checkin
+from sentry_sdk.tracing import NoOpSpan
 
 from fastkiq.contrib.sentry.facts import describe, streaming
 from fastkiq.contrib.sentry.failures import capture
@@ -20,6 +22,8 @@ from fastkiq.job import Job
 HEADERS: Final = "trace_propagation_headers"
 """The key in the payload, as sentry-sidekiq has it: a trace goes on between Ruby and Python."""
 
+_STOPS: Final = (Shutdown, asyncio.CancelledError)
+
 
 def run(worker: Any, job: Job) -> Generator[None, Any, None]:
     """Server middleware."""
@@ -29,7 +33,7 @@ def run(worker: Any, job: Job) -> Generator[None, Any, None]:
         return
     with sentry_sdk.isolation_scope() as scope:
         scope.clear_breadcrumbs()
-        scope.set_transaction_name(job.class_name, source=TransactionSource.TASK)
+        scope.set_transaction_name(job.class_name, source="task")
         describe(scope, job)
         thrown = None
         with _checked_in(integration, job) as outcome, _span(job, inline=worker._unit is None) as span:
@@ -38,11 +42,11 @@ def run(worker: Any, job: Job) -> Generator[None, Any, None]:
             except BaseException as error:
                 # A copy: the end of the span takes it out of the scope.
                 ended.set(Scopes(job.jid, scope, sentry_sdk.get_current_scope().fork()))
-                if not isinstance(error, (Control, Shutdown)):
+                if not isinstance(error, (Control, *_STOPS)):
                     raise
                 thrown = error  # the job has not failed, so neither has the transaction
                 fine = isinstance(error, Control) and error.__cause__ is None
-                span.set_status("ok" if fine else "cancelled" if isinstance(error, Shutdown) else "internal_error")
+                span.set_status("ok" if fine else "cancelled" if isinstance(error, _STOPS) else "internal_error")
                 outcome["status"] = "ok" if fine else "error"
         if thrown is None:
             return
@@ -62,7 +66,7 @@ def _span(job: Job, *, inline: bool) -> Any:
             _texts(headers) if isinstance(headers, dict) else {},
             op=OP.QUEUE_PROCESS,
             name=job.class_name,
-            source=TransactionSource.TASK,
+            source="task",
             origin=FastkiqIntegration.origin,
         )
         span = sentry_sdk.start_transaction(transaction, custom_sampling_context={"fastkiq_job": job})
@@ -91,7 +95,7 @@ def _checked_in(integration: FastkiqIntegration, job: Job) -> Iterator[dict[str,
         yield outcome
         return
     slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:50]
-    check_in = sentry_sdk.crons.capture_checkin(slug, status="in_progress")
+    check_in = capture_checkin(slug, status="in_progress")
     began = time.monotonic()
     try:
         yield outcome
@@ -99,4 +103,4 @@ def _checked_in(integration: FastkiqIntegration, job: Job) -> Iterator[dict[str,
         outcome["status"] = "error"
         raise
     finally:
-        sentry_sdk.crons.capture_checkin(slug, check_in, outcome["status"], time.monotonic() - began)
+        capture_checkin(slug, check_in, outcome["status"], time.monotonic() - began)
