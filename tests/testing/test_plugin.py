@@ -237,14 +237,29 @@ def test_beside_all_other_plugins(tmp_path: Path) -> None:
     run(
         tmp_path,
         """
-        from app import Mail
+        import pytest
+        from app import Mail, fetch
 
         def test_one(fastkiq_jobs):
             Mail.perform_async("ann")
             assert fastkiq_jobs.drain_all() == 1
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(scope="module")
+        async def earlier(anyio_backend):
+            yield  # the loop of the tests begins before their fixtures, with a context of its own
+
+        @pytest.mark.anyio
+        async def test_coroutines(earlier, fastkiq_jobs):
+            await fetch.aperform_async("u")
+            Mail.perform_async("ann")
+            assert await fastkiq_jobs.adrain_all() == 2
         """,
         autoload=True,
-    ).has("1 passed")
+    ).has("2 passed")
 
 
 def test_without_the_embedded_server_the_fixture_says_what_to_install(tmp_path: Path) -> None:
