@@ -154,7 +154,7 @@ class Jobs(Shelf):
         """While jobs run, what they enqueue comes here, though the `with` block of the test may have ended."""
         from fastkiq.testing.runs import Runner
 
-        mode = modes.begin(self.take, self.clock, self.records, self, everywhere=False)
+        mode = modes.begin(modes.Means(self.take, self.clock, self.records, self), everywhere=False)
         try:
             yield Runner(client.default().config, self.clock, retries=retries)
         finally:
