@@ -15,6 +15,7 @@ import fastkiq
 from children import Child
 from fastkiq import ArgumentError, Config, JobFailed, ResultNotReady, ResultNotStored, api
 from fastkiq import config as configuration
+from fastkiq.results.run import poisoned
 from servers import wait_until
 
 DAY = 86_400
@@ -285,6 +286,28 @@ def test_a_dead_job_that_is_run_again_by_hand_comes_right(
     wait_until(lambda: result.refresh().status == "done", 10)
     assert (result.value, result.error, result.attempts) == ("now", None, 2)
     assert child.stop() == 0
+
+
+def test_a_job_that_is_put_into_the_dead_set_for_killing_its_processes_has_failed(redis: Redis) -> None:
+    result = fastkiq.result(str(Sum.perform_async(1)))
+    poisoned(redis.lrange("queue:default", 0, -1)[0], "its process died")
+    with pytest.raises(JobFailed, match=r"fastkiq\.PoisonPill: its process died"):
+        result.wait(5)
+    assert 50 < lives(redis, result.jid) <= 60
+    poisoned(b"no json", "")
+    poisoned(b'{"class":"results.Sum","jid":[]}', "")
+    assert len(redis.keys("fastkiq:result:*")) == 1
+
+
+def test_middleware_may_ask_for_nonsense(redis: Redis, config: Config) -> None:
+    def odd(worker: Any, payload: Any) -> Iterator[None]:
+        payload["result_ttl"] = "long"
+        yield
+
+    config.client_middleware.add(odd)
+    jid = Sum.perform_async(1)
+    assert redis.llen("queue:default") == 1
+    assert fastkiq.result(str(jid)).status == "unknown"
 
 
 def test_a_job_given_back_at_the_stop_is_queued_again(worker_process: Callable[..., Child], redis: Redis) -> None:

@@ -68,7 +68,14 @@ def progress(done: float, total: float | None = None, note: str | None = None) -
     instance = context.current.get()
     if instance is None:
         raise FastkiqError("fastkiq.progress: no job runs here")
-    instance.progress(done, total, note)
+    tell(instance, done, total, note)
+
+
+def tell(instance: "Worker", done: float, total: float | None, note: str | None) -> None:
+    """For the job that this instance runs. Raises ArgumentError, FastkiqError outside of a run."""
+    if instance._teller is None:
+        instance._teller = Teller(instance)
+    instance._teller.tell(done, total, note)
 
 
 def _checked(done: Any, total: Any, note: Any) -> list[Any]:
