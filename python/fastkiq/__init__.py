@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastkiq._core import __version__, debug_build
 from fastkiq.bound import Bound, JobOptions
+from fastkiq.carried import carry
 from fastkiq.client import Client
 from fastkiq.config import Config, configure
 from fastkiq.context import current_job
@@ -48,7 +49,7 @@ from fastkiq.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from fastkiq.in_process import run_in_process
-    from fastkiq.results import Result, result
+    from fastkiq.results import Result, progress, result
 
 __all__ = [
     "DISCARD",
@@ -91,9 +92,11 @@ __all__ = [
     "Worker",
     "WorkerOptions",
     "__version__",
+    "carry",
     "configure",
     "current_job",
     "job",
+    "progress",
     "result",
     "run_in_process",
 ]
@@ -110,7 +113,7 @@ def __getattr__(name: str) -> Any:
         from fastkiq.in_process import run_in_process
 
         return run_in_process
-    if name in ("Result", "result"):
+    if name in ("Result", "progress", "result"):
         from fastkiq import results
 
         return getattr(results, name)

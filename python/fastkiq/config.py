@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from fastkiq import capsules, settings
+from fastkiq import capsules, carried, settings
 from fastkiq.capsules import Capsule
 from fastkiq.errors import ConfigError
 from fastkiq.events import EVENTS
@@ -100,6 +100,7 @@ class Config:
         self.error_handlers: list[ErrorHandler] = []
         self.death_handlers: list[DeathHandler] = []
         self.update(values, source="Config")
+        carried.follow(self)
 
     def get(self, setting: Setting[T]) -> T:
         """The value that wins."""

@@ -16,8 +16,8 @@ class FastkiqError(Exception):
 class ArgumentError(FastkiqError, TypeError, ValueError):
     """A job's arguments are not plain JSON, do not fit `perform`, or an enqueue option makes no sense.
 
-    Nothing was enqueued. A running job fails with it when its arguments come from Rails and have no counterpart here, or
-    are not what `perform` is annotated with.
+    Nothing was enqueued. A running job fails with it whose arguments are not what `perform` is annotated with, or come
+    from Rails and have no counterpart here.
     """
 
 
