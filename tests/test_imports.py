@@ -34,9 +34,17 @@ UNUSED_BY_A_WORKER = {
     *("textual", "fastkiq.tui"),
     *("watchfiles", "fastkiq.reload", "fastkiq.new"),
     *("django", "django_tasks", "fastkiq.contrib"),
+    *("pydantic", "decimal", "fastkiq.typed.plan"),
     *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
-UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}
+UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {
+    "click",
+    "fastkiq.results",
+    "asyncio",
+    "fastkiq.cli",
+    "fastkiq.launcher",
+    "fastkiq.processor",
+}
 
 
 def unwanted(loaded: list[str], unused: set[str]) -> list[str]:

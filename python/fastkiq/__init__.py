@@ -1,4 +1,7 @@
-"""fastkiq: simple, fast, durable background jobs, compatible with Sidekiq."""
+"""fastkiq: simple, fast, durable background jobs, compatible with Sidekiq.
+
+PYTEST_DONT_REWRITE: a program may import it before it starts pytest, which would warn of that since there is a plugin.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -232,11 +232,9 @@ class Worker:
         Redis does not take is passed over. Kept with the result, or without `result_ttl` for an hour. A note is cut
         after 500 characters. Raises ArgumentError for other kinds of values, FastkiqError outside of a run.
         """
-        if self._teller is None:
-            from fastkiq.results.teller import Teller  # only here: most jobs tell nothing
+        from fastkiq.results.teller import tell  # only here: most jobs tell nothing
 
-            self._teller = Teller(self)
-        self._teller.tell(done, total, note)
+        tell(self, done, total, note)
 
     @property
     def interrupted(self) -> bool:

@@ -47,9 +47,9 @@ def test_select_by_class_arguments_queue_time_and_tags(jobs: Jobs) -> None:
         return [job.args[0] for job in jobs.select(*args, **words)]
 
     assert found() == ["ann", "bob", "https://example.org"]
-    for worker in (Mail, "testing.Mail", "Old::Mail", "Mail", Mail.set(queue="other")):
+    for worker in (Mail, "testing.Mail", "Old::Mail", Mail.set(queue="other")):
         assert found(worker) == ["ann", "bob"], worker
-    for function in (fetch, "testing.fetch", "fetch"):
+    for function in (fetch, "testing.fetch"):
         assert found(function) == ["https://example.org"], function
     assert found(args=["bob"]) == found(args=("bob",)) == ["bob"]
     assert found(args=["ann", ...]) == found(args=[str, subset(id=1), ANY]) == ["ann"]
@@ -64,6 +64,16 @@ def test_select_by_class_arguments_queue_time_and_tags(jobs: Jobs) -> None:
     assert found(Mail, at=None) == ["ann"]
     assert found(tags=["b"]) == found(tags="a") == ["https://example.org"]
     assert found(tags=["b", "c"]) == []
+
+
+def test_the_class_name_alone_is_enough_where_only_one_has_it(jobs: Jobs) -> None:
+    class SoleOfItsName(fastkiq.Worker, name="testing.sole"):
+        def perform(self) -> None: ...
+
+    SoleOfItsName.perform_async()
+    fastkiq.Client().push("SoleOfItsName")
+    assert len(jobs.select("SoleOfItsName")) == len(jobs.select(SoleOfItsName)) == 2
+    assert jobs.drain_all() == 2, "as a worker process would find it"
 
 
 def test_json_tells_true_from_one(jobs: Jobs) -> None:

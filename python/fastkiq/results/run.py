@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, client, registry
@@ -52,7 +53,9 @@ class Record:
         """The run has failed: for the last time, or it is tried again in so many seconds."""
         from fastkiq.policy import class_name, message_of  # only here: it stands above this module
 
-        traceback = as_text(error, users_part(error))[-_LONGEST_TRACEBACK:].encode("utf-8", "replace").decode()
+        traceback = ""
+        with suppress(Exception):  # some errors cannot be shown
+            traceback = as_text(error, users_part(error))[-_LONGEST_TRACEBACK:].encode("utf-8", "replace").decode()
         told = {"class_name": class_name(error), "message": message_of(error), "traceback": traceback}
         fields = {"error": _core.encode(told), **self._end()}
         if retried_in is None:

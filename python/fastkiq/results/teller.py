@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextvars import copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +51,7 @@ class Teller:
             self._write(written)
         else:  # a coroutine: its loop must not wait for Redis
             self._under_way = True
-            asyncio.get_running_loop().run_in_executor(None, self._write, written)
+            asyncio.get_running_loop().run_in_executor(None, copy_context().run, self._write, written)
 
     def _write(self, written: bytes) -> None:
         try:
@@ -68,7 +69,14 @@ def progress(done: float, total: float | None = None, note: str | None = None) -
     instance = context.current.get()
     if instance is None:
         raise FastkiqError("fastkiq.progress: no job runs here")
-    instance.progress(done, total, note)
+    tell(instance, done, total, note)
+
+
+def tell(instance: "Worker", done: float, total: float | None, note: str | None) -> None:
+    """For the job that this instance runs. Raises ArgumentError, FastkiqError outside of a run."""
+    if instance._teller is None:
+        instance._teller = Teller(instance)
+    instance._teller.tell(done, total, note)
 
 
 def _checked(done: Any, total: Any, note: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from fastkiq.testing import modes
 from fastkiq.testing.shelf import Shelf
 from fastkiq.testing.told import none_wanted, refuse, short_of
 from fastkiq.testing.values import ANY
-from fastkiq.testing.wanted import Target, Wanted, names
+from fastkiq.testing.wanted import Target, Wanted, whose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +154,7 @@ class Jobs(Shelf):
         """While jobs run, what they enqueue comes here, though the `with` block of the test may have ended."""
         from fastkiq.testing.runs import Runner
 
-        mode = modes.begin(self.take, self.clock, self.records, self, everywhere=False)
+        mode = modes.begin(modes.Means(self.take, self.clock, self.records, self), everywhere=False)
         try:
             yield Runner(client.default().config, self.clock, retries=retries)
         finally:
@@ -205,8 +205,8 @@ class Jobs(Shelf):
 def _picked(target: Target | None) -> "Callable[[Kept], bool]":
     if target is None:
         return lambda kept: True
-    known = names(target)
-    return lambda kept: kept.class_name in known or kept.queue == target
+    is_of = whose(target)
+    return lambda kept: is_of(kept) or kept.queue == target
 
 
 def _endless(came: Counter[str], limit: int) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from fastkiq import outlets
 from fastkiq.guard import Guard
@@ -22,19 +22,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 Clock = Callable[[], float]
 
 
+class Means(NamedTuple, Generic[T]):
+    """By what a mode works."""
+
+    outlet: Outlet
+    clock: Clock
+    records: Records | None
+    """The results of its jobs; None: they lie in Redis."""
+    given: T
+    """What its `with` block has of it."""
+
+
 class Mode:
     """One entered block. It may be left in another context than it was entered in (the set-up and tear-down of an
     asynchronous fixture), so readers pass over those that have ended instead of trusting the variable to be reset."""
 
-    def __init__(
-        self, outlet: Outlet, clock: Clock, records: Records | None, given: object, outer: "Mode | None"
-    ) -> None:
-        self.outlet = outlet
-        self.records = records
-        """The results of its jobs; None: they lie in Redis."""
-        self.clock = clock
-        self.given = given
-        """What the `with` block has of it."""
+    def __init__(self, means: Means[Any], outer: "Mode | None") -> None:
+        self.means = means
         self.outer = outer
         self.ended = False
 
@@ -60,19 +64,10 @@ def _living() -> Mode | None:
     return mode
 
 
-def begin(
-    outlet: Outlet,
-    clock: Clock,
-    records: Records | None,
-    given: object,
-    *,
-    everywhere: bool,
-    here: bool = True,
-    lowest: bool = False,
-) -> Mode:
+def begin(means: Means[Any], *, everywhere: bool, here: bool = True, lowest: bool = False) -> Mode:
     """Enters a mode: for this context if `here`, and for all that have none if `everywhere`; `lowest`: under all those
     that hold everywhere."""
-    mode = Mode(outlet, clock, records, given, _living())
+    mode = Mode(means, _living())
     with _guard.lock:
         _open.append(mode)
         if everywhere:
@@ -108,34 +103,35 @@ def opened() -> list[Mode]:
 
 def _outlet(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
     mode = current()
-    return push(payloads) if mode is None else mode.outlet(payloads, push)
+    return push(payloads) if mode is None else mode.means.outlet(payloads, push)
 
 
 def _clock() -> float:
     mode = current()
-    return time.time() if mode is None else mode.clock()
+    return time.time() if mode is None else mode.means.clock()
 
 
 def _records(words: Sequence[Any], send: Callable[[], Any]) -> Any:
     mode = current()
-    return send() if mode is None or mode.records is None else mode.records.answer(words, send)
+    records = None if mode is None else mode.means.records
+    return send() if records is None else records.answer(words, send)
 
 
 class Block(Generic[T]):
     """A context manager, and a decorator of functions, coroutine functions and classes of tests.
 
-    `make` is called at each entry and answers the outlet, its clock, the results and what `as` gets.
+    `make` is called at each entry.
     """
 
-    def __init__(self, make: Callable[[], tuple[Outlet, Clock, Records | None, T]], *, everywhere: bool) -> None:
+    def __init__(self, make: Callable[[], Means[T]], *, everywhere: bool) -> None:
         self._make = make
         self._everywhere = everywhere
         self._modes: list[Mode] = []
 
     def __enter__(self) -> T:
-        outlet, clock, records, given = self._make()
-        self._modes.append(begin(outlet, clock, records, given, everywhere=self._everywhere))
-        return given
+        means = self._make()
+        self._modes.append(begin(means, everywhere=self._everywhere))
+        return means.given
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -59,20 +59,24 @@ class Records:
         with self._guard.lock:
             held = dict(self._read(key))
             current = held.get("run")
-            if step in ("end", "progress") and current is not None and run and current != run:
-                return -1
-            if step == "progress" and held.get("status") not in (None, b"running"):
-                return -1
-            for name in _ENDED.get(step, ()):
-                held.pop(name, None)
-            if step == "start" or (step != "progress" and run and current != run):
-                held["attempts"] = _bytes(int(held.get("attempts", b"0")) + 1)
-            held |= {"run": run, **fields}
+            is_own = current is None or not run or current == run
+            if step == "progress":
+                if not is_own or (current is not None and held.get("status") != b"running"):
+                    return -1
+            else:
+                if step == "end" and not is_own:
+                    return -1
+                for name in _ENDED.get(step, ("value",)):
+                    held.pop(name, None)
+                if step == "start" or (run and current != run):
+                    held["attempts"] = _bytes(int(held.get("attempts", b"0")) + 1)
+                held["run"] = run
+            held |= fields
             self._held[key] = (self._clock() + milliseconds / 1000, held)
             return int("payload" in held)
 
 
-_ENDED = {"start": ("value", "finished_at", "progress"), "done": ("error",)}
+_ENDED = {"start": ("value", "finished_at", "progress"), "done": ("value", "error")}
 
 
 def _is_ours(key: str) -> bool:

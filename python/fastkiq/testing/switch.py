@@ -6,11 +6,11 @@ from typing import Literal, overload
 
 from fastkiq import client
 from fastkiq.errors import FastkiqError
-from fastkiq.outlets import Outlet, Payload, Push
+from fastkiq.outlets import Payload, Push
 from fastkiq.testing import modes
 from fastkiq.testing.jobs import Jobs
 from fastkiq.testing.kept import Kept
-from fastkiq.testing.modes import Block, Clock, Mode
+from fastkiq.testing.modes import Block, Means, Mode
 from fastkiq.testing.records import Records
 
 
@@ -35,7 +35,7 @@ def inline(*, everywhere: bool = False) -> Block[None]:
 
 def disabled(*, everywhere: bool = False) -> Block[None]:
     """Sends jobs to Redis, as in production, inside of another mode."""
-    return Block(lambda: (_send, time.time, None, None), everywhere=everywhere)
+    return Block(lambda: Means(_send, time.time, None, None), everywhere=everywhere)
 
 
 @overload
@@ -55,9 +55,9 @@ def set_mode(mode: Literal["fake", "inline", "disabled"]) -> Jobs | None:
         _lasting = None
     if mode == "disabled":
         return None
-    outlet, clock, records, given = _fake() if mode == "fake" else _inline()
-    _lasting = modes.begin(outlet, clock, records, given, everywhere=True, here=False, lowest=True)
-    return given
+    means = _fake() if mode == "fake" else _inline()
+    _lasting = modes.begin(means, everywhere=True, here=False, lowest=True)
+    return means.given
 
 
 _lasting: Mode | None = None
@@ -66,17 +66,17 @@ _lasting: Mode | None = None
 def jobs() -> Jobs:
     """The jobs of the mode that holds here. Raises FastkiqError when that is not `fake()`."""
     mode = modes.current()
-    if mode is None or not isinstance(mode.given, Jobs):
+    if mode is None or not isinstance(mode.means.given, Jobs):
         raise FastkiqError("no jobs are kept here: write `with fastkiq.testing.fake():` around, or use fastkiq_jobs")
-    return mode.given
+    return mode.means.given
 
 
-def _fake() -> tuple[Outlet, Clock, Records, Jobs]:
+def _fake() -> Means[Jobs]:
     kept = Jobs()
-    return kept.take, kept.clock, kept.records, kept
+    return Means(kept.take, kept.clock, kept.records, kept)
 
 
-def _inline() -> tuple[Outlet, Clock, Records, None]:
+def _inline() -> Means[None]:
     records = Records(time.time)
 
     def run_at_once(payloads: Iterable[Payload], _push: Push) -> list[str]:
@@ -92,7 +92,7 @@ def _inline() -> tuple[Outlet, Clock, Records, None]:
             jids.append(kept.jid)
         return jids
 
-    return run_at_once, time.time, records, None
+    return Means(run_at_once, time.time, records, None)
 
 
 def _send(payloads: Iterable[Payload], push: Push) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """What a test asks for, and in what a job differs from it."""
 
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ class Wanted:
         at: Any,
         tags: Iterable[str] | None,
     ) -> None:
-        self.names = None if worker is None else names(worker)
+        self.is_of = whose(worker)
         self.name = "any job" if worker is None else name(worker)
         if isinstance(args, str) or not (isinstance(args, (list, tuple)) or args is ANY or callable(args)):
             args_hint = "a list or tuple of arguments, or a function of it"
@@ -43,10 +43,6 @@ class Wanted:
             at = datetime.fromtimestamp(epoch_of(at), UTC)
         self.at = at
         self.tags = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
-
-    def is_of(self, kept: Kept) -> bool:
-        """Whether the class is the wanted one."""
-        return self.names is None or kept.class_name in self.names
 
     def fits(self, kept: Kept) -> bool:
         return self.is_of(kept) and not self.differences(kept)
@@ -107,12 +103,15 @@ def name(worker: Target) -> str:
     return entry.name if entry is not None else str(worker)
 
 
-def names(worker: Target) -> frozenset[str]:
-    """All names under which its jobs may come. Raises ArgumentError for what is no worker."""
+def whose(worker: Target | None) -> Callable[[Kept], bool]:
+    """Whether a job is this worker's: by name, alias, or the class's name alone. Raises ArgumentError for no worker."""
+    if worker is None:
+        return lambda kept: True
     entry = _entry(worker)
     if entry is None:
-        return frozenset([str(worker)])
-    return frozenset([entry.name, *entry.aliases])
+        return lambda kept: kept.class_name == str(worker)
+    known = {entry.name, *entry.aliases}
+    return lambda kept: kept.class_name in known or kept.worker is entry
 
 
 def _entry(worker: Target) -> registry.Entry | None:
