@@ -1,15 +1,13 @@
 """Fixtures of the tests of fastkiq.contrib: a configuration of the test's own, PostgreSQL."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from fastkiq import Config, outlets
 from fastkiq import config as configuration
-
-sys.path.insert(0, str(Path(__file__).parent))  # postgres.py
+from postgres_server import is_missing
+from postgres_server import postgres as server
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +25,7 @@ def config(redis_url: str) -> Iterator[Config]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """`127.0.0.1:PORT/postgres` of a server for this session's tests."""
-    from postgres import binaries, running
-
-    if binaries() is None:
-        pytest.skip("no PostgreSQL on this machine")
-    with running() as address:
-        yield address
+    if is_missing():
+        pytest.skip("no PostgreSQL on this machine; .ci/run installs it")
+    with server() as entry:
+        yield f"{entry['HOST']}:{entry['PORT']}/{entry['NAME']}"

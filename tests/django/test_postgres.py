@@ -10,10 +10,10 @@ import pytest
 from redis import Redis
 
 from children import Child
-from postgres_server import binaries, postgres
+from postgres_server import is_missing, postgres
 from servers import wait_until
 
-pytestmark = pytest.mark.skipif(binaries() is None, reason="no PostgreSQL on this machine (apt install postgresql)")
+pytestmark = pytest.mark.skipif(is_missing(), reason="no PostgreSQL on this machine; .ci/run installs it")
 
 
 @pytest.fixture(scope="module")
