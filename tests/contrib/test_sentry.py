@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sentry_sdk
 from redis import Redis
-from sentry_server import Sentry, listening
 
 import fastkiq
 from children import Child
 from fastkiq import Config
 from fastkiq.contrib.sentry import FastkiqIntegration
+from sentry_server import Sentry, listening
 from servers import wait_until
 
 APP = """
