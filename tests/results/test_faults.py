@@ -144,6 +144,27 @@ def test_a_job_whose_result_redis_cannot_take_now_waits_with_it(
     assert immortal == []
 
 
+@pytest.mark.parametrize("name", ["Waits", "AWaits"])
+def test_a_process_that_stops_while_redis_is_away_loses_no_job(
+    worker_process: Callable[..., Child], redis: Redis, proxy: Proxy, tmp_path: Path, immortal: list[bytes], name: str
+) -> None:
+    child = worker_process(SOURCE, "-t", "0", env={"FASTKIQ_REDIS_URL": proxy.url})
+    result = fastkiq.result(push(name, tmp_path))
+    wait_until(lambda: result.refresh().status == "running", 10)
+    proxy.refuse()
+    proxy.cut()
+    (tmp_path / "go").touch()
+    time.sleep(0.3)
+    child.stop()
+    assert result.refresh().status == "running"
+    proxy.refuse(False)
+    successor = worker_process(SOURCE, env={"FASTKIQ_REDIS_URL": proxy.url})
+    wait_until(lambda: result.refresh().status == "done", 20)
+    assert (result.value, result.attempts) == ("x" * 100, 2)
+    assert successor.stop() == 0
+    assert immortal == []
+
+
 @pytest.mark.parametrize("fault", ["lose_replies", "reset", "dribble"])
 def test_a_bad_line_loses_no_job_and_no_result(
     worker_process: Callable[..., Child], redis: Redis, proxy: Proxy, tmp_path: Path, immortal: list[bytes], fault: str

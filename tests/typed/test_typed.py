@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
+from typing_extensions import TypeAliasType
 
 import fastkiq
 from children import Child
@@ -109,6 +110,8 @@ def back(annotation: Any, stored: Any) -> Any:
         (Way, Way.EAST, "EAST"),
         (Rights, Rights.READ | Rights.WRITE, 3),
         (Amount, Decimal(3), "3"),
+        (Annotated[UUID, ["a list"]], ID, str(ID)),
+        (TypeAliasType("Ids", "list[UUID]"), [ID], [str(ID)]),
         (UUID | None, None, None),
         (UUID | None, ID, str(ID)),
         (int | date | list[Decimal], [Decimal(1)], ["1"]),

@@ -31,10 +31,8 @@ class Builder:
         """The converter of an annotation whose names are looked up there. Raises Unconvertible, Unresolved."""
         if isinstance(annotation, (str, ForwardRef)):
             return self.build(names.resolve(annotation), names)
-        if not isinstance(annotation, Hashable):
-            raise Unconvertible(f"{annotation!r:.80} is no annotation")
-        if annotation in PLAIN:
-            return PLAIN[annotation]
+        if (plain := _plain(annotation)) is not None:
+            return plain
         if isinstance(annotation, TypeVar):
             return ANYTHING
         if isinstance(annotation, NewType):
@@ -73,6 +71,8 @@ class Builder:
         return inner if inner.plain or by_pydantic is None else by_pydantic
 
     def _class(self, kind: Any, args: tuple[Any, ...], names: Namespace) -> Converter:
+        if not isinstance(kind, Hashable):
+            raise Unconvertible(f"{kind!r:.80} is no annotation")
         if kind in SCALARS:
             return SCALARS[kind]
         if kind in _LISTS:
@@ -139,6 +139,13 @@ class Builder:
             return self.build_with(annotation, names or Namespace({}, {}), default)
         except Unconvertible as error:
             raise Unconvertible(f"{kind.__qualname__}.{name}: {error}") from None
+
+
+def _plain(annotation: Any) -> Converter | None:
+    try:
+        return PLAIN.get(annotation)
+    except TypeError:  # what annotates it cannot be hashed
+        return None
 
 
 def _shown(annotation: Any) -> str:
