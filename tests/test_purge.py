@@ -49,6 +49,7 @@ def test_purge_removes_what_is_fastkiqs_and_nothing_else(
     busy(worker_process, redis_url, redis).kill()
     redis.set("fastkiqs", "another's")
     redis.hset(f"fastkiq:stacks:{GHOST}", "at", 1)
+    redis.hset("fastkiq:result:abc", "status", "done")
     planned = document(ask("--json", "--dry-run", "--purge"), 1)
     assert planned["purge"]["refused"] is None, "it is gone"
     assert document(ask("--json"), 0)["put_back"] == 3

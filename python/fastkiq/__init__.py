@@ -46,7 +46,7 @@ from fastkiq.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from fastkiq.in_process import run_in_process
-    from fastkiq.results import Result, result
+    from fastkiq.results import Result, progress, result
 
 __all__ = [
     "DISCARD",
@@ -93,6 +93,7 @@ __all__ = [
     "configure",
     "current_job",
     "job",
+    "progress",
     "result",
     "run_in_process",
 ]
@@ -109,7 +110,7 @@ def __getattr__(name: str) -> Any:
         from fastkiq.in_process import run_in_process
 
         return run_in_process
-    if name in ("Result", "result"):
+    if name in ("Result", "progress", "result"):
         from fastkiq import results
 
         return getattr(results, name)

@@ -141,14 +141,14 @@ class Client:
         from fastkiq.results import store  # only here: most jobs keep no result
 
         store.begin(self, [payload])
-        jid: str = payload["jid"]
+        jid = payload.get("jid")
         try:
             return self._call(lambda core: core.push_payload(payload, delay))
         except PushUncertain:
             raise
         except BaseException:
             with suppress(RedisError):
-                store.forget(self, [jid])
+                store.forget(self, jid)
             raise
 
     def _push_payloads(self, payloads: Iterable[dict[str, Any]]) -> Sequence[str]:

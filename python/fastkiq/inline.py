@@ -31,8 +31,8 @@ def run(target: "Bound[...]", args: Sequence[Any]) -> Any:
     instance, args = prepared
     perform: Callable[..., Any] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
-    token = context.current.set(instance)
     record = _begun(instance) if target.keeps else None
+    token = context.current.set(instance)
     try:
         answer = perform(*args) if chain.run is None else chain.run(lambda: perform(*args), instance, instance.job)
         refuse_unrun(answer)
@@ -59,8 +59,8 @@ async def arun(target: "Bound[...]", args: Sequence[Any]) -> Any:
     instance, args = prepared
     perform: Callable[..., Awaitable[Any]] = instance.perform  # type: ignore[attr-defined]
     chain = client.default().config.server_middleware
-    token = context.current.set(instance)
     record = await asyncio.to_thread(_begun, instance) if target.keeps else None
+    token = context.current.set(instance)
     try:
         inner: Callable[[], Awaitable[Any]] = lambda: perform(*args)  # noqa: E731
         answer = await (inner() if chain.arun is None else chain.arun(inner, instance, instance.job))

@@ -20,6 +20,7 @@ from fastkiq.printable import printable
 from fastkiq.registry import unknown
 from fastkiq.results.run import record_of
 from fastkiq.retry import (
+    Terms,
     asked_delay,
     backoff,
     epoch_seconds,
@@ -170,6 +171,7 @@ class RetryPolicy:
             said = terms(unit.payload(), entry.options if entry is not None else {}, now, self._config.max_retries, 0)
         except BaseException:
             said = None
+        self._note_last(unit, error, entry, said)
         if entry is None or said is None:
             unit.retry(60.0, fields)
         elif said.retries is None or entry.ack_start:
@@ -179,6 +181,14 @@ class RetryPolicy:
             settle = unit.kill if said.exhausted(now) else partial(unit.retry, max(60.0, backoff(said.count)))
             settle(fields)
         logger.error("cannot settle a job that raised %s as its worker asks", printable(name), exc_info=worse)
+
+    def _note_last(self, unit: "Unit", error: BaseException, entry: "Entry | None", said: Terms | None) -> None:
+        """In the record of the job, if one is kept."""
+        with suppress(Exception):
+            record = None if entry is None else record_of(unit, entry)
+            if record is not None and entry is not None:
+                ends = said is not None and (said.retries is None or entry.ack_start or said.exhausted(self._clock()))
+                record.failed(error, None if ends else 60.0, self._is_stopping)
 
 
 class _Failure:

@@ -21,7 +21,13 @@ _OUTAGE: Final = 60.0
 _ROUNDS: Final = 3
 _RECORD: Final = b"fastkiq:process:"
 _OURS: Final = (b"fastkiq:tombs", b"fastkiq:suspects")
-_OURS_BY_PREFIX: Final = (b"fastkiq:flights:", b"fastkiq:machine:", b"fastkiq:stacks:", _RECORD)
+_OURS_BY_PREFIX: Final = (
+    b"fastkiq:flights:",
+    b"fastkiq:machine:",
+    b"fastkiq:result:",
+    b"fastkiq:stacks:",
+    _RECORD,
+)
 _KEPT: Final = (ALIVE.encode(), b"fastkiq:flight:")
 """The registry, and the start of a flight's name: both are gone when they are empty, and are never removed."""
 _BATCH: Final = 500

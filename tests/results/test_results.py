@@ -15,6 +15,8 @@ import fastkiq
 from children import Child
 from fastkiq import ArgumentError, Config, JobFailed, ResultNotReady, ResultNotStored, api
 from fastkiq import config as configuration
+from fastkiq.results.run import poisoned
+from fastkiq.results.store import change
 from servers import wait_until
 
 DAY = 86_400
@@ -188,6 +190,14 @@ SOURCE = """
                 await asyncio.sleep(0.01)
             return {"seen": path}
 
+    class Unprintable(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    class Nasty(fastkiq.Worker, result_ttl=60, retry=0):
+        def perform(self):
+            raise Unprintable
+
     class Snoozes(fastkiq.Worker, result_ttl=60):
         def perform(self):
             raise fastkiq.Snooze(in_=3600)
@@ -241,7 +251,10 @@ def test_threads_and_coroutines_tell_how_their_jobs_end(
     odd = fastkiq.result(push(redis, "Odd", retry=0))
     with pytest.raises(JobFailed, match=r"fastkiq\.ResultNotStored: what Odd\.perform answered cannot be kept"):
         odd.wait(10)
-    assert redis.zcard("dead") == 2
+
+    nasty = fastkiq.result(push(redis, "Nasty", retry=0))
+    with pytest.raises(JobFailed, match=r"app\.Unprintable"):
+        nasty.wait(10)
 
     snoozed = fastkiq.result(push(redis, "Snoozes"))
     wait_until(lambda: redis.zcard("schedule"), 5)
@@ -285,6 +298,43 @@ def test_a_dead_job_that_is_run_again_by_hand_comes_right(
     wait_until(lambda: result.refresh().status == "done", 10)
     assert (result.value, result.error, result.attempts) == ("now", None, 2)
     assert child.stop() == 0
+
+
+def test_a_job_that_is_put_into_the_dead_set_for_killing_its_processes_has_failed(redis: Redis) -> None:
+    result = fastkiq.result(str(Sum.perform_async(1)))
+    poisoned(redis.lrange("queue:default", 0, -1)[0], "its process died")
+    with pytest.raises(JobFailed, match=r"fastkiq\.PoisonPill: its process died"):
+        result.wait(5)
+    assert 50 < lives(redis, result.jid) <= 60
+    poisoned(b"no json", "")
+    poisoned(b'{"class":"results.Sum","jid":[]}', "")
+    assert len(redis.keys("fastkiq:result:*")) == 1
+
+
+def test_of_two_runs_at_once_the_later_one_has_the_word_unless_the_other_is_done(redis: Redis) -> None:
+    jid = str(Sum.perform_async(1))
+    client, result = fastkiq.Client(), fastkiq.result(jid)
+    assert change(client, jid, "start", "old", 60, {"status": "running"}) == 1
+    assert change(client, jid, "start", "new", 60, {"status": "running"}) == 1
+    assert change(client, jid, "end", "old", 60, {"status": "retrying"}) == -1
+    assert change(client, jid, "progress", "old", 60, {"progress": "[1,2,null]"}) == -1
+    assert (result.status, result.attempts, result.progress) == ("running", 2, None)
+    assert change(client, jid, "done", "old", 60, {"status": "done", "value": "5"}) == 1
+    assert change(client, jid, "end", "new", 60, {"status": "failed"}) == -1
+    assert result.refresh().value == 5
+    assert change(client, jid, "done", "new", 60, {"status": "done", "value": "6"}) == 1
+    assert result.refresh().value == 6
+
+
+def test_middleware_may_ask_for_nonsense(redis: Redis, config: Config) -> None:
+    def odd(worker: Any, payload: Any) -> Iterator[None]:
+        payload["result_ttl"] = "long"
+        yield
+
+    config.client_middleware.add(odd)
+    jid = Sum.perform_async(1)
+    assert redis.llen("queue:default") == 1
+    assert fastkiq.result(str(jid)).status == "unknown"
 
 
 def test_a_job_given_back_at_the_stop_is_queued_again(worker_process: Callable[..., Child], redis: Redis) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
+from typing_extensions import TypeAliasType
 
 import fastkiq
 from children import Child
@@ -109,6 +110,8 @@ def back(annotation: Any, stored: Any) -> Any:
         (Way, Way.EAST, "EAST"),
         (Rights, Rights.READ | Rights.WRITE, 3),
         (Amount, Decimal(3), "3"),
+        (Annotated[UUID, ["a list"]], ID, str(ID)),
+        (TypeAliasType("Ids", "list[UUID]"), [ID], [str(ID)]),
         (UUID | None, None, None),
         (UUID | None, ID, str(ID)),
         (int | date | list[Decimal], [Decimal(1)], ["1"]),
@@ -269,6 +272,28 @@ def test_what_turns_out_plain_is_so_from_its_first_use() -> None:
 def test_what_cannot_be_in_a_set_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"a: unhashable type: 'list', so it cannot be in a set"):
         back(set[Any], [[1]])
+
+
+def test_a_default_of_none_needs_no_annotation_of_its_own() -> None:
+    @dataclasses.dataclass
+    class Sloppy:
+        id: UUID = None  # type: ignore[assignment]
+
+    @fastkiq.job(name="typed.sloppy")
+    def sloppy(it: Sloppy = None, on: date = None, count: int = 1) -> Any:  # type: ignore[assignment]  # noqa: RUF013
+        return it, on, count
+
+    assert sloppy.perform_inline(count=2) == (None, None, 2)
+    assert sloppy.perform_inline(Sloppy(), date(2026, 1, 1)) == (Sloppy(), date(2026, 1, 1), 1)
+
+
+def test_json_of_a_strict_model_that_is_told_apart_by_its_kind() -> None:
+    stored = {"id": str(ID), "kind": "cat"}
+    assert wire(Toy, stored) == stored
+    assert back(Toy, stored) == Pet(id=ID)
+    assert wire(Toy, Pet(id=ID)) == stored
+    with pytest.raises(ArgumentError, match=r"a\.cat\.id: Field required"):
+        wire(Toy, {"kind": "cat"})
 
 
 def test_arguments_that_hold_themselves_are_refused() -> None:

@@ -52,6 +52,23 @@ def test_processes_and_their_jobs(web: Web, redis: redis_py.Redis) -> None:
     assert 6 <= float(seconds) < 20
 
 
+def test_a_job_that_tells_how_far_it_is(web: Web, redis: redis_py.Redis) -> None:
+    beat(redis, identity(1))
+    for number, said in enumerate([[30, 120, f"reading {XSS}"], [7, None, None], ["x"], None]):
+        jid = f"{number}" * 24
+        work(redis, identity(1), f"t{number}", jid=jid)
+        if said is not None:
+            redis.hset(f"fastkiq:result:{jid}", "progress", json.dumps(said))
+    redis.set(f"fastkiq:result:{'3' * 24}", "no hash")
+    page = ask(web() + "/busy")
+    assert page.text.count("<progress") == 2
+    assert '<progress max="1" value="0.25"' in page.text
+    assert "30 / 120 reading" in re.sub("<wbr>", "", page.text)
+    assert "<script>window.xss" not in page.text
+    assert "30 / 120 reading" in re.sub("<wbr>", "", ask(web() + f"/busy/jobs/{'0' * 24}").text)
+    assert "Progress" not in ask(web() + f"/busy/jobs/{'3' * 24}").text
+
+
 def test_no_process_and_no_job(web: Web) -> None:
     page = ask(web() + "/busy")
     assert "No process is running" in page.text

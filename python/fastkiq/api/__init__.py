@@ -22,6 +22,7 @@ from fastkiq.api.job_set import JobSet
 from fastkiq.api.metrics import ClassMetrics, Metrics, MetricsQuery, Series
 from fastkiq.api.page import Page
 from fastkiq.api.process import Process, ProcessSet
+from fastkiq.api.progress import progress
 from fastkiq.api.queue import Queue, QueueState, memories, queues
 from fastkiq.api.search import Found, search
 from fastkiq.api.sets import DeadSet, RetrySet, ScheduledSet
@@ -62,6 +63,7 @@ __all__ = [
     "connect",
     "error_text",
     "memories",
+    "progress",
     "queues",
     "run_again",
     "search",

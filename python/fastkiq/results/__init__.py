@@ -9,8 +9,9 @@ fastkiq.result(Sum.perform_async(1, 2)).wait(timeout=5)    # 3
 
 from fastkiq.results.reader import Result
 from fastkiq.results.state import Failure, Progress, Status
+from fastkiq.results.teller import progress
 
-__all__ = ["Failure", "Progress", "Result", "Status", "result"]
+__all__ = ["Failure", "Progress", "Result", "Status", "progress", "result"]
 
 
 def result(jid: str) -> Result:

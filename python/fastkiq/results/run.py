@@ -1,9 +1,9 @@
 """What a run writes into the record of its job."""
 
 import os
-import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, client, registry
@@ -27,8 +27,7 @@ class Record:
     def __init__(self, payload: dict[str, Any], raw: bytes, seconds: int, tid: str) -> None:
         self.jid: str = payload["jid"]
         self.seconds = seconds
-        self.run = f"{_nonce}-{os.getpid()}-{tid}"
-        """Tells this run from others of the job."""
+        self.run = run_of(tid)
         self._raw = raw
         self._pid = os.getpid()
         self._started = int(time.time() * 1000)
@@ -54,7 +53,9 @@ class Record:
         """The run has failed: for the last time, or it is tried again in so many seconds."""
         from fastkiq.policy import class_name, message_of  # only here: it stands above this module
 
-        traceback = as_text(error, users_part(error))[-_LONGEST_TRACEBACK:].encode("utf-8", "replace").decode()
+        traceback = ""
+        with suppress(Exception):  # some errors cannot be shown
+            traceback = as_text(error, users_part(error))[-_LONGEST_TRACEBACK:].encode("utf-8", "replace").decode()
         told = {"class_name": class_name(error), "message": message_of(error), "traceback": traceback}
         fields = {"error": _core.encode(told), **self._end()}
         if retried_in is None:
@@ -87,6 +88,11 @@ class Record:
         return {"started_at": self._started, "finished_at": int(time.time() * 1000)}
 
 
+def run_of(tid: str) -> str:
+    """Tells this run of a job from others of it."""
+    return f"{_nonce}-{os.getpid()}-{tid}"
+
+
 def record_of(unit: "Unit", entry: "Entry") -> Record | None:
     """The record of a job that this process has claimed; None when none is kept."""
     if not entry.keeps:
@@ -100,7 +106,7 @@ def record_of(unit: "Unit", entry: "Entry") -> Record | None:
 
 def inline_record(job: Job) -> Record:
     """The record of a job that runs where it was called."""
-    return Record(job.payload, job.raw, seconds_kept(job.payload, {}), f"inline-{threading.get_ident()}")
+    return Record(job.payload, job.raw, seconds_kept(job.payload, {}), "inline")
 
 
 def poisoned(raw: bytes, message: str) -> None:

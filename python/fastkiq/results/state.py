@@ -76,14 +76,14 @@ def parse(values: list[bytes | None]) -> State:
         error=_failure(_decoded(held.get("error"))),
         attempts=_whole(held.get("attempts"), 1_000_000_000) or 0,
         payload=payload if isinstance(payload, dict) else None,
-        progress=progress_of(_decoded(held.get("progress"))),
+        progress=progress_of(held.get("progress")),
         **found,
     )
 
 
-def progress_of(told: Any) -> Progress | None:
+def progress_of(raw: bytes | None) -> Progress | None:
     """From what is stored, `[done, total, note]`."""
-    match told:
+    match _decoded(raw):
         case [int() | float() as done, None | int() | float() as total, None | str() as note]:
             if not isinstance(done, bool) and not isinstance(total, bool):
                 return Progress(done, total, note)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 UNFINISHED: Final = 86_400
 """Seconds that the record of a job which is not over lives beyond its `result_ttl`, for one that waits or runs long."""
+LONGEST_DELAY: Final = 3_162_240_000
+"""Seconds, a century: the record of a job that is put off for longer may end before it does."""
 REFUSED: Final = 10.0
 """Seconds during which a Redis that refuses to keep a result (it is full, say) is asked again."""
 
@@ -53,10 +55,11 @@ def begin(client: "Client", payloads: Iterable[dict[str, Any]]) -> None:
     facts: list[str | bytes | int] = []
     now = time.time()
     for payload in payloads:
-        if is_jid(payload.get("jid")):
-            delay = max(0.0, payload.get("at", now) - now)
+        seconds, at = seconds_kept(payload, {}), payload.get("at")
+        if seconds and is_jid(payload.get("jid")):
+            delay = max(0.0, at - now) if isinstance(at, (int, float)) else 0.0
             keys.append(key_of(payload["jid"]))
-            lives = delay + seconds_kept(payload, {}) + UNFINISHED
+            lives = min(delay, LONGEST_DELAY) + seconds + UNFINISHED
             facts += [int(lives * 1000), int(now * 1000), _core.encode(payload)]
     if not keys:
         return
@@ -95,9 +98,10 @@ def _batch(source: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], Base
     return batch, None
 
 
-def forget(client: "Client", jids: Iterable[str]) -> None:
-    """Takes records away: of jobs that Redis has refused. Raises RedisError."""
-    client.command("UNLINK", *map(key_of, jids))
+def forget(client: "Client", jid: object) -> None:
+    """Takes the record away: of a job that Redis has refused. Raises RedisError."""
+    if is_jid(jid):
+        client.command("UNLINK", key_of(str(jid)))
 
 
 def change(
@@ -109,10 +113,10 @@ def change(
     return int(answer)
 
 
-def insist(write: Callable[[], object], given_up: Callable[[], bool], refused: float = REFUSED) -> None:
+def insist(write: Callable[[], object], given_up: Callable[[], bool], refused: float | None = None) -> None:
     """Repeats a write until Redis has taken it: while Redis is away, as long as that takes or until `given_up()`; one
-    that Redis refuses for `refused` seconds. Then it raises the RedisError."""
-    deadline = time.monotonic() + refused
+    that Redis refuses for `refused` seconds (None: REFUSED). Then it raises the RedisError."""
+    deadline = time.monotonic() + (REFUSED if refused is None else refused)
     pause = 0.05
     while True:
         try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ForwardRef, Literal, NewType, NotRequired, Re
 
 from fastkiq.typed import unions
 from fastkiq.typed.containers import Many, Row, Table
-from fastkiq.typed.converter import ANYTHING, PLAIN, Choice, Converter, Later, kind_of
+from fastkiq.typed.converter import ANYTHING, NOTHING, PLAIN, Choice, Converter, Later, kind_of
 from fastkiq.typed.hints import Namespace, fields_of
 from fastkiq.typed.misfit import Unconvertible
 from fastkiq.typed.models import model_of
@@ -31,10 +31,8 @@ class Builder:
         """The converter of an annotation whose names are looked up there. Raises Unconvertible, Unresolved."""
         if isinstance(annotation, (str, ForwardRef)):
             return self.build(names.resolve(annotation), names)
-        if not isinstance(annotation, Hashable):
-            raise Unconvertible(f"{annotation!r:.80} is no annotation")
-        if annotation in PLAIN:
-            return PLAIN[annotation]
+        if (plain := _plain(annotation)) is not None:
+            return plain
         if isinstance(annotation, TypeVar):
             return ANYTHING
         if isinstance(annotation, NewType):
@@ -54,6 +52,13 @@ class Builder:
             return unions.Union(_shown(annotation), [self.build(each, names) for each in args])
         return self._class(origin or annotation, args, names)
 
+    def build_with(self, annotation: Any, names: Namespace, default: object) -> Converter:
+        """The same, of a parameter or field with a default: None is as good as a member, even if nobody says so."""
+        converter = self.build(annotation, names)
+        if default is not None or "null" in converter.kinds:
+            return converter
+        return unions.Union(_shown(annotation), [converter, NOTHING])
+
     def _annotated(self, annotation: Any, args: tuple[Any, ...], names: Namespace) -> Converter:
         """What the first part says, by Pydantic's rules where they are needed: its `Field` may tell models apart."""
         by_pydantic = model_of(annotation, args[1:])
@@ -66,6 +71,8 @@ class Builder:
         return inner if inner.plain or by_pydantic is None else by_pydantic
 
     def _class(self, kind: Any, args: tuple[Any, ...], names: Namespace) -> Converter:
+        if not isinstance(kind, Hashable):
+            raise Unconvertible(f"{kind!r:.80} is no annotation")
         if kind in SCALARS:
             return SCALARS[kind]
         if kind in _LISTS:
@@ -110,7 +117,9 @@ class Builder:
             raise Unconvertible(f"{kind.__qualname__} has an InitVar, which its values do not keep")
         for field in dataclasses.fields(kind):
             if field.init:
-                fields[field.name] = self._field(kind, field.name, *hints.get(field.name, (field.type, None)))
+                fields[field.name] = self._field(
+                    kind, field.name, *hints.get(field.name, (field.type, None)), default=field.default
+                )
                 if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                     required.add(field.name)
         return Data(kind, fields, frozenset(required))
@@ -123,11 +132,20 @@ class Builder:
             required = required - {name} if said is NotRequired else required | {name} if said is Required else required
         return Record(kind.__qualname__, fields, frozenset(required))
 
-    def _field(self, kind: type, name: str, annotation: Any, names: Namespace | None) -> Converter:
+    def _field(
+        self, kind: type, name: str, annotation: Any, names: Namespace | None, *, default: object = ...
+    ) -> Converter:
         try:
-            return self.build(annotation, names or Namespace({}, {}))
+            return self.build_with(annotation, names or Namespace({}, {}), default)
         except Unconvertible as error:
             raise Unconvertible(f"{kind.__qualname__}.{name}: {error}") from None
+
+
+def _plain(annotation: Any) -> Converter | None:
+    try:
+        return PLAIN.get(annotation)
+    except TypeError:  # what annotates it cannot be hashed
+        return None
 
 
 def _shown(annotation: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from fastkiq.typed.misfit import Misfit, wanted
+from fastkiq.typed.misfit import wanted
 
 KINDS: Final = frozenset({"null", "boolean", "number", "string", "list", "object"})
 
@@ -121,6 +121,3 @@ class Later(Converter):
 
     def load(self, value: Any) -> Any:
         return self.made.load(value)
-
-
-__all__ = ["ANYTHING", "KINDS", "NOTHING", "PLAIN", "Choice", "Converter", "Later", "Misfit", "Plain", "kind_of"]

@@ -32,6 +32,12 @@ class Model(Converter):
     def accepts(self, value: Any) -> bool:
         return self._kind is None or type(value) is self._kind  # of a subclass, fields of its own would be lost
 
+    def dump(self, value: Any) -> Any:
+        if self._kind is None and _is_json(value):
+            self.load(value)
+            return value
+        return super().dump(value)
+
     def dumped(self, value: Any) -> Any:
         try:
             checked = value if self._kind is not None else self._adapter.validate_python(value)
@@ -72,6 +78,14 @@ def model_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> Model | None:
     if any(type(each).__module__.partition(".")[0] == "pydantic" for each in metadata):
         return Model(annotation, None)
     return None
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        _core.encode(value)
+    except ArgumentError:
+        return False
+    return True
 
 
 def _is_object(kind: type | None) -> bool:

@@ -27,7 +27,7 @@ class Plan:
             converter = None
             if may_convert(parameter.annotation):
                 try:
-                    converter = builder.build(parameter.annotation, names)
+                    converter = builder.build_with(parameter.annotation, names, parameter.default)
                 except (Unconvertible, Unresolved) as error:
                     self.reasons[parameter.name] = str(error)
             self._converters.append(None if converter is None or converter.plain else converter)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fastkiq.api import Entry, Work
+from fastkiq.api import Entry, Work, progress
 from fastkiq.job import Job
 from fastkiq.web.attempts import Moment, which
 from fastkiq.web.formats import moment
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.job_sets import DEAD, RETRIES, SetPages, key_of
+from fastkiq.web.process_rows import progress_text
 from fastkiq.web.rows import cut
 from fastkiq.web.view import current
 from fastkiq.web.words import button_words, question
@@ -63,5 +64,7 @@ def in_process(work: Work) -> Place:
     here = current()
     note = _("%(which)s, by the last heartbeat of its process", which=which(work.job, 1))
     moments = [Moment(_("Runs since"), moment(work.run_at), kind="next", note=note)]
+    told = progress_text(progress(here.site.redis, [work.job.jid]).get(work.job.jid))
     facts = [(_("Process"), cut(work.process, 200)), (_("Thread"), cut(work.thread, 100))]
+    facts += [(_("Progress"), told)] if told else []
     return Place(_("Busy"), here.url("/busy"), here.url("/busy/jobs", work.job.jid), moments, (), "", facts)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from fastkiq.api import Process, Work
+from fastkiq.api import Process, Work, progress
 from fastkiq.api.values import number
+from fastkiq.results.state import Progress
 from fastkiq.web.arguments import shown_args
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
@@ -93,6 +94,13 @@ class JobRow:
     args: str
     elapsed: float | None
     """Seconds."""
+    progress: Progress | None
+    """What it tells of itself."""
+
+    @property
+    def progress_text(self) -> str:
+        """`30 / 100 reading`; empty when it tells nothing."""
+        return progress_text(self.progress)
 
     @property
     def seconds(self) -> str:
@@ -113,8 +121,9 @@ def process_rows(processes: Sequence[Process], most_queues: int = _MOST_QUEUES) 
 
 def job_rows(jobs: Sequence[Work]) -> list[JobRow]:
     """In the same order."""
+    told = progress(current().site.redis, [each.job.jid for each in jobs])
     urls = {identity: process_url(identity) for identity in {each.process for each in jobs}}
-    return [_job_row(each, urls[each.process]) for each in jobs]
+    return [_job_row(each, urls[each.process], told.get(each.job.jid)) for each in jobs]
 
 
 def job_words() -> dict[str, str]:
@@ -128,6 +137,7 @@ def job_words() -> dict[str, str]:
         "time": _("Running for"),
         "stack": _("Live stack"),
         "page": _("On a page of its own"),
+        "progress": _("Progress"),
         "no_stack": _("No live stack: Sidekiq only logs it."),
         "unreadable": _("Not readable"),
     }
@@ -185,6 +195,15 @@ def clock(seconds: float | None) -> str:
     return f"{whole // 3_600}:{minutes}" if whole >= 3_600 else minutes
 
 
+def progress_text(told: Progress | None) -> str:
+    """`30 / 100 reading`; empty for None."""
+    if told is None:
+        return ""
+    shown = current().locale.number
+    total = "" if told.total is None else f" / {shown(told.total)}"
+    return f"{shown(told.done)}{total} {(told.note or '')[:200]}".rstrip()
+
+
 def _process_row(process: Process, now: float, most_queues: int) -> ProcessRow:
     late = process.beat is not None and now - process.beat > _OVERDUE * beat_of(process)
     pools = _pools(process, most_queues)
@@ -216,7 +235,7 @@ def _mode(mode: object) -> str:
     return _("in random order") if mode == "random" else ""
 
 
-def _job_row(work: Work, url: str) -> JobRow:
+def _job_row(work: Work, url: str, told: Progress | None) -> JobRow:
     jid = work.job.jid
     return JobRow(
         work=work,
@@ -227,4 +246,5 @@ def _job_row(work: Work, url: str) -> JobRow:
         url=thread_url(url, work.thread, jid),
         args=shown_args(work.job),
         elapsed=work.elapsed,
+        progress=told,
     )

@@ -5,18 +5,19 @@
 local key, step, run = KEYS[1], ARGV[1], ARGV[2]
 if redis.call('TYPE', key).ok ~= 'hash' then redis.call('DEL', key) end
 local current = redis.call('HGET', key, 'run')
-if (step == 'end' or step == 'progress') and current and run ~= '' and current ~= run then return -1 end
-if step == 'start' then
-  redis.call('HDEL', key, 'value', 'finished_at', 'progress')
-elseif step == 'done' then
-  redis.call('HDEL', key, 'error')
-elseif step == 'progress' then
-  local status = redis.call('HGET', key, 'status')
-  if status and status ~= 'running' then return -1 end
+local is_own = not current or run == '' or current == run
+if step == 'progress' then
+  if not is_own or (current and redis.call('HGET', key, 'status') ~= 'running') then return -1 end
+else
+  if step == 'end' and not is_own then return -1 end
+  -- The first write frees memory, so that jobs end in a full Redis too.
+  redis.call('HDEL', key, 'value', step == 'done' and 'error' or '')
+  if step == 'start' then redis.call('HDEL', key, 'finished_at', 'progress') end
+  if step == 'start' or (run ~= '' and current ~= run) then
+    if type(redis.pcall('HINCRBY', key, 'attempts', 1)) == 'table' then redis.call('HSET', key, 'attempts', 1) end
+  end
+  redis.call('HSET', key, 'run', run)
 end
-if step == 'start' or (step ~= 'progress' and run ~= '' and current ~= run) then
-  if type(redis.pcall('HINCRBY', key, 'attempts', 1)) == 'table' then redis.call('HSET', key, 'attempts', 1) end
-end
-redis.call('HSET', key, 'run', run, unpack(ARGV, 4))
+redis.call('HSET', key, unpack(ARGV, 4))
 redis.call('PEXPIRE', key, ARGV[3])
 return redis.call('HEXISTS', key, 'payload')
