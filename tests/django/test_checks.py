@@ -102,14 +102,14 @@ def test_e006_databases(depot: ModuleType) -> None:
 def test_w001_atomic_requests(depot: ModuleType) -> None:
     from django.conf import settings
 
-    databases = settings.DATABASES
-    databases["archive"]["ATOMIC_REQUESTS"] = True
+    archive = settings.DATABASES["archive"]
+    archive["ATOMIC_REQUESTS"] = True
     try:
         assert "'archive'" in messages()["fastkiq.W001"].msg
         assert "'archive'" in messages(FASTKIQ={"enqueue_after_commit": True})["fastkiq.W001"].hint
         assert messages(FASTKIQ={"enqueue_after_commit": "archive"}) == {}
     finally:
-        del databases["archive"]["ATOMIC_REQUESTS"]
+        archive["ATOMIC_REQUESTS"] = False
 
 
 def test_w002_and_w003_redis(depot: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
