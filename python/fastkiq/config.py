@@ -151,6 +151,12 @@ class Config:
                         self._values[key] = held
                 self.version = next(_versions)
 
+    def forget(self, source: str) -> None:
+        """Takes away what this source has said; what it had overruled is not there any more, either."""
+        with self._guard.lock:
+            self._values = {key: held for key, held in self._values.items() if held[1] != source}
+            self.version = next(_versions)
+
     def source(self, key: str) -> str:
         """Where the value came from: a file, a variable, an option, or `default`."""
         held = self._values.get(key)

@@ -22,9 +22,10 @@ clock: Callable[[], float] | None = None
 
 records: Callable[[Sequence[Any], Callable[[], Any]], Any] | None = None
 """`records(words, send)`: what answers a Redis command that reads or writes results, where a test keeps them."""
+
 in_thread: Callable[..., Awaitable[Any]] | None = None
-"""`in_thread(call, *args)`: how the a-twins leave the event loop where it matters to an outlet in which thread a push is
-made, since a transaction belongs to one; None: by `asyncio.to_thread`."""
+"""`in_thread(call, *args)`: how the a-twins leave the event loop where an outlet goes by the thread, as a transaction
+does; None: by `asyncio.to_thread`."""
 
 _guard: Final = Guard()
 

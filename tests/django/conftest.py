@@ -86,11 +86,7 @@ def work(depot: ModuleType) -> Callable[..., None]:
 
 @pytest.fixture
 def environment(database: Path, redis_url: str) -> dict[str, str]:
-    return {
-        "FASTKIQ_REDIS_URL": redis_url,
-        "DEPOT_DATABASE": str(database),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("python")),
-    }
+    return {"FASTKIQ_REDIS_URL": redis_url, "DEPOT_DATABASE": str(database)}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import zoneinfo
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +67,19 @@ def test_a_connection_that_is_no_longer_good_is_closed_around_a_job(depot: Modul
         _finish(workers, 2)
     assert [connection for connection, _ in seen] == [None, None]
     assert connections["default"] is not None
+
+
+def test_a_connection_that_has_grown_old_while_nothing_ran_is_closed_before_a_job(depot: ModuleType) -> None:
+    from django.db import connection
+
+    from fastkiq.contrib.django.around import Around
+
+    connection.ensure_connection()
+    connection.close_at = 0.0  # CONN_MAX_AGE has passed
+    around = Around().call(SimpleNamespace(_unit=object()), None)  # type: ignore[arg-type]
+    next(around)
+    assert connection.connection is None
+    around.close()
 
 
 def test_a_coroutine_has_a_thread_and_connections_of_its_own(depot: ModuleType) -> None:

@@ -119,7 +119,8 @@ def test_settings_of_the_project_are_those_of_the_worker(depot: ModuleType, mana
 
 def test_a_logging_that_silences_others_does_not_silence_fastkiq(depot: ModuleType, managed: Managed) -> None:
     logging = {"version": 1, "disable_existing_loggers": True, "handlers": {"null": {"class": "logging.NullHandler"}}}
-    child = managed("fastkiq", "process", DEPOT=json.dumps({"LOGGING": logging}))
+    given = {"DJANGO_SETTINGS_MODULE": "depot.settings", "DEPOT": json.dumps({"LOGGING": logging})}
+    child = managed("process", program=("-m", "fastkiq"), **given)
     child.wait_for("ready:")
     assert child.stop() == 0
 

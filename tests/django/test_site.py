@@ -166,7 +166,7 @@ def test_the_login_is_that_of_the_project_where_there_is_no_admin(depot: ModuleT
         assert route.callback(request, path="")["Location"] == "/door/?next=/jobs/"
 
 
-def test_what_would_let_others_in_is_refused() -> None:
+def test_what_would_let_others_in_is_refused(depot: ModuleType) -> None:
     from django.core.exceptions import ImproperlyConfigured
 
     import fastkiq.contrib.django

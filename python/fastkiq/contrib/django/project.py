@@ -3,8 +3,6 @@
 The command does so by itself where that variable is set. With `manage.py fastkiq` Django has done it.
 """
 
-import logging
-
 import django
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +11,6 @@ from fastkiq import config as configuration
 from fastkiq.contrib.django import conf, queues
 
 django.setup()
-logging.getLogger("fastkiq").disabled = False  # a LOGGING with `disable_existing_loggers` has silenced it
 if apps.is_installed("fastkiq.contrib.django"):
     if conf.problem is not None:
         raise ImproperlyConfigured(str(conf.problem))
