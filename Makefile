@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare docs docs-serve wheel clean check-python check-cargo
+.PHONY: help dev demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,6 +117,8 @@ compare: dev wheel ## Measure fastkiq beside its peers on a machine at rest, and
 bench-functions: dev $(VENV)/.bench ## Where the counted instructions go, by function
 	@$(BIN)/python benches/functions.py $(BENCH_ARGS)
 
+# docs/ is a folder, so this must be said.
+.PHONY: docs docs-serve
 docs: dev ## Build the documentation site into target/site; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "target/site/index.html"
 

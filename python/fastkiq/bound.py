@@ -43,7 +43,6 @@ class JobOptions(TypedDict, total=False):
     tags: list[str] | tuple[str, ...]
     """Words that filters and pages know its jobs by."""
     log_level: str
-    """debug, info, warning, error or critical: the least that is logged of its jobs."""
 
 
 class Bound(Generic[P]):
