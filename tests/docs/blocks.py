@@ -12,7 +12,7 @@ _TITLE = re.compile(r'title="([^"]+)"')
 _FIRST_LINE = re.compile(r"\s*(?:#|//|--) ([\w./-]+\.\w+)\s*$")
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 _SHELL = re.compile(
-    r"^(\$ )?(fastkiq|export|pip|make|python|docker|kubectl|systemctl|curl|\S+/bin/\S+|FASTKIQ_\w+=\S+) ", re.MULTILINE
+    r"^(\$ )?(fastkiq|export|cd|pip|make|python|docker|kubectl|systemctl|curl|\S+/bin/\S+|FASTKIQ_\w+=\S+) ", re.MULTILINE
 )
 
 
