@@ -128,6 +128,8 @@ compare: dev wheel ## Measure fastkiq beside its peers on a machine at rest, and
 bench-functions: dev $(VENV)/.bench ## Where the counted instructions go, by function
 	@$(BIN)/python benches/functions.py $(BENCH_ARGS)
 
+# docs/ is a folder, so this must be said.
+.PHONY: docs docs-serve
 docs: dev ## Build the documentation site into target/site; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "target/site/index.html"
 

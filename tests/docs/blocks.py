@@ -11,9 +11,8 @@ _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<language>[\w+-]*
 _TITLE = re.compile(r'title="([^"]+)"')
 _FIRST_LINE = re.compile(r"\s*(?:#|//|--) ([\w./-]+\.\w+)\s*$")
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
-_SHELL = re.compile(
-    r"^(\$ )?(fastkiq|export|pip|make|python|docker|kubectl|systemctl|curl|\S+/bin/\S+|FASTKIQ_\w+=\S+) ", re.MULTILINE
-)
+_COMMANDS = r"fastkiq|export|cd|pip|make|python|docker|kubectl|systemctl|curl|\S+/bin/\S+|FASTKIQ_\w+=\S+"
+_SHELL = re.compile(rf"^(\$ )?({_COMMANDS}) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
