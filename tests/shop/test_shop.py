@@ -190,6 +190,23 @@ def test_abandoned_carts_are_forgotten_at_night(shop: Shop) -> None:
         assert "Cart (0)" in old.http.get("").text
 
 
+def test_an_order_whose_job_was_never_enqueued_is_resumed(shop: Shop) -> None:
+    """As if the web server had been killed between the commit and the push."""
+    ((order, token),) = shop.rows(
+        "insert into store_order (token, state, name, email, address, card, charge, invoice, placed_at, touched_at)"
+        " values (gen_random_uuid(), 'placed', 'Lost', 'lost@example.org', 'Quay 5', 'card_good', '', '',"
+        " now() - interval '20 minutes', now() - interval '20 minutes') returning id, token"
+    )
+    shop.rows(
+        "insert into store_orderline (order_id, product_id, quantity, price)"
+        " select %s, id, 1, price from store_product where slug = 'desk-lamp'",
+        order,
+    )
+    shop.manage("fastkiq", "push", "store.workers.ResumeOrders")
+    wait_until(lambda: shop.rows(STATE, token) == [("shipped",)], PATIENCE)
+    assert [each["cents"] for each in shop.charges() if each["key"] == str(token)] == [8900]
+
+
 def test_ctrl_c_leaves_nothing_running_and_the_next_start_has_the_data(shop: Shop) -> None:
     with Customer(shop, "early@example.org") as customer:
         customer.put("desk-lamp", 1)
