@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
 
 use crate::clock::wall_us;
+use crate::cron::expression::Expression;
 use crate::safe::Place;
 use crate::times::Compat;
 use crate::url::RedisUrl;
@@ -88,4 +89,25 @@ pub fn raise_in_thread(thread_id: c_long, exception: &Bound<'_, PyType>) -> bool
 #[pyo3(signature = (secret, /))]
 pub fn blank_title(secret: &str) -> bool {
     title::blank_title(secret)
+}
+
+/// The next ticks of a cron expression after `after`, in epoch seconds.
+#[pyfunction]
+#[pyo3(signature = (expression, timezone, after, count = 1, /))]
+pub fn cron_ticks(py: Python<'_>, expression: &str, timezone: &str, after: f64, count: usize) -> PyResult<Vec<i64>> {
+    let parsed = Expression::parse(expression, timezone).map_err(PyValueError::new_err)?;
+    #[expect(clippy::cast_possible_truncation, reason = "what is out of range ends up there, where nothing comes next")]
+    let mut at = after.floor() as i64;
+    let ticks = std::iter::from_fn(|| {
+        at = parsed.next(at)?;
+        Some(at)
+    });
+    Ok(py.detach(|| ticks.take(count).collect()))
+}
+
+/// What a cron expression means, in English.
+#[pyfunction]
+#[pyo3(signature = (expression, /))]
+pub fn cron_describe(expression: &str) -> PyResult<String> {
+    Expression::parse(expression, "UTC").map(|parsed| parsed.describe()).map_err(PyValueError::new_err)
 }

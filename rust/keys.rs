@@ -8,6 +8,14 @@ pub const TOMBS: &[u8] = b"fastkiq:tombs";
 pub const SUSPECTS: &[u8] = b"fastkiq:suspects";
 /// Channel on which a push that falls due within a second is announced.
 pub const SCHEDULED_CHANNEL: &[u8] = b"fastkiq:scheduled";
+/// Recurring jobs: name -> definition, and those with a tick to come.
+pub const CRON: &[u8] = b"fastkiq:cron";
+pub const CRON_NEXT: &[u8] = b"fastkiq:cron:next";
+pub const CRON_PAUSED: &[u8] = b"fastkiq:cron:paused";
+/// Those that no living process holds.
+pub const CRON_ORPHANS: &[u8] = b"fastkiq:cron:orphans";
+/// When a process last looked after all of them.
+pub const CRON_SWEPT: &[u8] = b"fastkiq:cron:swept";
 pub const QUEUES: &[u8] = b"queues";
 pub const PAUSED: &[u8] = b"paused";
 pub const PROCESSES: &[u8] = b"processes";
@@ -58,6 +66,21 @@ pub fn machine(machine: &str) -> Vec<u8> {
 /// What a process answers to `STACKS`: the stacks of what it ran at that moment.
 pub fn stacks(identity: &str) -> Vec<u8> {
     join(&["fastkiq:stacks:", identity])
+}
+
+/// The latest ticks of a recurring job.
+pub fn cron_history(name: &str) -> Vec<u8> {
+    join(&["fastkiq:cron:history:", name])
+}
+
+/// Which process holds which definition of a recurring job.
+pub fn cron_held(name: &str) -> Vec<u8> {
+    join(&["fastkiq:cron:held:", name])
+}
+
+/// When each definition of a recurring job was first seen.
+pub fn cron_seen(name: &str) -> Vec<u8> {
+    join(&["fastkiq:cron:seen:", name])
 }
 
 pub fn work(identity: &str) -> Vec<u8> {

@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod connection;
 mod convert;
+mod cron;
 mod decode;
 mod encode;
 mod error;
@@ -109,7 +110,9 @@ mod core {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
-    use super::functions::{blank_title, decode, encode, mended, parse_url, raise_in_thread, splice};
+    use super::functions::{
+        blank_title, cron_describe, cron_ticks, decode, encode, mended, parse_url, raise_in_thread, splice,
+    };
     #[pymodule_export]
     use super::jids::Jids;
     #[pymodule_export]

@@ -36,6 +36,8 @@ pub struct Options {
     pub compat: Option<Compat>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
+    /// Definitions of the recurring jobs that this process holds, as `fastkiq:cron` has them.
+    pub cron: Vec<Vec<u8>>,
 }
 
 /// Of a capsule: its name, its queues with their weights, the most jobs at once on threads and on the event loop.
@@ -76,6 +78,7 @@ impl Options {
             compat: Compat::parse(get::<String>(&options, "compat")?.as_deref())?,
             connect_timeout: seconds("connect_timeout", get(&options, "connect_timeout")?.unwrap_or(3.0))?,
             timeout: seconds("timeout", get(&options, "timeout")?.unwrap_or(5.0))?,
+            cron: get(&options, "cron")?.unwrap_or_default(),
         })
     }
 
@@ -101,6 +104,7 @@ impl Options {
             compat: None,
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
+            cron: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Moves what is due from `schedule` and `retry` to the queues, each job exactly once whoever else tries.
 //!
 //! It looks once a second at most and sleeps until the next job is due; a push that falls due sooner is announced on a channel.
-//! With Sidekiq's own interval configured it looks at that random pace instead.
+//! With Sidekiq's own interval configured it looks at that random pace instead, and whenever a recurring job is due.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::claims::Dice;
 use crate::clock::{now_us, redis_us};
 use crate::connection::Connection;
+use crate::cron::Cron;
 use crate::error::{Error, Result};
 use crate::events::WARNING;
 use crate::intake::byte_strings;
@@ -38,9 +39,9 @@ pub fn run(core: &Arc<Core>) {
     let mut connection = None;
     let mut channel = None;
     let mut backoff = Backoff::new();
-    let mut dice = Dice::new();
+    let (mut dice, mut cron) = (Dice::new(), Cron::new(core));
     while core.phase() == Phase::Running {
-        match round(core, &mut connection, &mut channel, &mut dice) {
+        match round(core, &mut connection, &mut channel, (&mut dice, &mut cron)) {
             Ok(()) => backoff.reset(),
             Err(error) => {
                 if core.met(&error) {
@@ -56,7 +57,7 @@ fn round(
     core: &Core,
     connection: &mut Option<Connection>,
     channel: &mut Option<Connection>,
-    dice: &mut Dice,
+    (dice, cron): (&mut Dice, &mut Cron),
 ) -> Result<()> {
     if connection.is_none() {
         *connection = Some(core.connect("due")?);
@@ -64,30 +65,32 @@ fn round(
     let Some(open) = connection.as_mut() else {
         return Ok(());
     };
-    let wait = look(core, open)?;
-    if wait == Duration::ZERO {
+    let (wait, next) = look(core, open, cron)?;
+    let tick = cron.turn(core, open, next)?;
+    if wait.min(tick) == Duration::ZERO {
         return Ok(()); // there may be more of what is due
     }
     if let Some(average) = core.options.poll_interval {
-        sleep(core, polled(average, open, dice)?);
+        sleep(core, polled(average, open, dice)?.min(tick));
         return Ok(());
     }
-    listen(core, channel, wait.min(LOOK))
+    listen(core, channel, wait.min(tick).min(LOOK))
 }
 
-/// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now.
-fn look(core: &Core, connection: &mut Connection) -> Result<Duration> {
-    let reply =
-        DUE.run(connection, &[keys::SCHEDULE, keys::RETRY], &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
-    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong }) = due(reply) else {
+/// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now, and when the next recurring job is.
+fn look(core: &Core, connection: &mut Connection, cron: &mut Cron) -> Result<(Duration, Option<f64>)> {
+    let all = [keys::SCHEDULE, keys::RETRY, keys::CRON_NEXT];
+    let reply = DUE.run(connection, &all, &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
+    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong, tick }) = due(reply) else {
         return Err(Error::Protocol("the look for due jobs was answered with something else".into()));
     };
+    cron.observe(now_us);
     core.clock.observe(now_us);
     if !wrong.is_empty() {
         core.met(&Error::Reply { code: "WRONGTYPE".into(), message: format!("{wrong} is no sorted set") });
     }
     let moved = move_due(core, connection, keys::SCHEDULE, schedule)? + move_due(core, connection, keys::RETRY, retry)?;
-    Ok(if moved > 0 { Duration::ZERO } else { wait })
+    Ok((if moved > 0 { Duration::ZERO } else { wait }, tick))
 }
 
 /// What a look for due jobs found.
@@ -97,8 +100,10 @@ pub struct Due {
     pub jobs: [Vec<Vec<u8>>; 2],
     /// How long nothing more will be due, a second at most.
     pub wait: Duration,
-    /// Which of the two is no sorted set.
+    /// Which of the sets is none.
     pub wrong: String,
+    /// When the next recurring job is due, in epoch seconds.
+    pub tick: Option<f64>,
 }
 
 /// Reads the answer of `due.lua`.
@@ -112,11 +117,12 @@ pub fn due(reply: Reply) -> Option<Due> {
     let next = scores.fold(f64::INFINITY, f64::min);
     let wrong = parts.next().and_then(Reply::bytes).unwrap_or_default();
     let wrong = String::from_utf8_lossy(&wrong).into_owned();
+    let tick = parts.next().and_then(|score| score.as_str()?.parse().ok());
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let seconds = next - now_us as f64 / 1e6;
     // A millisecond more, since Redis must have passed the score when it looks.
     let wait = Duration::try_from_secs_f64(seconds + 0.001).unwrap_or(LOOK).min(LOOK);
-    Some(Due { now_us, jobs, wait, wrong })
+    Some(Due { now_us, jobs, wait, wrong, tick })
 }
 
 fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u8>>) -> Result<usize> {

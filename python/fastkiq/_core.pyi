@@ -15,6 +15,8 @@ __all__ = [
     "Unit",
     "__version__",
     "blank_title",
+    "cron_describe",
+    "cron_ticks",
     "debug_build",
     "decode",
     "encode",
@@ -220,7 +222,8 @@ class Server:
         labels: list[str], hostname: str, version: str,
         poll_interval: float | None (None = due-time driven; else Sidekiq's average), dead_max: int (10000),
         dead_timeout: float (15552000), max_bytes: int (payload limit), connect_timeout: float, timeout: float,
-        compat: "sidekiq7" | None (times and metrics as Sidekiq 7 has them).
+        compat: "sidekiq7" | None (times and metrics as Sidekiq 7 has them), cron: list[bytes] (definitions of recurring
+        jobs that this process holds).
         """
 
     @property
@@ -326,6 +329,16 @@ def mended(
     One that names no queue gets `queue`. For `retry` it gets the time that its page shows, where it has none: now, in
     the form of `compat`. What no job can be made of goes to a set whole inside of a payload of the class
     `fastkiq.Unreadable`, and to a queue as it is. Whoever moves it to a queue sets `enqueued_at` himself."""
+
+def cron_ticks(expression: str, timezone: str, after: float, count: int = 1, /) -> list[int]:
+    """The next `count` ticks of a cron expression after the epoch time `after`, in epoch seconds; fewer when no more
+    come. Raises ValueError that says what is wrong with the expression or the IANA name of the time zone.
+
+    Five fields, or six that begin with seconds. Where neither minute nor hour begins with `*` the times are fixed ones:
+    what a clock change skips comes at the first moment after it, what it repeats comes once. Others run through."""
+
+def cron_describe(expression: str, /) -> str:
+    """What a cron expression means, in English. Raises ValueError."""
 
 def raise_in_thread(thread_id: int, exception: type[BaseException], /) -> bool: ...
 def blank_title(secret: str, /) -> Literal[True, False]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastkiq import capsules, carried, settings
 from fastkiq.capsules import Capsule
+from fastkiq.cron.schedule import ScheduleSetting
 from fastkiq.errors import ConfigError
 from fastkiq.events import EVENTS
 from fastkiq.guard import Guard
@@ -77,6 +78,7 @@ class Config:
     health: Setting[str | None] = Setting(
         None, optional(settings.address), "Port, or HOST:PORT, of /live, /ready and /metrics; loopback without a host."
     )
+    schedule = ScheduleSetting("Recurring jobs by name, each with a class and a cron, every, interval, at or in.")
     outage_buffer = Setting(0, whole(0, 10_000_000), "Jobs kept in memory while Redis is away; 0 raises at once.")
     wait_replicas = Setting(0, whole(0, 100), "Replicas that must have a job before its enqueue call returns.")
     pool_size = Setting(16, whole(1, 10_000), "Most connections for enqueueing.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import sidekiq_yml
+from fastkiq.cron import schedule
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
 from fastkiq.printable import shown
@@ -74,6 +75,8 @@ def _load_toml(config: "Config", path: Path, table: Any) -> None:
         for key, value in inner.items():
             SETTINGS[key].read(value, f"{path} [{name}]")
         if name == environment:
+            if "schedule" in inner:
+                inner["schedule"] = schedule.merged(values.get("schedule", {}), inner["schedule"])
             config.update(inner, source=f"{path} [{name}]", rank=Rank.SECTION)
     config.update(values, source=str(path), rank=Rank.FILE)
 

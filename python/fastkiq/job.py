@@ -105,6 +105,13 @@ class Job:
         return _count(self.payload.get("retry_count"))
 
     @property
+    def tick(self) -> datetime | None:
+        """The moment for which a recurring job was enqueued, in UTC; None for any other job."""
+        cron = self.payload.get("cron")
+        tick = cron.get("tick") if isinstance(cron, dict) else None
+        return _stamp(tick) if type(tick) is int else None
+
+    @property
     def tags(self) -> list[str]:
         """The tags in the payload."""
         tags = self.payload.get("tags")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastkiq import _core, context, events, registry
 from fastkiq.boot_checks import BootError, refuse_old, warnings
 from fastkiq.capsules import served
+from fastkiq.cron import declared
 from fastkiq.errors import ForkedError, Shutdown
 from fastkiq.logging import logger, stacks
 from fastkiq.policy import RetryPolicy
@@ -38,7 +39,9 @@ class Launcher:
 
     def __init__(self, config: "Config") -> None:
         self.config = config
-        self.server = _core.Server(config.resolved_url(watch=True), registry.table(), server_options(config))
+        self._recurring = declared.declared(config)
+        given = server_options(config) | {"cron": [each.to_json() for each in self._recurring]}
+        self.server = _core.Server(config.resolved_url(watch=True), registry.table(), given)
         self.policy = RetryPolicy(config)
         self.stop_asked = False
         """Somebody outside asked for a stop, through `<identity>-signals`."""
@@ -53,7 +56,9 @@ class Launcher:
 
     def start(self) -> None:
         """Startup hooks, connection, checks of the server. Raises what a hook raised, RedisError, BootError."""
-        for warning in (*self.config.notices, *unserved(self.config)):
+        queues = {name for capsule in self._capsules for name, _ in capsule.queues}
+        said = (*self.config.notices, *unserved(self.config), *declared.warnings(self._recurring, queues))
+        for warning in said:
             logger.warning("%s", warning)
         context.ask_to_stop(False)
         self._serve_health()

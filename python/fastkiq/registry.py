@@ -14,6 +14,7 @@ from fastkiq.options import is_wire_name
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
+    from fastkiq.cron.definition import Definition
     from fastkiq.signature import Signature
     from fastkiq.worker import Worker
 
@@ -23,6 +24,7 @@ class Entry:
 
     `options` are in payload form, defaults and inherited ones included; `own_options` only those said at the class.
     `signature` is None when the class is abstract: it has no `perform`. `origin` tells where it was defined.
+    `recurring` is the job that its own keywords make of it.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Entry:
         "origin",
         "own_options",
         "plain",
+        "recurring",
         "signature",
         "worker",
     )
@@ -66,6 +69,7 @@ class Entry:
         self.keeps = "result_ttl" in options
         self.plain = not self.keeps and (signature is None or not signature.may_convert)
         """Whether a run is nothing but `perform` of what the payload holds, as it is."""
+        self.recurring: Definition | None = None
 
     def __repr__(self) -> str:
         return f"<Entry {self.name}>"

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from fastkiq.cron import schedule
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
 from fastkiq.printable import shown
@@ -52,12 +53,14 @@ def read(path: Path, text: str, environment: str, known: list[str]) -> Contents:
     section = {} if section is None else section
     if not isinstance(section, dict):
         raise ConfigError(f"{path} [{environment}]: must hold settings by name, not {type(section).__name__}")
-    sections = [key for key, value in table.items() if isinstance(value, dict) and key not in known]
+    sections = [key for key, value in table.items() if isinstance(value, dict) and key not in {*known, "scheduler"}]
     notices: list[str] = []
     values = _settings(table, str(path), known, notices)
     own = _settings(section, f"{path} [{environment}]", known, notices)
     if "concurrency" not in values:
         values["concurrency"] = _threads()
+    if "schedule" in own:
+        own["schedule"] = schedule.merged(values.get("schedule", {}), own["schedule"])
     return Contents(values, own, [*sections, *([environment] if section else [])], notices)
 
 
@@ -80,6 +83,11 @@ def _settings(table: dict[Any, Any], source: str, known: list[str], notices: lis
             values[key] = _queues(value)
         elif key == "capsules" and isinstance(value, dict):
             values[key] = {str(name) if isinstance(name, int) else name: _capsule(each) for name, each in value.items()}
+        elif key == "scheduler" and isinstance(value, dict):  # where sidekiq-scheduler has it since version 5
+            if value.get("enabled", True) and value.get("schedule") is not None:
+                values["schedule"] = value["schedule"]
+        elif key == "schedule" and value is None:
+            continue
         elif key in known:
             values[key] = value
         elif not isinstance(value, dict):  # the sections of other environments, and those of gems

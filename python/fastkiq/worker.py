@@ -5,7 +5,7 @@ type checkers: the enqueue calls are descriptors that learn the signature from t
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, Unpack
 
@@ -24,7 +24,7 @@ P = ParamSpec("P")
 
 
 class WorkerOptions(JobOptions, total=False):
-    """The class keywords of a Worker. `name` and `aliases` are not inherited."""
+    """The class keywords of a Worker. `name`, `aliases` and those of recurring jobs are not inherited."""
 
     ack: Literal["end", "start"]
     """start: the job leaves Redis before it runs, so it runs at most once; Retry, Snooze and Kill only drop it."""
@@ -32,6 +32,14 @@ class WorkerOptions(JobOptions, total=False):
     """The wire name, in place of `module.QualName`."""
     aliases: tuple[str, ...] | list[str]
     """Former wire names, under which stored jobs still come."""
+    cron: str
+    """Makes it a recurring job: five fields, or six that begin with seconds, or a nickname such as `@daily`."""
+    every: float | timedelta
+    """Makes it a recurring job: the time from one tick to the next, at least a second."""
+    timezone: str
+    """The IANA name of the zone in which `cron` is meant; UTC without it."""
+    missed: Literal["skip", "once", "all"]
+    """What becomes of ticks that no process could enqueue in time; `once`, one job for all of them, without it."""
 
 
 class _Performs(Protocol[P]):
@@ -193,6 +201,11 @@ class Worker:
             self._job = Job.from_unit(self._unit)
         return self._job
 
+    @property
+    def tick(self) -> datetime | None:
+        """The moment for which a recurring job was enqueued, in UTC; None for any other job and outside of a run."""
+        return self.job.tick if self._unit is not None or self._job is not None else None
+
     @cached_property
     def logger(self) -> "Logger":
         """The worker's own logger, named `fastkiq.jobs.` and the wire name; the job's `log_level` applies."""
@@ -218,6 +231,8 @@ def _define(cls: type[Worker], keywords: dict[str, Any]) -> registry.Entry:
         raise DefinitionError(f"{origin}: aliases must be a tuple of names, not {aliases!r:.80}")
     if ack not in ("end", "start"):
         raise DefinitionError(f"{origin}: ack must be 'end' or 'start', not {ack!r:.80}")
+    times = ("cron", "every", "timezone", "missed")
+    recurring: dict[str, Any] = {key: keywords.pop(key) for key in times if key in keywords}
     own = options.check(keywords, origin, DefinitionError)
     merged = dict(options.DEFAULTS)
     for base in reversed(cls.__mro__[1:]):
@@ -230,6 +245,10 @@ def _define(cls: type[Worker], keywords: dict[str, Any]) -> registry.Entry:
         signature.check_hook(cls, hook)
     entry = registry.Entry(cls, name, tuple(aliases), origin, merged, own, called, ack_start=ack == "start")
     entry.bound = Bound(name, cls, called, merged, lasting=True)
+    if recurring:
+        from fastkiq.cron.declared import of_class  # only here: most workers recur by no schedule
+
+        entry.recurring = of_class(entry, recurring)
     return entry
 
 

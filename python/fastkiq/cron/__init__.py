@@ -1,0 +1,1 @@
+"""Recurring jobs: what they are, where they are declared, and what a process hands to its core."""

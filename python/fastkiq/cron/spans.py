@@ -1,0 +1,65 @@
+"""Times as schedule files write them: spans such as `1h30m`, moments such as `2030/12/01 06:00`."""
+
+import re
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any, Final
+
+from fastkiq.printable import shown
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+_SIZES: Final = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[yMwdhms])+", re.ASCII)
+_ZONED: Final = re.compile(r"(\S.*) ([A-Za-z]\S*)")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([yMwdhms])")
+
+
+def seconds(value: Any) -> float:
+    """Seconds as a number, or a text: `90`, `5m`, `1h30m`, `1d`. Raises ValueError."""
+    if type(value) in (int, float):
+        return float(value)
+    text = value.strip() if isinstance(value, str) and len(value) < 100 else ""
+    if text.isascii() and text.isdigit():
+        return float(text)
+    if not _SPAN.fullmatch(text):
+        raise ValueError(f"must be seconds or a span such as '5m' or '1h30m', not {shown(value)}")
+    return sum(float(number) * _SIZES[unit] for number, unit in _PART.findall(text))
+
+
+def moment(value: Any, timezone: str) -> float:
+    """Epoch seconds of a number, a datetime, or a text such as `2030-12-01T06:00:00Z`. Raises ValueError.
+
+    One without an offset is meant in `timezone`.
+    """
+    if type(value) in (int, float):
+        return float(value)
+    if isinstance(value, str) and len(value) < 100:
+        value = _parsed(value.strip())
+    elif type(value) is date:
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(f"must be a moment such as '2030-12-01 06:00', not {shown(value)}")
+    if value.utcoffset() is None:
+        value = value.replace(tzinfo=_zone(timezone))
+    return float(value.timestamp())
+
+
+def _parsed(text: str) -> datetime | None:
+    """As rufus-scheduler has it: slashes will do, and a zone may follow."""
+    found = _ZONED.fullmatch(text)
+    zone = None if found is None else _zone(found[2])
+    try:
+        parsed = datetime.fromisoformat((text if found is None else found[1]).replace("/", "-", 2))
+    except ValueError:
+        return None
+    return parsed if zone is None else parsed.replace(tzinfo=zone)
+
+
+def _zone(name: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only here: few files name a moment
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {shown(name)}") from None

@@ -1,0 +1,117 @@
+//! Recurring jobs: `fastkiq:cron` and what belongs to it. See "Recurring jobs" in docs/internals.md.
+//!
+//! The scheduler's look for due jobs tells when the next tick is due. Then each process tries to fire it; a script lets one.
+
+mod definition;
+pub mod expression;
+mod fire;
+mod hold;
+mod plan;
+mod sweep;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::clock::now_us;
+use crate::connection::Connection;
+use crate::cron::definition::{Definition, Unfit};
+use crate::cron::hold::Holding;
+use crate::cron::sweep::SWEEP;
+use crate::error::{Error, Result};
+use crate::events::{ERROR, WARNING};
+use crate::shared::{Core, micros};
+
+/// So many complaints about definitions are remembered, each said once.
+const COMPLAINTS: usize = 1_000;
+/// Redis's clock was set back when it stands so far behind what the steady clock lets expect.
+const SET_BACK_US: i64 = 1_000_000;
+
+/// What the scheduler thread knows of recurring jobs.
+pub struct Cron {
+    holding: Vec<Holding>,
+    complained: HashSet<(String, String)>,
+    /// Steady microseconds of the next look at what this process holds, and of the next try to look after all.
+    check_us: u64,
+    sweep_us: u64,
+    /// The last reading of Redis's clock and of the steady one.
+    clocks: Option<(i64, i64)>,
+    /// Redis's clock was set back: times may lie too far ahead.
+    set_back: bool,
+}
+
+impl Cron {
+    pub fn new(core: &Core) -> Self {
+        let mut holding = Vec::new();
+        for raw in &core.options.cron {
+            match Definition::parse(raw) {
+                Ok(definition) => holding.push(Holding::new(definition)),
+                Err(Unfit::Broken(why) | Unfit::Strange(why)) => {
+                    core.events.log(ERROR, format!("a recurring job that was declared here cannot run: {why}"));
+                }
+            }
+        }
+        let sweep_us = now_us() + micros(SWEEP.min(core.options.beat));
+        Self { holding, complained: HashSet::new(), check_us: 0, sweep_us, clocks: None, set_back: false }
+    }
+
+    /// Told of each reading of Redis's clock.
+    pub fn observe(&mut self, redis_us: i64) {
+        let steady_us = i64::try_from(now_us()).unwrap_or(i64::MAX);
+        if let Some((redis, steady)) = self.clocks.replace((redis_us, steady_us)) {
+            self.set_back |= (steady_us - steady).saturating_sub(redis_us.saturating_sub(redis)) > SET_BACK_US;
+        }
+    }
+
+    /// Does what is due; answers how long nothing more will be. `earliest` is the first score of `fastkiq:cron:next`, if there is one.
+    pub fn turn(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
+        let done = self.round(core, connection, earliest);
+        match done {
+            // What Redis refuses here keeps no other job waiting.
+            Err(error @ Error::Reply { .. }) if !error.wants_reconnect(&core.url) => {
+                core.met(&error);
+                Ok(Duration::from_secs(1))
+            }
+            other => other,
+        }
+    }
+
+    fn round(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
+        let now = now_us();
+        if now >= self.check_us && !self.holding.is_empty() {
+            self.check_us = now + micros(core.options.beat);
+            if self.check(core, connection)? {
+                return Ok(Duration::ZERO); // what it has entered may be due before all else
+            }
+        }
+        if self.set_back || now >= self.sweep_us {
+            self.sweep_us = now + micros(SWEEP);
+            let set_back = std::mem::take(&mut self.set_back);
+            self.sweep(core, connection, set_back)?;
+        }
+        let Some(earliest) = earliest else {
+            return Ok(Duration::MAX);
+        };
+        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
+        let left = earliest - core.clock.now_us() as f64 / 1e6;
+        if left > 0.0 {
+            // A millisecond more, since Redis must have passed it.
+            return Ok(Duration::try_from_secs_f64(left + 0.001).unwrap_or(Duration::MAX));
+        }
+        self.fire(core, connection)
+    }
+
+    /// Once for each definition.
+    fn complain(&mut self, core: &Core, name: &str, definition: &str, why: &str) {
+        if self.complained.len() >= COMPLAINTS {
+            self.complained.clear();
+        }
+        if self.complained.insert((name.to_owned(), definition.to_owned())) {
+            let name: String = name.chars().take(60).collect();
+            core.events.log(WARNING, format!("the recurring job {name:?} in Redis does not run here: {why}"));
+        }
+    }
+}
+
+fn sha(bytes: &[u8]) -> String {
+    sha1_smol::Sha1::from(bytes).digest().to_string()
+}
