@@ -47,6 +47,7 @@ def pages(redis: api.Redis, entries: int) -> list[str]:
         *("/retries", "/retries?error=Error3", "/retries?class=Nobody", f"/retries?group={group}", "/retries/groups"),
         *(f"/retries/{key}", "/scheduled", "/scheduled?substr=example", "/morgue", "/morgue?count=100"),
         *(f"/search?q={entries - 5:024x}", "/busy", "/busy?only=jobs", f"/busy/{quote(process)}"),
+        "/cron",
         *("/metrics", "/metrics?period=72h", "/metrics/app.jobs.Worker1", "/metrics/app.jobs.Worker1?period=8h"),
         *("/api/summary", "/api/queues", "/api/queues/big/jobs", "/api/retries", "/api/processes", "/api/work"),
         *("/api/metrics?period=72h", f"/api/jobs/{entries - 5:024x}"),

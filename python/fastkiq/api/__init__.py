@@ -23,6 +23,8 @@ from fastkiq.api.metrics import ClassMetrics, Metrics, MetricsQuery, Series
 from fastkiq.api.page import Page
 from fastkiq.api.process import Process, ProcessSet
 from fastkiq.api.queue import Queue, QueueState, memories, queues
+from fastkiq.api.recurring import Recurring, Run
+from fastkiq.api.schedule import Schedule
 from fastkiq.api.search import Found, search
 from fastkiq.api.sets import DeadSet, RetrySet, ScheduledSet
 from fastkiq.api.stats import Day, Server, Stats, Summary
@@ -46,8 +48,11 @@ __all__ = [
     "ProcessSet",
     "Queue",
     "QueueState",
+    "Recurring",
     "Redis",
     "RetrySet",
+    "Run",
+    "Schedule",
     "ScheduledSet",
     "Series",
     "Server",

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "top": ("top", "All of it in a terminal UI, live"),
     "doctor": ("doctor", "Look for what would lose jobs"),
     "recover": ("recover", "Put back what dead processes hold"),
+    "cron": ("cron", "Recurring jobs: list, pause, run now, add"),
     "mark": ("mark", "Mark a deploy in the graphs of metrics"),
     "bench": ("bench", "Measure fastkiq on this machine"),
     "completion": ("completion", "Completion for your shell"),

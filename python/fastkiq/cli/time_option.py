@@ -26,7 +26,7 @@ def time_of(text: str) -> datetime | float:
     return when
 
 
-def span_of(text: str) -> float:
+def span_of(text: str, option: str = "--in") -> float:
     """Seconds of `90`, `5m`, `1h30m`, `2d`, `250ms`: larger units first, each once. Raises BadParameter."""
     try:
         seconds = float(text)
@@ -34,7 +34,7 @@ def span_of(text: str) -> float:
         seconds = _sum(text)
     if not math.isfinite(seconds):
         raise click.BadParameter(
-            f"{text!r} is no span of time: write seconds, or 250ms, 90s, 5m, 1h30m, 2d, 1w", param_hint="--in"
+            f"{text!r} is no span of time: write seconds, or 250ms, 90s, 5m, 1h30m, 2d, 1w", param_hint=option
         )
     return seconds
 

@@ -194,7 +194,7 @@ class Definition:
         """When it comes, in English."""
         if self.cron is not None:
             zone = "" if self.timezone == "UTC" else f" ({self.timezone})"
-            return f"{_core.cron_describe(self.cron)}{zone}"
+            return f"{_core.cron_describe(self.cron).removesuffix('.')}{zone}"
         if self.every is not None:
             return f"Every {spoken(self.every)}"
         if self.interval is not None:

@@ -32,5 +32,6 @@ def tabs() -> list[Tab]:
         Tab("/retries", _("Retries"), "r"),
         Tab("/scheduled", _("Scheduled"), "s"),
         Tab("/morgue", _("Dead"), "x"),
+        Tab("/cron", _("Recurring"), "c"),
         Tab("/metrics", _("Metrics"), "m"),
     ]

@@ -4,8 +4,10 @@ from starlette.routing import BaseRoute
 
 from fastkiq.web.pages import (
     api_acting,
+    api_cron,
     api_reading,
     busy,
+    cron,
     dashboard,
     groups,
     job_sets,
@@ -34,6 +36,7 @@ def routes() -> list[BaseRoute]:
         *stats.routes,
         *api_reading.routes,
         *api_acting.routes,
+        *api_cron.routes,
         *job_sets.routes,
         *groups.routes,
         *sweeps.routes,
@@ -44,6 +47,7 @@ def routes() -> list[BaseRoute]:
         *busy.routes,
         *signals.routes,
         *processes.routes,
+        *cron.routes,
         *metrics.routes,
         *preferences.routes,
         *static.routes,

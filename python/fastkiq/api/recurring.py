@@ -1,0 +1,73 @@
+"""One recurring job as it is seen: its definition, its next tick, and what has become of the last ones."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from fastkiq.api.values import moment, record
+from fastkiq.cron.definition import Definition
+
+HOW: Final = ("tick", "missed", "manual", "skipped", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of one tick."""
+
+    tick: datetime
+    """The moment at which it fell due."""
+    at: datetime
+    """When it was looked at, by Redis's clock."""
+    jid: str | None
+    """The job; None when the tick passed without one."""
+    how: str
+    """tick: on time; missed: later, by the policy; manual: by hand; skipped: too late, by the policy; paused."""
+
+    @classmethod
+    def of(cls, stored: object) -> "Run | None":
+        """From the stored bytes; None when they are none."""
+        found = record(stored)
+        tick, at = when(found.get("tick")), when(found.get("at"))
+        jid, how = found.get("jid"), found.get("how")
+        if tick is None or at is None or how not in HOW:
+            return None
+        return cls(tick, at, jid if isinstance(jid, str) and jid else None, str(how))
+
+
+@dataclass(frozen=True, slots=True)
+class Recurring:
+    """One recurring job."""
+
+    name: str
+    definition: Definition | None
+    """None: what is stored cannot be read, and does not run; `flaw` says why."""
+    next: datetime | None
+    """Its next tick; None when there is none to come."""
+    is_paused: bool
+    """Whether its ticks pass without a job."""
+    is_orphaned: bool
+    """Whether no living process declares it any more: it makes no jobs, and is removed after a day."""
+    last: Run | None
+    """The newest of its history."""
+    flaw: str = ""
+    raw: bytes = b""
+    """The stored definition."""
+
+    @property
+    def says(self) -> str:
+        """When it comes, in English; empty when it cannot be read."""
+        return "" if self.definition is None else self.definition.describe()
+
+    @property
+    def can_change(self) -> bool:
+        """Whether it can be changed and removed: what code or files declare can only be paused."""
+        return self.definition is None or self.definition.source == "api"
+
+
+def when(value: object) -> datetime | None:
+    """Epoch seconds from Redis as a moment in UTC; None for what is none."""
+    epoch = moment(value)
+    try:
+        return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

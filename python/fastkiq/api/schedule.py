@@ -1,0 +1,216 @@
+"""Recurring jobs, to look at and to change while workers run."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fastkiq import _core, options, registry
+from fastkiq.api.connection import Redis, connect
+from fastkiq.api.recurring import Recurring, Run, when
+from fastkiq.api.scripts import run
+from fastkiq.api.values import groups, text
+from fastkiq.client import When, epoch_of
+from fastkiq.config import Config
+from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition, Missed, seconds_of
+from fastkiq.errors import ArgumentError
+from fastkiq.printable import printable
+from fastkiq.times import stamp
+from fastkiq.worker import Worker
+
+KEPT: Final = 100
+"""Ticks of a history."""
+_CRON: Final = KEYS["redis"]
+_NEXT: Final = KEYS["next"]
+_PAUSED: Final = KEYS["paused"]
+_ORPHANS: Final = KEYS["orphans"]
+_TIME: Final = ("cron", "every", "at", "interval", "timezone")
+_MOST: Final = 10_000
+"""Names that are listed."""
+
+
+class Schedule:
+    """All recurring jobs. `redis` is a client of `connect()`.
+
+    Those that classes and files declare can be paused and run by hand; those made by `add` can also be changed and
+    removed. Any process of fastkiq makes the jobs, whether or not it runs them.
+    """
+
+    def __init__(self, redis: Redis | None = None, *, config: Config | None = None) -> None:
+        self.redis = redis if redis is not None else connect(config)
+
+    def names(self, notes: list[str] | None = None) -> list[str]:
+        """Of all, in order. `notes` gets what is left out, and why."""
+        size = int(self.redis.hlen(_CRON))
+        if size > _MOST:
+            if notes is not None:
+                notes.append(f"there are {size:,} recurring jobs, too many to be listed: somebody writes to {_CRON}")
+            return []
+        return sorted(text(name) for name in self.redis.hkeys(_CRON))
+
+    def some(self, names: Sequence[str]) -> list[Recurring]:
+        """Those of these names that are there."""
+        found: list[Recurring] = []
+        for part in groups(names, 250):
+            histories = [_history(name) for name in part]
+            answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *histories], [MAX_BYTES, *part])
+            found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
+        return found
+
+    def __iter__(self) -> Iterator[Recurring]:
+        return iter(self.some(self.names()))
+
+    def get(self, name: str) -> Recurring | None:
+        """The one of this name."""
+        return next(iter(self.some([name])), None)
+
+    def upcoming(self, name: str, count: int = 10) -> list[datetime]:
+        """Its next ticks, in UTC; fewer when there are no more. Raises ArgumentError when there is no such one."""
+        entry = self._existing(name)
+        if entry.next is None or entry.definition is None:
+            return []
+        following = entry.next.timestamp()
+        later = entry.definition.ticks(following, count - 1, following)
+        return [entry.next, *(tick for each in later if (tick := when(each)) is not None)]
+
+    def history(self, name: str, count: int = KEPT) -> list[Run]:
+        """What became of its last ticks, the newest first."""
+        stored = self.redis.lrange(_history(name), 0, count - 1)
+        return [each for raw in stored if len(raw) <= 4096 and (each := Run.of(raw)) is not None]
+
+    def pause(self, name: str) -> bool:
+        """Its ticks pass without a job, also after deploys, until `resume`. False: it was paused. Raises ArgumentError
+        when there is no such one."""
+        self._existing(name)
+        return bool(self.redis.sadd(_PAUSED, name))
+
+    def resume(self, name: str) -> bool:
+        """It runs again from its next tick on: what has passed is not made up for. False: it was not paused."""
+        self._existing(name)
+        return bool(self.redis.srem(_PAUSED, name))
+
+    def run_now(self, name: str) -> str:
+        """Enqueues one job of it, beside its ticks, and answers the jid. Raises ArgumentError."""
+        entry = self._existing(name)
+        found = entry.definition
+        if found is None:
+            raise ArgumentError(f"{printable(name, 200)} cannot be read: {entry.flaw}")
+        jid = os.urandom(12).hex()
+        payload = _payload(found, jid, time.time())
+        keys = [_CRON, f"queue:{found.queue}", "queues", _history(name)]
+        self._change("run_recurring", keys, name, entry.raw, payload, found.queue, jid, KEPT)
+        return jid
+
+    def add(
+        self,
+        name: str,
+        worker: type[Worker] | str,
+        /,
+        *args: Any,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        at: When | None = None,
+        timezone: str = "UTC",
+        missed: Missed = "once",
+        queue: str | None = None,
+        description: str = "",
+        **job_options: Any,
+    ) -> Recurring:
+        """Makes a recurring job, or gives one that was made so another definition: exactly one of `cron` (an expression
+        of five fields, or six with seconds), `every` (seconds or timedelta) and `at` (once). `job_options` are those of
+        a Worker. Raises ArgumentError for what makes no sense, and for a name that code or a file has."""
+        entry = registry.find(worker) if isinstance(worker, str) else getattr(worker, "__fastkiq__", None)
+        own = dict(entry.options) if entry is not None else dict(options.DEFAULTS)
+        given = options.check({**job_options, **({} if queue is None else {"queue": queue})}, name, ArgumentError)
+        merged = options.merge(own, given)
+        try:
+            definition = Definition(
+                name=name,
+                class_name=entry.name if entry is not None else worker,  # type: ignore[arg-type]
+                args=list(args) if entry is None else list(entry.bound.arguments(args, {})),
+                queue=merged.pop("queue"),
+                cron=cron,
+                every=seconds_of(every),
+                at=None if at is None else epoch_of(at),
+                timezone=timezone,
+                missed=missed,
+                description=description,
+                options=merged,
+                source="api",
+            )
+        except ValueError as error:
+            raise ArgumentError(f"{printable(name, 200)}: {error}") from None
+        before = self.get(name)
+        if before is not None and not before.can_change:
+            raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: change it there, or take another name")
+        next_tick: float | str = ""
+        if _moved(definition, None if before is None else before.definition):
+            first = self._first(definition)
+            next_tick = "none" if first is None else first
+        stored = b"" if before is None else before.raw
+        self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.to_json(), next_tick)
+        return self._existing(name)
+
+    def remove(self, name: str) -> None:
+        """Takes one that was made by `add` away, with its history. Raises ArgumentError for others: what code or files
+        declare would come back."""
+        entry = self._existing(name)
+        if not entry.can_change:
+            raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: take it out there, or pause it here")
+        self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _history(name)], name, entry.raw)
+
+    def _existing(self, name: str) -> Recurring:
+        entry = self.get(name)
+        if entry is None:
+            raise ArgumentError(f"there is no recurring job {printable(name, 200)!r}")
+        return entry
+
+    def _change(self, script: str, keys: list[str], name: str, *words: Any) -> None:
+        if not run(self.redis, script, keys, [name, *words]):
+            raise ArgumentError(f"{printable(name, 200)} was changed by somebody else just now: look again")
+
+    def _first(self, definition: Definition) -> float | None:
+        """The first tick of a definition that begins now, by Redis's clock."""
+        seconds, micros = self.redis.time()
+        now = seconds + micros / 1e6
+        step = definition.every or definition.interval
+        if step is not None:
+            return now + step
+        return next(iter(definition.ticks(now)), None)
+
+
+def _moved(definition: Definition, before: Definition | None) -> bool:
+    """Whether its ticks are others than before."""
+    return before is None or any(getattr(before, each) != getattr(definition, each) for each in _TIME)
+
+
+def _history(name: str) -> str:
+    return KEYS["history"].format(name=name)
+
+
+def _recurring(
+    name: str, raw: bytes, length: int, following: bytes, paused: int, last: bytes, orphaned: int
+) -> Recurring:
+    definition, flaw = None, ""
+    try:
+        definition = Definition.from_json(raw) if raw else None
+    except (ValueError, TypeError, RecursionError) as error:
+        flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
+    if not raw:
+        flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
+    return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
+
+
+def _payload(definition: Definition, jid: str, now: float) -> bytes:
+    payload = {
+        **definition.options,
+        "queue": definition.queue,
+        "args": definition.args,
+        "class": definition.class_name,
+        "jid": jid,
+        "created_at": stamp(now, None),
+        "cron": {"name": definition.name, "tick": stamp(now, None)},
+        "enqueued_at": stamp(now, None),
+    }
+    return _core.encode(payload)

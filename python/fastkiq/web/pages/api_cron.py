@@ -1,0 +1,77 @@
+"""The JSON API of recurring jobs; docs/web-api.md is its reference."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from fastkiq.api import Recurring, Run, Schedule
+from fastkiq.web.cron_deeds import DEEDS, do, find
+from fastkiq.web.formats import iso
+from fastkiq.web.json_body import answered, given
+from fastkiq.web.query import bounded_int
+from fastkiq.web.view import current
+
+_MOST: Final = 1_000
+
+
+def listing(request: Request) -> Response:
+    """The first thousand, by name."""
+    notes: list[str] = []
+    schedule = Schedule(current().site.redis)
+    names = schedule.names(notes)
+    found = [_document(each) for each in schedule.some(names[:_MOST])]
+    return answered({"recurring": found, "total": len(names), "notes": notes})
+
+
+def one(request: Request) -> Response:
+    """One, with its next ticks and its history."""
+    schedule, found = find(request)
+    upcoming = schedule.upcoming(found.name, bounded_int(request, "count", 10, 1, 100))
+    history = [_run_document(run) for run in schedule.history(found.name)]
+    return answered({**_document(found), "upcoming": [iso(tick) for tick in upcoming], "history": history})
+
+
+def _acting(deed: str) -> Callable[[Request], Response]:
+    def act(request: Request) -> Response:
+        given(request)
+        schedule, found = find(request)
+        jid = do(request, schedule, found.name, deed)
+        return answered({"done": 1, **({} if jid is None else {"jid": jid})})
+
+    return act
+
+
+def _document(entry: Recurring) -> dict[str, Any]:
+    found = entry.definition
+    return {
+        "name": entry.name,
+        "schedule": entry.says,
+        "class": found.class_name if found else None,
+        "queue": found.queue if found else None,
+        "cron": found.cron if found else None,
+        "every": found.every if found else None,
+        "timezone": found.timezone if found else None,
+        "missed": found.missed if found else None,
+        "source": found.source if found else None,
+        "description": found.description if found else None,
+        "enabled": found.enabled if found else None,
+        "paused": entry.is_paused,
+        "orphaned": entry.is_orphaned,
+        "flaw": entry.flaw or None,
+        "next": iso(entry.next) if entry.next else None,
+        "last": _run_document(entry.last) if entry.last else None,
+    }
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    return {"tick": iso(run.tick), "at": iso(run.at), "jid": run.jid, "how": run.how}
+
+
+routes: Final[list[BaseRoute]] = [
+    Route("/api/cron", listing, methods=["GET"]),
+    Route("/api/cron/{name}", one, methods=["GET"]),
+    *(Route(f"/api/cron/{{name}}/{deed}", _acting(deed), methods=["POST"]) for deed in DEEDS),
+]

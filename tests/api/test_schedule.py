@@ -1,0 +1,222 @@
+"""Recurring jobs by hand: made, changed, paused, run and removed; whatever Redis holds instead of them."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import redis as redis_py
+
+import fastkiq
+from fastkiq import ArgumentError, api
+from fastkiq.api import Schedule
+from fastkiq.cron.definition import Definition
+
+
+class Report(fastkiq.Worker, queue="reports", retry=3, name="schedule.Report"):
+    def perform(self, region: str, pages: int = 1) -> None: ...
+
+
+@pytest.fixture
+def schedule(inspected: api.Redis) -> Schedule:
+    return Schedule(inspected)
+
+
+def declared(redis: redis_py.Redis, name: str, **fields: Any) -> bytes:
+    """As a process that declares it leaves it behind."""
+    given: dict[str, Any] = {"class_name": "app.Nightly", "cron": "0 3 * * *", "source": "code", **fields}
+    raw = Definition(name=name, **given).to_json()
+    redis.hset("fastkiq:cron", name, raw)
+    redis.zadd("fastkiq:cron:next", {name: 1_790_000_000})
+    return raw
+
+
+def test_one_is_made_of_a_class_by_its_own_options(schedule: Schedule, redis: redis_py.Redis) -> None:
+    entry = schedule.add("eu", Report, "eu", cron="*/5 * * * *", timezone="Europe/Berlin", description="for Ann")
+    assert entry.definition is not None
+    assert (entry.definition.class_name, entry.definition.queue, entry.definition.args) == (
+        "schedule.Report",
+        "reports",
+        ["eu"],
+    )
+    assert entry.definition.options == {"retry": 3}
+    assert (entry.definition.source, entry.can_change, entry.is_paused, entry.is_orphaned) == (
+        "api",
+        True,
+        False,
+        False,
+    )
+    assert "5 minutes" in entry.says
+    assert entry.next is not None
+    assert timedelta(0) < entry.next - datetime.now(UTC) <= timedelta(minutes=5)
+    assert entry.next.minute % 5 == entry.next.second == 0
+    assert redis.zscore("fastkiq:cron:next", "eu") == entry.next.timestamp()
+    assert [each.name for each in schedule] == ["eu"]
+    upcoming = schedule.upcoming("eu", 3)
+    assert [b - a for a, b in pairwise(upcoming)] == [timedelta(minutes=5)] * 2
+
+
+def test_one_of_a_class_that_is_not_known_here(schedule: Schedule) -> None:
+    entry = schedule.add("ruby", "Ruby::Job", 1, {"a": 2}, every=90, queue="low", retry=False, missed="all")
+    assert entry.definition is not None
+    assert (entry.definition.class_name, entry.definition.args) == ("Ruby::Job", [1, {"a": 2}])
+    assert entry.definition.options == {"retry": False}
+    assert (entry.definition.queue, entry.definition.missed, entry.definition.every) == ("low", "all", 90)
+    upcoming = schedule.upcoming("ruby", 3)
+    assert upcoming[2] - upcoming[0] == timedelta(seconds=180)
+
+
+def test_once_at_a_time(schedule: Schedule) -> None:
+    when = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    entry = schedule.add("once", Report, "eu", at=when)
+    assert entry.next == when
+    assert schedule.upcoming("once") == [when]
+
+
+def test_a_change_of_what_it_does_keeps_its_ticks(schedule: Schedule, redis: redis_py.Redis) -> None:
+    schedule.add("poll", Report, "eu", every=timedelta(hours=1))
+    redis.zadd("fastkiq:cron:next", {"poll": 2_000_000_000})
+    changed = schedule.add("poll", Report, "us", every=3600, description="other")
+    assert changed.definition is not None
+    assert changed.definition.args == ["us"]
+    assert changed.next == datetime.fromtimestamp(2_000_000_000, UTC)
+    moved = schedule.add("poll", Report, "us", every=1800)
+    assert moved.next is not None
+    assert abs(moved.next.timestamp() - time.time() - 1800) < 10
+
+
+def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis_py.Redis) -> None:
+    for given, says in [
+        ({}, "exactly one of them"),
+        ({"cron": "* * * * *", "every": 5}, "exactly one of them"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "0 0 30 2 *"}, "never comes"),
+        ({"every": 0}, "every must be"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "time zone"),
+        ({"every": 5, "missed": "never"}, "missed must be"),
+        ({"every": 5, "queue": "no queue"}, "queue"),
+        ({"every": 5, "retires": 3}, "did you mean 'retry'|unknown option"),
+        ({"every": 5, "description": "x" * 2_000}, "description"),
+    ]:
+        with pytest.raises(ArgumentError, match=says):
+            schedule.add("bad", Report, "eu", **given)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="missing a required argument"):
+        schedule.add("bad", Report, every=5)
+    with pytest.raises(ArgumentError, match="name"):
+        schedule.add("", Report, "eu", every=5)
+    with pytest.raises(ArgumentError, match="args"):
+        schedule.add("bad", "A", "x" * 100_000, every=5)
+    assert redis.keys() == []
+
+
+def test_what_code_declares_is_not_changed_here(schedule: Schedule, redis: redis_py.Redis) -> None:
+    raw = declared(redis, "nightly")
+    with pytest.raises(ArgumentError, match="declared elsewhere"):
+        schedule.add("nightly", Report, "eu", every=5)
+    with pytest.raises(ArgumentError, match="declared elsewhere"):
+        schedule.remove("nightly")
+    assert schedule.pause("nightly")
+    assert not schedule.pause("nightly")
+    entry = schedule.get("nightly")
+    assert entry is not None
+    assert entry.is_paused
+    assert schedule.resume("nightly")
+    assert not schedule.resume("nightly")
+    assert redis.hget("fastkiq:cron", "nightly") == raw
+
+
+def test_a_run_by_hand(schedule: Schedule, redis: redis_py.Redis) -> None:
+    schedule.add("eu", Report, "eu", every=3600, tags=["night"])
+    before = redis.zscore("fastkiq:cron:next", "eu")
+    jid = schedule.run_now("eu")
+    [stored] = redis.lrange("queue:reports", 0, -1)
+    job = json.loads(stored)
+    assert (job["jid"], job["class"], job["args"], job["retry"], job["tags"]) == (
+        jid,
+        "schedule.Report",
+        ["eu"],
+        3,
+        ["night"],
+    )
+    assert job["cron"]["name"] == "eu"
+    assert abs(job["cron"]["tick"] / 1000 - time.time()) < 10
+    assert abs(job["enqueued_at"] / 1000 - time.time()) < 10
+    assert redis.smembers("queues") == {b"reports"}
+    [run] = schedule.history("eu")
+    assert (run.jid, run.how) == (jid, "manual")
+    assert redis.zscore("fastkiq:cron:next", "eu") == before, "its ticks go on as they were"
+    for _ in range(120):
+        schedule.run_now("eu")
+    assert len(schedule.history("eu")) == 100
+
+
+def test_removed_it_leaves_nothing_behind(schedule: Schedule, redis: redis_py.Redis) -> None:
+    schedule.add("eu", Report, "eu", every=3600)
+    schedule.pause("eu")
+    schedule.run_now("eu")
+    schedule.remove("eu")
+    assert sorted(redis.keys()) == [b"queue:reports", b"queues"]
+    for act in (schedule.remove, schedule.pause, schedule.resume, schedule.run_now, schedule.upcoming):
+        with pytest.raises(ArgumentError, match="no recurring job 'eu'"):
+            act("eu")
+
+
+def test_two_who_change_it_at_once(schedule: Schedule, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule.add("eu", Report, "eu", every=3600)
+    stale = schedule.get("eu")
+    schedule.add("eu", Report, "us", every=3600)
+    monkeypatch.setattr(schedule, "get", lambda name: stale)
+    for act in (schedule.remove, schedule.run_now):
+        with pytest.raises(ArgumentError, match="by somebody else just now"):
+            act("eu")
+    with pytest.raises(ArgumentError, match="by somebody else just now"):
+        schedule.add("eu", Report, "jp", every=3600)
+    assert json.loads(redis.hget("fastkiq:cron", "eu") or b"")["args"] == ["us"]
+    assert redis.llen("queue:reports") == 0
+
+
+HOSTILE: dict[str, bytes] = {
+    "garbage": b"not JSON",
+    "empty": b"{}",
+    "list": b"[]",
+    "binary": b"\xff\xfe\x00",
+    "deep": b"[" * 5_000 + b"]" * 5_000,
+    "long": b'{"name":"long","description":"' + b"x" * 10_000_000 + b'"}',
+    "wrong": b'{"name":5,"class":[],"cron":{},"args":{},"queue":null,"options":7}',
+    "script": b'{"name":"<script>","class":"<script>alert(1)</script>","every":5}',
+    "surrogate": b'{"name":"x","class":"A","every":5,"options":{"retry":true},"description":"\\ud800"}',
+}
+
+
+def test_what_no_one_should_have_written_is_shown_and_can_be_removed(schedule: Schedule, redis: redis_py.Redis) -> None:
+    for name, raw in HOSTILE.items():
+        redis.hset("fastkiq:cron", name, raw)
+    redis.zadd("fastkiq:cron:next", {"garbage": "inf", "empty": -1, "list": 1e300, "binary": 5})
+    redis.lpush(
+        "fastkiq:cron:history:garbage", b"x", b'{"tick":1e400}', b'{"tick":1,"at":2,"jid":7,"how":"tick"}', b"[]"
+    )
+    redis.set("fastkiq:cron:history:empty", "no list")
+    found = {each.name: each for each in schedule}
+    assert set(found) == set(HOSTILE)
+    for entry in found.values():
+        if entry.definition is None:
+            assert entry.flaw
+            assert entry.can_change
+    assert [run.how for run in schedule.history("garbage")] == ["tick"]
+    with pytest.raises(ArgumentError, match="cannot be read"):
+        schedule.run_now("garbage")
+    for name in ("garbage", "empty", "binary", "wrong"):
+        schedule.remove(name)
+    assert not {"garbage", "empty", "binary", "wrong"} & {each.name for each in schedule}
+
+
+def test_names_beyond_counting_are_not_read(schedule: Schedule, redis: redis_py.Redis) -> None:
+    with redis.pipeline() as pipeline:
+        for number in range(10_001):
+            pipeline.hset("fastkiq:cron", f"n{number}", b"{}")
+        pipeline.execute()
+    notes: list[str] = []
+    assert schedule.names(notes) == []
+    assert "10,001" in notes[0]
