@@ -101,6 +101,9 @@ def test_jobs_are_for_staff(shop: Shop, page: Page, look: Callable[[str], None])
     log_in(page)
     page.goto("jobs/")
     look("jobs")
+    page.goto("jobs/cron")
+    expect(page.get_by_text("store.workers.ForgetCarts").first).to_be_visible()
+    look("cron")
     page.goto("admin/store/order/")
     page.locator("#result_list tbody th a").first.click()
     page.get_by_role("link", name="retries", exact=True).click()
@@ -184,7 +187,7 @@ def test_abandoned_carts_are_forgotten_at_night(shop: Shop) -> None:
         ((cart,),) = shop.rows("select token from store_cart order by touched_at desc limit 1")
         shop.rows("update store_cart set touched_at = now() - interval '8 days' where token = %s", cart)
         new.put("notebook", 1)
-        shop.manage("fastkiq", "push", "store.workers.ForgetCarts")
+        shop.manage("fastkiq", "cron", "run", "store.workers.ForgetCarts")
         wait_until(lambda: shop.number("select count(*) from store_cart where token = %s", cart) == 0, PATIENCE)
         assert "Cart (1)" in new.http.get("").text
         assert "Cart (0)" in old.http.get("").text
@@ -202,7 +205,7 @@ def test_an_order_whose_job_was_never_enqueued_is_resumed(shop: Shop) -> None:
         " select %s, id, 1, price from store_product where slug = 'desk-lamp'",
         order,
     )
-    shop.manage("fastkiq", "push", "store.workers.ResumeOrders")
+    shop.manage("fastkiq", "cron", "run", "store.workers.ResumeOrders")
     wait_until(lambda: shop.rows(STATE, token) == [("shipped",)], PATIENCE)
     assert [each["cents"] for each in shop.charges() if each["key"] == str(token)] == [8900]
 
