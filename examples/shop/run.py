@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def main() -> None:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise SystemExit(f"the shop in {data} runs already: {data / 'running.json'} says where") from None
+    if (data / "running.json").exists():
+        say("shop", f"the last run was killed, and what it started may still run: see {data / 'running.json'}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = {name: free_port(0 if given.any_ports else port) for name, port in PORTS.items()}
     environment = {**os.environ, **settings(data, ports), **postgres.environment(), **given.setting}
@@ -153,6 +156,8 @@ def tell(data: Path, ports: Mapping[str, int], environment: Mapping[str, str], r
     for name, address in addresses.items():
         say(name, address)
     say("login", "admin, password: admin")
+    if sys.stdout.isatty() and (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
+        webbrowser.open(addresses["shop"])
     pids = {program.name: program.process.pid for program in running}
     changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
     draft = data / "running.part"
