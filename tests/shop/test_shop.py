@@ -163,6 +163,7 @@ def test_fifty_customers_at_once_and_a_worker_that_is_killed(shop: Shop) -> None
     sold = Counter({"lighthouse-print": 20, "enamel-mug": 44, "notebook": 22})
     assert {slug: stock[slug] - left[slug] for slug in stock if stock[slug] != left[slug]} == sold
 
+    assert set(Counter(each["reference"] for each in shop.charges()).values()) == {1}, "nobody is charged twice"
     charges = Counter(each["key"] for each in shop.charges())
     assert {token: charges[token] for token in orders} == {token: int(states[token] == "shipped") for token in orders}
     assert shop.number("select count(*) from store_event where text like '%%asked again'") > 0, "payments have failed"
