@@ -35,6 +35,8 @@ def main() -> None:
         postgres.remove()
         shutil.rmtree(data, ignore_errors=True)
         return
+    if given.manage:
+        manage(data, given.manage)
     data.mkdir(parents=True, exist_ok=True)
     alone = os.open(data / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # until this process ends
     try:
@@ -51,7 +53,7 @@ def main() -> None:
     def start(name: str, *words: str) -> None:
         running.append(Program(name, [sys.executable, *words], environment, cwd=HERE))
 
-    def manage(*words: str) -> None:
+    def prepare(*words: str) -> None:
         if subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=HERE, check=False).returncode:
             raise SystemExit(f"manage.py {words[0]} has failed: see above")
 
@@ -60,8 +62,8 @@ def main() -> None:
         how = postgres.as_account()
         running.append(Program("postgres", postgres.command(), environment, stop=signal.SIGINT, **how))
         postgres.wait()
-        manage("migrate", "--verbosity", "0")
-        manage("seed")
+        prepare("migrate", "--verbosity", "0")
+        prepare("seed")
         paying = ["--port", str(ports["payments"]), "--file", str(data / "charges.jsonl")]
         start("payments", "-m", "services.payment", *paying, "--failure-rate", str(given.failure_rate))
         post = ["--smtp-port", str(ports["smtp"]), "--port", str(ports["mails"]), "--folder", str(data / "mails")]
@@ -93,9 +95,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--failure-rate", type=float, default=0.3, help="of the payment service: 0 to 1")
     parser.add_argument("--set", type=setting, action="append", default=[], help="NAME=VALUE for the environment")
     parser.add_argument("--forget", action="store_true", help="remove the data, and do nothing else")
+    parser.add_argument("--manage", nargs=argparse.REMAINDER, help="manage.py WORDS, for the shop that runs")
     given = parser.parse_args()
     given.setting = dict(given.set)
     return given
+
+
+def manage(data: Path, words: list[str]) -> None:
+    """Becomes `manage.py WORDS`, in the environment of the shop that runs."""
+    try:
+        running = json.loads((data / "running.json").read_text())
+    except FileNotFoundError:
+        raise SystemExit(f"no shop runs in {data}: start it first") from None
+    os.chdir(HERE)
+    os.execve(sys.executable, [sys.executable, "manage.py", *words], {**os.environ, **running["environment"]})
 
 
 def settings(data: Path, ports: Mapping[str, int]) -> dict[str, str]:
