@@ -172,10 +172,11 @@ def tell(data: Path, ports: Mapping[str, int], environment: Mapping[str, str], r
     if sys.stdout.isatty() and (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
         webbrowser.open(addresses["shop"])
     pids = {program.name: program.process.pid for program in running}
-    changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    ours = ("SHOP_", "PG", "REDIS_URL", "FASTKIQ_")
+    chosen = {name: value for name, value in environment.items() if name.startswith(ours)}
     draft = data / "running.part"
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps({"addresses": addresses, "pids": pids, "environment": changed}))
+    draft.write_text(json.dumps({"addresses": addresses, "pids": pids, "environment": chosen}))
     draft.rename(data / "running.json")
 
 
