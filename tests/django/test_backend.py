@@ -370,3 +370,39 @@ def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
     [record] = [record for record in caplog.records if record.name == NAME and record.levelname == "ERROR"]
     assert record.exc_info is not None
     assert record.exc_info[0] is ValueError
+
+
+@pytest.mark.parametrize("args", [[], ["ann"], ["ann", {}], [["ann"], ["note"]], [["ann"], {"to": "bob"}], [{}, []]])
+def test_arguments_of_another_form_are_a_failure(depot: ModuleType, redis: Redis, work: Work, args: list[Any]) -> None:
+    """As another program may have pushed them."""
+    from depot.parcels.tasks import label
+
+    result = label.enqueue("ann")
+    [job] = queued(redis)
+    redis.delete("queue:default")
+    redis.lpush("queue:default", json.dumps({**job, "args": args}))
+    work("default")
+    result.refresh()
+    assert result.status == "FAILED"
+    [error] = [json.loads(raw)["error_class"] for raw in redis.zrange("dead", 0, -1)]
+    assert error in ("TypeError", "fastkiq.ArgumentError", "fastkiq.errors.ArgumentError")
+
+
+def test_the_class_of_an_error_is_looked_for_among_what_is_loaded(depot: ModuleType, redis: Redis) -> None:
+    from depot.parcels.tasks import label
+
+    result = label.enqueue("ann")
+
+    def error_of(path: str) -> Any:
+        told = json.dumps({"class": path, "traceback": "as it was"})
+        redis.hset(f"fastkiq:result:{result.id}", mapping={"django:runs": 1, "django:error:1": told})
+        return label.get_result(result.id).errors[0]
+
+    assert error_of("json.decoder.JSONDecodeError").exception_class is json.JSONDecodeError
+    for path in ("antigravity.Error", "nowhere", "", "a." * 5_000):
+        with pytest.raises(ImportError):
+            _ = error_of(path).exception_class
+    for path in ("os.system", "json.nothing", "builtins.int"):
+        with pytest.raises(ValueError, match="does not reference a valid exception"):
+            _ = error_of(path).exception_class
+    assert "antigravity" not in sys.modules

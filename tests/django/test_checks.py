@@ -129,3 +129,15 @@ def test_w004_and_w005_queues(depot: ModuleType) -> None:
     found = messages(TASKS=priorities)
     assert "'mail'" in found["fastkiq.W004"].msg
     assert "'again'" in found["fastkiq.W005"].msg
+
+
+def test_settings_of_a_test_end_with_it(depot: ModuleType, redis_url: str) -> None:
+    from django.test import override_settings
+
+    from fastkiq import config
+
+    config.default().forget("configure()")
+    before = config.default().redis_url, config.default().concurrency
+    with override_settings(FASTKIQ={"redis_url": redis_url, "concurrency": 3}):
+        assert (config.default().redis_url, config.default().concurrency) == (redis_url, 3)
+    assert (config.default().redis_url, config.default().concurrency) == before

@@ -106,10 +106,10 @@ class FastkiqBackend(BaseTaskBackend):
 
     def check(self, **_: Any) -> Iterator[CheckMessage]:
         """What is wrong with this entry of TASKS."""
-        from fastkiq.contrib.django.checks import of_backend
+        from fastkiq.contrib.django.checks import of_app
 
         yield from super().check()
-        yield from of_backend(self)
+        yield from of_app(self)
 
     def _tell(self, result: Any, now: int) -> None:
         if result.enqueued_at is None:

@@ -1,11 +1,13 @@
 """System checks: what `manage.py check` has to say, and `manage.py fastkiq process` before it begins."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from django import VERSION
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connections
 
 from fastkiq import config as configuration
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
     from fastkiq.contrib.django.backend import FastkiqBackend
 
 DOCS = "See docs/django.md."
+TAG = "fastkiq"
 
 
 def install() -> None:
     """Registers them; those that ask Redis run with `check --deploy` only, as Django's own slow ones."""
-    register(of_settings, "fastkiq")
-    register(of_transactions, "fastkiq", Tags.database)
-    register(of_redis, "fastkiq", deploy=True)
+    register(of_settings, TAG)
+    register(of_transactions, TAG)
+    register(of_tasks, TAG)
+    register(of_redis, TAG, deploy=True)
 
 
 def of_settings(**_: Any) -> Iterator[CheckMessage]:
@@ -81,15 +85,31 @@ def of_redis(**_: Any) -> Iterator[CheckMessage]:
         yield Warning(f"Redis does not answer: {error}", hint=DOCS, id="fastkiq.W003")
 
 
-def of_backend(backend: "FastkiqBackend") -> Iterator[CheckMessage]:
-    """One entry of TASKS."""
-    where = f"TASKS[{backend.alias!r}]"
+def of_tasks(**_: Any) -> Iterator[CheckMessage]:
+    """The entries of TASKS that are fastkiq's."""
+    if VERSION < (6, 0) and find_spec("django_tasks") is None:
+        return
+    from fastkiq.contrib.django.backend import FastkiqBackend
+    from fastkiq.contrib.django.compat import tasks
+
+    for backend in tasks.task_backends.all():
+        if isinstance(backend, FastkiqBackend):
+            yield from of_backend(backend)
+
+
+def of_app(backend: "FastkiqBackend") -> Iterator[CheckMessage]:
+    """What the backend itself says, for a project in which none of these checks is registered."""
     if not apps.is_installed("fastkiq.contrib.django"):
         yield Error(
-            f"{where} is fastkiq's, but its app is not installed: no worker would run its tasks.",
+            f"TASKS[{backend.alias!r}] is fastkiq's, but its app is not installed: no worker would run its tasks.",
             hint="Put 'fastkiq.contrib.django' into INSTALLED_APPS.",
             id="fastkiq.E003",
         )
+
+
+def of_backend(backend: "FastkiqBackend") -> Iterator[CheckMessage]:
+    """One entry of TASKS."""
+    where = f"TASKS[{backend.alias!r}]"
     for name in backend.queue_names:
         if not is_queue(name):
             yield Error(

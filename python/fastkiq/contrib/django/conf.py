@@ -18,6 +18,7 @@ from fastkiq.contrib.django.databases import databases
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
 
+SOURCE: Final = "FASTKIQ"
 OWN: Final = ("enqueue_after_commit", "autodiscover")
 MODULES: Final = ("tasks", "workers")
 
@@ -42,7 +43,7 @@ def read() -> Settings:
         raise ConfigError(f"FASTKIQ must be a dict, not {type(given).__name__}")
     for key, value in given.items():
         if key in SETTINGS:
-            SETTINGS[key].read(value, "FASTKIQ")
+            SETTINGS[key].read(value, SOURCE)
         elif key not in OWN:
             hint = suggestion(key, [*SETTINGS, *OWN]) if isinstance(key, str) else ""
             raise ConfigError(f"FASTKIQ: unknown setting {key!r:.80}{hint}")
@@ -58,7 +59,7 @@ def apply(config: Config) -> None:
     global problem
     try:
         found = read()
-        config.update(dict(found.fastkiq), source="FASTKIQ")
+        config.update(dict(found.fastkiq), source=SOURCE)
         commit.install(found.databases)
     except ConfigError as error:
         problem = error
@@ -69,8 +70,9 @@ def apply(config: Config) -> None:
 
 
 def reapply(*, setting: str, **_: Any) -> None:
-    """For `override_settings` in tests."""
+    """For `override_settings` in tests: what is said no longer holds no longer."""
     if setting == "FASTKIQ":
+        configuration.default().forget(SOURCE)
         apply(configuration.default())
 
 

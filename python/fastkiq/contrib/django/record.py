@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastkiq import _core, client
-from fastkiq.contrib.django.compat import TaskError
+from fastkiq.contrib.django.task_error import LoadedTaskError
 from fastkiq.errors import RedisReplyError
 from fastkiq.results.state import FIELDS, State, parse
 from fastkiq.results.store import key_of
@@ -96,7 +96,7 @@ def _error(raw: bytes | None) -> Any:
         return None
     match told:
         case {"class": str() as path, "traceback": str() as traceback}:
-            return TaskError(exception_class_path=path, traceback=traceback)
+            return LoadedTaskError(exception_class_path=path, traceback=traceback)
     return None
 
 

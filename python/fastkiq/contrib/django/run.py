@@ -11,9 +11,10 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from fastkiq.contrib.django import results
-from fastkiq.contrib.django.compat import TaskContext, TaskError, TaskResultStatus, signals
+from fastkiq.contrib.django.compat import TaskContext, TaskResultStatus, signals
 from fastkiq.contrib.django.record import Record
-from fastkiq.errors import Control, RedisError, Retry, Shutdown
+from fastkiq.contrib.django.task_error import LoadedTaskError
+from fastkiq.errors import ArgumentError, Control, RedisError, Retry, Shutdown
 from fastkiq.job import Job
 from fastkiq.logging import about, logger
 from fastkiq.worker import Worker
@@ -38,9 +39,11 @@ class Run:
         await sync_to_async(self._begin)()
         await signals.task_started.asend(self._sender, task_result=self._result)
 
-    def context(self) -> tuple[Any, ...]:
-        """What goes before the task's arguments."""
-        return (TaskContext(task_result=self._result),) if self._result.task.takes_context else ()
+    def arguments(self, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+        """What the task's function gets, of what the payload holds. Raises ArgumentError."""
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise ArgumentError("the arguments of a Django task are a list and a dict: [[...], {...}]")
+        return [TaskContext(task_result=self._result), *args] if self._result.task.takes_context else args, kwargs
 
     def finish(self, answer: Any) -> None:
         """`task_finished` is sent. The result itself is kept when the job ends, before its ack."""
@@ -115,7 +118,7 @@ def _is_failure(error: BaseException) -> bool:
 
 def _task_error(error: BaseException) -> Any:
     kind = type(error)
-    return TaskError(
+    return LoadedTaskError(
         exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
         traceback="".join(format_exception(error)),
     )

@@ -45,7 +45,8 @@ def _perform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     run = Run(self)
     run.start()
     try:
-        answer = plain(self.task.func(*run.context(), *args, **kwargs))
+        args, kwargs = run.arguments(args, kwargs)
+        answer = plain(self.task.func(*args, **kwargs))
     except BaseException as error:
         run.failed(error)
         raise
@@ -57,7 +58,8 @@ async def _aperform(self: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     run = Run(self)
     await run.astart()
     try:
-        answer = plain(await self.task.func(*run.context(), *args, **kwargs))
+        args, kwargs = run.arguments(args, kwargs)
+        answer = plain(await self.task.func(*args, **kwargs))
     except BaseException as error:
         await run.afailed(error)
         raise

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from fastkiq.cli import run
+from fastkiq.contrib.django.checks import TAG
 
 
 class Command(BaseCommand):
@@ -41,9 +42,9 @@ class Command(BaseCommand):
             raise CommandError(f"fastkiq {' '.join(options['command'])} ended with {code}", returncode=code)
 
     def _check(self, words: list[str]) -> None:
-        """A worker that cannot work is not started."""
+        """A worker that cannot work is not started. Other checks would load urls.py, and so the whole site."""
         if words[:1] == ["process"] and "--help" not in words and "-h" not in words:
-            self.check()
+            self.check(tags=[TAG])
 
 
 def without_djangos(words: list[str]) -> list[str]:
