@@ -20,8 +20,8 @@ _UNMARKED: Final = 86_100.0
 _OUTAGE: Final = 60.0
 _ROUNDS: Final = 3
 _RECORD: Final = b"fastkiq:process:"
-_OURS: Final = (b"fastkiq:tombs", b"fastkiq:suspects")
-_OURS_BY_PREFIX: Final = (b"fastkiq:flights:", b"fastkiq:machine:", b"fastkiq:stacks:", _RECORD)
+_OURS: Final = (b"fastkiq:tombs", b"fastkiq:suspects", b"fastkiq:cron")
+_OURS_BY_PREFIX: Final = (b"fastkiq:flights:", b"fastkiq:machine:", b"fastkiq:stacks:", b"fastkiq:cron:", _RECORD)
 _KEPT: Final = (ALIVE.encode(), b"fastkiq:flight:")
 """The registry, and the start of a flight's name: both are gone when they are empty, and are never removed."""
 _BATCH: Final = 500

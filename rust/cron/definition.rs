@@ -20,7 +20,7 @@ const LATEST_MS: f64 = 1e14;
 
 /// When it comes; all in milliseconds.
 pub enum When {
-    Cron(Expression),
+    Cron(Box<Expression>),
     Every {
         step: i64,
         first_in: i64,
@@ -196,7 +196,9 @@ fn when(fields: &Fields<'_>) -> Result<When, Unfit> {
         (Some(text), None, None, None, None) => {
             let zone = fields.text("timezone").unwrap_or_else(|| "UTC".into());
             // A newer croner may read more, and another machine may know more zones.
-            Expression::parse(&text, &zone).map(When::Cron).map_err(|why| Unfit::Strange(format!("its cron {why}")))
+            Expression::parse(&text, &zone)
+                .map(|read| When::Cron(Box::new(read)))
+                .map_err(|why| Unfit::Strange(format!("its cron {why}")))
         }
         (None, Some(step), None, None, None) => Ok(When::Every { step, first_in: first_in.unwrap_or(step) }),
         (None, None, Some(step), None, None) => Ok(When::Interval(step)),

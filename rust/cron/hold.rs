@@ -75,7 +75,9 @@ impl Cron {
         let identity = core.identity();
         let mut words: [Vec<&[u8]>; 2] = [vec![b"HMGET", keys::CRON], vec![b"ZMSCORE", keys::CRON_NEXT]];
         for own in &self.holding {
-            words.iter_mut().for_each(|words| words.push(own.definition.name.as_bytes()));
+            for words in &mut words {
+                words.push(own.definition.name.as_bytes());
+            }
         }
         let mut replies = run_pipeline(connection, &words.map(|words| command(&words)))?.into_iter();
         let mut answer = || -> Result<Vec<Reply>> {
@@ -112,8 +114,7 @@ fn enter(core: &Core, connection: &mut Connection, own: &mut Holding, identity: 
         let now = core.clock.now_ms();
         let next = own.next(&kept, now);
         let at = match (&next, &kept.definition) {
-            (Some(Next::At(at)), _) => *at,
-            (_, Some(Definition { when: When::At(at), .. })) => *at,
+            (Some(Next::At(at)), _) | (_, Some(Definition { when: When::At(at), .. })) => *at,
             _ => now,
         };
         let (raw, had) = (own.definition.kept(at), kept.raw.as_deref().map(sha).unwrap_or_default());

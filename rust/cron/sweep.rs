@@ -41,33 +41,36 @@ impl Cron {
         }
         let names = byte_strings(connection.command(&[b"HKEYS", keys::CRON])?.array().unwrap_or_default());
         for page in names.chunks(PAGE) {
-            self.look_after(core, connection, page)?;
+            look_after(core, connection, page)?;
         }
         Ok(())
     }
+}
 
-    fn look_after(&mut self, core: &Core, connection: &mut Connection, names: &[Vec<u8>]) -> Result<()> {
-        let lengths: Vec<_> = names.iter().map(|name| command(&[b"HSTRLEN", keys::CRON, name])).collect();
-        let lengths = run_pipeline(connection, &lengths)?;
-        let is_short = |length: &Reply| length.as_int().is_some_and(|length| length <= MAX_BYTES as i64);
-        let names: Vec<&Vec<u8>> =
-            names.iter().zip(&lengths).filter(|(_, length)| is_short(length)).map(|(name, _)| name).collect();
-        let reads = names
-            .iter()
-            .flat_map(|name| [command(&[b"HGET", keys::CRON, name]), command(&[b"ZSCORE", keys::CRON_NEXT, name])]);
-        let reads = run_pipeline(connection, &reads.collect::<Vec<_>>())?;
-        for (pair, name) in reads.chunks(2).zip(names) {
-            let [Reply::Bulk(raw), time] = pair else { continue };
-            // What is broken is said when it is due.
-            if let (Ok(definition), Ok(name)) = (Definition::parse(raw), std::str::from_utf8(name)) {
-                let is_held = definition.is_api || is_held(core, connection, name, raw.len())?;
-                if is_held && definition.enabled {
-                    retime(core, connection, &definition, time.as_str().unwrap_or_default())?;
-                }
+/// A page of entries.
+fn look_after(core: &Core, connection: &mut Connection, names: &[Vec<u8>]) -> Result<()> {
+    let lengths: Vec<_> = names.iter().map(|name| command(&[b"HSTRLEN", keys::CRON, name])).collect();
+    let lengths = run_pipeline(connection, &lengths)?;
+    let is_short = |length: &Reply| {
+        length.as_int().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length <= MAX_BYTES))
+    };
+    let names: Vec<&Vec<u8>> =
+        names.iter().zip(&lengths).filter(|(_, length)| is_short(length)).map(|(name, _)| name).collect();
+    let reads = names
+        .iter()
+        .flat_map(|name| [command(&[b"HGET", keys::CRON, name]), command(&[b"ZSCORE", keys::CRON_NEXT, name])]);
+    let reads = run_pipeline(connection, &reads.collect::<Vec<_>>())?;
+    for (pair, name) in reads.chunks(2).zip(names) {
+        let [Reply::Bulk(raw), time] = pair else { continue };
+        // What is broken is said when it is due.
+        if let (Ok(definition), Ok(name)) = (Definition::parse(raw), std::str::from_utf8(name)) {
+            let is_held = definition.is_api || is_held(core, connection, name, raw.len())?;
+            if is_held && definition.enabled {
+                retime(core, connection, &definition, time.as_str().unwrap_or_default())?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Whether a living process holds it; one that nobody holds loses its time, and in the end goes.
@@ -112,9 +115,7 @@ fn retime(core: &Core, connection: &mut Connection, definition: &Definition, tim
         return Ok(());
     }
     let fired = fired(connection, &definition.name)?;
-    if let When::Every { .. } = definition.when
-        && fired.is_empty()
-    {
+    if matches!(definition.when, When::Every { .. }) && has.is_some() && fired.is_empty() {
         return Ok(()); // its first tick may be further away than the others are from each other
     }
     while fired.contains(&wanted) {
