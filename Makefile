@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev django demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare docs docs-serve wheel clean check-python check-cargo
+.PHONY: help dev django demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -105,16 +105,8 @@ class Shop:
 
     def manage(self, *words: str) -> str:
         """`manage.py WORDS`, as staff would at the machine."""
-        environment = clean_environment({**self.running["environment"], "PYTHONPATH": str(FOLDER)})
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=FOLDER,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = [sys.executable, str(FOLDER / "run.py"), "--data", str(self.folder), "--manage", *words]
+        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

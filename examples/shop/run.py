@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,12 +35,16 @@ def main() -> None:
         postgres.remove()
         shutil.rmtree(data, ignore_errors=True)
         return
+    if given.manage:
+        manage(data, given.manage)
     data.mkdir(parents=True, exist_ok=True)
     alone = os.open(data / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # until this process ends
     try:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise SystemExit(f"the shop in {data} runs already: {data / 'running.json'} says where") from None
+    if (data / "running.json").exists():
+        say("shop", f"the last run was killed, and what it started may still run: see {data / 'running.json'}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = {name: free_port(0 if given.any_ports else port) for name, port in PORTS.items()}
     environment = {**os.environ, **settings(data, ports), **postgres.environment(), **given.setting}
@@ -48,7 +53,7 @@ def main() -> None:
     def start(name: str, *words: str) -> None:
         running.append(Program(name, [sys.executable, *words], environment, cwd=HERE))
 
-    def manage(*words: str) -> None:
+    def prepare(*words: str) -> None:
         if subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=HERE, check=False).returncode:
             raise SystemExit(f"manage.py {words[0]} has failed: see above")
 
@@ -57,8 +62,8 @@ def main() -> None:
         how = postgres.as_account()
         running.append(Program("postgres", postgres.command(), environment, stop=signal.SIGINT, **how))
         postgres.wait()
-        manage("migrate", "--verbosity", "0")
-        manage("seed")
+        prepare("migrate", "--verbosity", "0")
+        prepare("seed")
         paying = ["--port", str(ports["payments"]), "--file", str(data / "charges.jsonl")]
         start("payments", "-m", "services.payment", *paying, "--failure-rate", str(given.failure_rate))
         post = ["--smtp-port", str(ports["smtp"]), "--port", str(ports["mails"]), "--folder", str(data / "mails")]
@@ -90,9 +95,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--failure-rate", type=float, default=0.3, help="of the payment service: 0 to 1")
     parser.add_argument("--set", type=setting, action="append", default=[], help="NAME=VALUE for the environment")
     parser.add_argument("--forget", action="store_true", help="remove the data, and do nothing else")
+    parser.add_argument("--manage", nargs=argparse.REMAINDER, help="manage.py WORDS, for the shop that runs")
     given = parser.parse_args()
     given.setting = dict(given.set)
     return given
+
+
+def manage(data: Path, words: list[str]) -> None:
+    """Becomes `manage.py WORDS`, in the environment of the shop that runs."""
+    try:
+        running = json.loads((data / "running.json").read_text())
+    except FileNotFoundError:
+        raise SystemExit(f"no shop runs in {data}: start it first") from None
+    os.chdir(HERE)
+    os.execve(sys.executable, [sys.executable, "manage.py", *words], {**os.environ, **running["environment"]})
 
 
 def settings(data: Path, ports: Mapping[str, int]) -> dict[str, str]:
@@ -153,11 +169,14 @@ def tell(data: Path, ports: Mapping[str, int], environment: Mapping[str, str], r
     for name, address in addresses.items():
         say(name, address)
     say("login", "admin, password: admin")
+    if sys.stdout.isatty() and (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
+        webbrowser.open(addresses["shop"])
     pids = {program.name: program.process.pid for program in running}
-    changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    ours = ("SHOP_", "PG", "REDIS_URL", "FASTKIQ_")
+    chosen = {name: value for name, value in environment.items() if name.startswith(ours)}
     draft = data / "running.part"
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps({"addresses": addresses, "pids": pids, "environment": changed}))
+    draft.write_text(json.dumps({"addresses": addresses, "pids": pids, "environment": chosen}))
     draft.rename(data / "running.json")
 
 

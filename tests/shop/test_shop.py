@@ -101,6 +101,9 @@ def test_jobs_are_for_staff(shop: Shop, page: Page, look: Callable[[str], None])
     log_in(page)
     page.goto("jobs/")
     look("jobs")
+    page.goto("jobs/cron")
+    expect(page.get_by_text("store.workers.ForgetCarts").first).to_be_visible()
+    look("cron")
     page.goto("admin/store/order/")
     page.locator("#result_list tbody th a").first.click()
     page.get_by_role("link", name="retries", exact=True).click()
@@ -160,6 +163,7 @@ def test_fifty_customers_at_once_and_a_worker_that_is_killed(shop: Shop) -> None
     sold = Counter({"lighthouse-print": 20, "enamel-mug": 44, "notebook": 22})
     assert {slug: stock[slug] - left[slug] for slug in stock if stock[slug] != left[slug]} == sold
 
+    assert set(Counter(each["reference"] for each in shop.charges()).values()) == {1}, "nobody is charged twice"
     charges = Counter(each["key"] for each in shop.charges())
     assert {token: charges[token] for token in orders} == {token: int(states[token] == "shipped") for token in orders}
     assert shop.number("select count(*) from store_event where text like '%%asked again'") > 0, "payments have failed"
@@ -184,10 +188,27 @@ def test_abandoned_carts_are_forgotten_at_night(shop: Shop) -> None:
         ((cart,),) = shop.rows("select token from store_cart order by touched_at desc limit 1")
         shop.rows("update store_cart set touched_at = now() - interval '8 days' where token = %s", cart)
         new.put("notebook", 1)
-        shop.manage("fastkiq", "push", "store.workers.ForgetCarts")
+        shop.manage("fastkiq", "cron", "run", "store.workers.ForgetCarts")
         wait_until(lambda: shop.number("select count(*) from store_cart where token = %s", cart) == 0, PATIENCE)
         assert "Cart (1)" in new.http.get("").text
         assert "Cart (0)" in old.http.get("").text
+
+
+def test_an_order_whose_job_was_never_enqueued_is_resumed(shop: Shop) -> None:
+    """As if the web server had been killed between the commit and the push."""
+    ((order, token),) = shop.rows(
+        "insert into store_order (token, state, name, email, address, card, charge, invoice, placed_at, touched_at)"
+        " values (gen_random_uuid(), 'placed', 'Lost', 'lost@example.org', 'Quay 5', 'card_good', '', '',"
+        " now() - interval '20 minutes', now() - interval '20 minutes') returning id, token"
+    )
+    shop.rows(
+        "insert into store_orderline (order_id, product_id, quantity, price)"
+        " select %s, id, 1, price from store_product where slug = 'desk-lamp'",
+        order,
+    )
+    shop.manage("fastkiq", "cron", "run", "store.workers.ResumeOrders")
+    wait_until(lambda: shop.rows(STATE, token) == [("shipped",)], PATIENCE)
+    assert [each["cents"] for each in shop.charges() if each["key"] == str(token)] == [8900]
 
 
 def test_ctrl_c_leaves_nothing_running_and_the_next_start_has_the_data(shop: Shop) -> None:

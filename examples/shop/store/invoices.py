@@ -30,21 +30,19 @@ def pdf(order: Order) -> bytes:
         ["Total", "", "", f"{order.total} EUR"],
     ]
     title = f"Invoice for order {order.pk}"
+    customer = [order.name, *order.address.splitlines()]
+    text = STYLES["Normal"]
     file = BytesIO()
     SimpleDocTemplate(file, pagesize=A4, title=title, author="Harbour Goods").build(
         [
-            Paragraph("Harbour Goods", STYLES["Normal"]),
+            Paragraph("Harbour Goods", text),
             Paragraph(title, STYLES["Title"]),
             # Paragraphs are markup to reportlab, and a customer may be called anything.
-            Paragraph(
-                "<br/>".join(escape(line) for line in [order.name, *order.address.splitlines()]), STYLES["Normal"]
-            ),
+            Paragraph("<br/>".join(map(escape, customer)), text),
             Spacer(1, 24),
             Table(rows, colWidths=[220, 70, 80, 80], style=GRID),
             Spacer(1, 24),
-            Paragraph(
-                f"Paid on {order.placed_at:%d %B %Y}, charge {escape(order.charge)}. Thank you!", STYLES["Normal"]
-            ),
+            Paragraph(f"Ordered on {order.placed_at:%d %B %Y}; paid, charge {escape(order.charge)}. Thank you!", text),
         ]
     )
     return file.getvalue()

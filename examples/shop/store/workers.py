@@ -125,17 +125,17 @@ class MakeThumbnail(fastkiq.Worker, queue="pictures", retry=2):
         product.save(update_fields=["thumbnail"])
 
 
-class ForgetCarts(fastkiq.Worker, queue="low"):
-    """Each night: carts that nobody has touched for a week."""
+class ForgetCarts(fastkiq.Worker, queue="low", cron="0 3 * * *", timezone="Europe/Berlin"):
+    """Each night at three: carts that nobody has touched for a week."""
 
     def perform(self) -> None:
         count, _ = Cart.objects.filter(touched_at__lt=timezone.now() - timedelta(days=7)).delete()
         self.logger.info("%d rows of abandoned carts forgotten", count)
 
 
-class ResumeOrders(fastkiq.Worker, queue="low"):
-    """Each minute: orders that stand still. A database and a Redis do not commit together, so a process that is killed
-    between the two leaves an order without a job.
+class ResumeOrders(fastkiq.Worker, queue="low", every=timedelta(minutes=1), missed="skip"):
+    """Orders that stand still: a database and a Redis do not commit together, so a web server that is killed between
+    the two leaves an order without a job.
     """
 
     def perform(self) -> None:

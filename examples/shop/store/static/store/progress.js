@@ -3,8 +3,8 @@ const place = document.querySelector("[data-progress]");
 let shown = "";
 
 async function renew() {
-  const answer = await fetch(place.dataset.progress);
-  const text = answer.ok ? await answer.text() : shown;
+  const answer = await fetch(place.dataset.progress).catch(() => null); // who is away for a moment is asked again
+  const text = answer?.ok ? await answer.text() : shown;
   if (text !== shown) place.innerHTML = shown = text;
   later();
 }
