@@ -72,7 +72,7 @@ APART = tests/django
 
 pytest: dev
 	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE) $(APART)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 --dist loadgroup $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest $(APART) -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
