@@ -4,9 +4,11 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 from fastkiq import _core, options, registry
+from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.recurring import Recurring, Run, when
 from fastkiq.api.scripts import run
@@ -39,6 +41,7 @@ class Schedule:
 
     def __init__(self, redis: Redis | None = None, *, config: Config | None = None) -> None:
         self.redis = redis if redis is not None else connect(config)
+        self.config = config or configuration.default()
 
     def names(self, notes: list[str] | None = None) -> list[str]:
         """Of all, in order. `notes` gets what is left out, and why."""
@@ -66,9 +69,10 @@ class Schedule:
         return next(iter(self.some([name])), None)
 
     def upcoming(self, name: str, count: int = 10) -> list[datetime]:
-        """Its next ticks, in UTC; fewer when there are no more. Raises ArgumentError when there is no such one."""
+        """Its next ticks, in UTC; fewer when there are no more, none while it is paused. Raises ArgumentError when
+        there is no such one."""
         entry = self._existing(name)
-        if entry.next is None or entry.definition is None:
+        if entry.next is None or entry.definition is None or entry.is_paused:
             return []
         following = entry.next.timestamp()
         later = entry.definition.ticks(following, count - 1, following)
@@ -97,7 +101,7 @@ class Schedule:
         if found is None:
             raise ArgumentError(f"{printable(name, 200)} cannot be read: {entry.flaw}")
         jid = os.urandom(12).hex()
-        payload = _payload(found, jid, time.time())
+        payload = _payload(found, jid, time.time(), self.config.compat)
         keys = [_CRON, f"queue:{found.queue}", "queues", _history(name)]
         self._change("run_recurring", keys, name, entry.raw, payload, found.queue, jid, KEPT)
         return jid
@@ -158,7 +162,8 @@ class Schedule:
         entry = self._existing(name)
         if not entry.can_change:
             raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: take it out there, or pause it here")
-        self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _history(name)], name, entry.raw)
+        own = [KEYS[each].format(name=name) for each in ("history", "held", "seen")]
+        self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *own], name, entry.raw)
 
     def _existing(self, name: str) -> Recurring:
         entry = self.get(name)
@@ -176,7 +181,7 @@ class Schedule:
         now = seconds + micros / 1e6
         step = definition.every or definition.interval
         if step is not None:
-            return now + step
+            return ceil(now + step)  # as the workers have it: a whole second reads better
         return next(iter(definition.ticks(now)), None)
 
 
@@ -202,15 +207,15 @@ def _recurring(
     return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
 
 
-def _payload(definition: Definition, jid: str, now: float) -> bytes:
+def _payload(definition: Definition, jid: str, now: float, compat: str | None) -> bytes:
     payload = {
         **definition.options,
         "queue": definition.queue,
         "args": definition.args,
         "class": definition.class_name,
         "jid": jid,
-        "created_at": stamp(now, None),
+        "created_at": stamp(now, compat),
+        "enqueued_at": stamp(now, compat),
         "cron": {"name": definition.name, "tick": stamp(now, None)},
-        "enqueued_at": stamp(now, None),
     }
     return _core.encode(payload)
