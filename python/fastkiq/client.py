@@ -3,14 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastkiq import _core, options, outlets, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
-from fastkiq.errors import ArgumentError, PushUncertain, RedisConnectionError, RedisError
+from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
 from fastkiq.guard import Guard
 from fastkiq.printable import shown
 from fastkiq.times import stamp
@@ -88,17 +88,13 @@ class Client:
 
     async def apush(self, worker: "type[Worker] | str", /, *args: Any, **said: Any) -> str | None:
         """`push` that does not block the event loop."""
-        import asyncio  # only here: programs without coroutines need not load it
-
-        return await asyncio.to_thread(self.push, worker, *args, **said)
+        return await outlets.off_loop(partial(self.push, worker, *args, **said))
 
     async def apush_bulk(
         self, worker: "type[Worker] | str", rows: Iterable[Sequence[Any]], /, **said: Any
     ) -> Sequence[str]:
         """`push_bulk` that does not block the event loop. The rows are taken in another thread."""
-        import asyncio
-
-        return await asyncio.to_thread(self.push_bulk, worker, rows, **said)
+        return await outlets.off_loop(partial(self.push_bulk, worker, rows, **said))
 
     def target(self, worker: "type[Worker] | str", options: dict[str, Any]) -> "Bound[...]":
         """What is to be enqueued: the worker with these options over its own. Raises ArgumentError."""
@@ -147,24 +143,14 @@ class Client:
             raise
 
     def _push_payload(self, payload: dict[str, Any], delay: float | None) -> str:
-        if payload.get("result_ttl"):
-            return self._push_noted(payload, delay)
-        return self._call(lambda core: core.push_payload(payload, delay))
+        def push() -> str:
+            return self._call(lambda core: core.push_payload(payload, delay))
 
-    def _push_noted(self, payload: dict[str, Any], delay: float | None) -> str:
-        """Writes the record of the job first, so that whoever has its jid finds it."""
+        if not payload.get("result_ttl"):
+            return push()
         from fastkiq.results import store  # only here: most jobs keep no result
 
-        store.begin(self, [payload])
-        jid = payload.get("jid")
-        try:
-            return self._call(lambda core: core.push_payload(payload, delay))
-        except PushUncertain:
-            raise
-        except BaseException:
-            with suppress(RedisError):
-                store.forget(self, jid)
-            raise
+        return store.pushed(self, payload, push)
 
     def _push_payloads(self, payloads: Iterable[dict[str, Any]]) -> Sequence[str]:
         from fastkiq.results import store
