@@ -98,14 +98,7 @@ class Client:
 
     def target(self, worker: "type[Worker] | str", options: dict[str, Any]) -> "Bound[...]":
         """What is to be enqueued: the worker with these options over its own. Raises ArgumentError."""
-        if isinstance(worker, str):
-            entry = registry.find(worker)
-            bound = _unknown(worker) if entry is None else entry.bound
-        else:
-            entry = getattr(worker, "__fastkiq__", None)
-            if not isinstance(entry, registry.Entry):
-                raise ArgumentError(f"a Worker or its name is wanted, not {worker!r:.80}")
-            bound = entry.bound
+        bound = bound_of(worker)
         return bound.set(**options) if options else bound
 
     def enqueue(
@@ -372,12 +365,18 @@ def _renew() -> Client:
         return _current
 
 
-def _unknown(name: str) -> "Bound[...]":
-    from fastkiq.bound import Bound
+def bound_of(worker: "type[Worker] | str") -> "Bound[...]":
+    """A worker as what can be enqueued; also one of a name that nobody has defined here. Raises ArgumentError."""
+    entry = registry.find(worker) if isinstance(worker, str) else getattr(worker, "__fastkiq__", None)
+    if isinstance(entry, registry.Entry):
+        return entry.bound
+    if not isinstance(worker, str):
+        raise ArgumentError(f"a Worker or its name is wanted, not {worker!r:.80}")
+    if not options.is_wire_name(worker):
+        raise ArgumentError(f"{worker!r:.80} cannot name a worker: letters, digits and _ . : < > - only")
+    from fastkiq.bound import Bound  # which imports this module
 
-    if not options.is_wire_name(name):
-        raise ArgumentError(f"{name!r:.80} cannot name a worker: letters, digits and _ . : < > - only")
-    return Bound(name, None, None, dict(options.DEFAULTS))
+    return Bound(worker, None, None, dict(options.DEFAULTS))
 
 
 def _flush_at_exit(core: _core.Client) -> None:

@@ -100,6 +100,7 @@ def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis
         ({"every": 5, "queue": "no queue"}, "queue"),
         ({"every": 5, "retires": 3}, "did you mean 'retry'|unknown option"),
         ({"every": 5, "description": "x" * 2_000}, "description"),
+        ({"every": 5, "result_ttl": 60}, "result_ttl=0"),
     ]:
         with pytest.raises(ArgumentError, match=says):
             schedule.add("bad", Report, "eu", **given)  # type: ignore[arg-type]

@@ -5,15 +5,16 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
-from fastkiq import _core, options, registry
+from fastkiq import _core
 from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.recurring import Recurring, Run, when
 from fastkiq.api.scripts import run
 from fastkiq.api.values import groups, text
-from fastkiq.client import When, epoch_of
+from fastkiq.bound import JobOptions
+from fastkiq.client import When, bound_of, epoch_of
 from fastkiq.config import Config
 from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition, Missed, seconds_of
 from fastkiq.errors import ArgumentError
@@ -117,30 +118,27 @@ class Schedule:
         at: When | None = None,
         timezone: str = "UTC",
         missed: Missed = "once",
-        queue: str | None = None,
         description: str = "",
-        **job_options: Any,
+        **job_options: Unpack[JobOptions],
     ) -> Recurring:
         """Makes a recurring job, or gives one that was made so another definition: exactly one of `cron` (an expression
         of five fields, or six with seconds), `every` (seconds or timedelta) and `at` (once). `job_options` are those of
         a Worker. Raises ArgumentError for what makes no sense, and for a name that code or a file has."""
-        entry = registry.find(worker) if isinstance(worker, str) else getattr(worker, "__fastkiq__", None)
-        own = dict(entry.options) if entry is not None else dict(options.DEFAULTS)
-        given = options.check({**job_options, **({} if queue is None else {"queue": queue})}, name, ArgumentError)
-        merged = options.merge(own, given)
+        target = bound_of(worker).set(**job_options)
+        options = dict(target.options)
         try:
             definition = Definition(
                 name=name,
-                class_name=entry.name if entry is not None else worker,  # type: ignore[arg-type]
-                args=list(args) if entry is None else list(entry.bound.arguments(args, {})),
-                queue=merged.pop("queue"),
+                class_name=target.name,
+                args=list(target.arguments(args, {})),
+                queue=options.pop("queue"),
                 cron=cron,
                 every=seconds_of(every),
                 at=None if at is None else epoch_of(at),
                 timezone=timezone,
                 missed=missed,
                 description=description,
-                options=merged,
+                options=options,
                 source="api",
             )
         except ValueError as error:
