@@ -69,13 +69,13 @@ class Bound(Generic[P]):
         self.worker = worker
         self.signature = signature
         self.options = options
-        self.keeps = bool(options.get("result_ttl"))
+        self.keeps = bool(options.get("result_ttl"))  # a result of each job
         self.lasting = lasting  # whether it lives as long as its class, so that caching its template pays
 
     def set(self, **options: Unpack[JobOptions]) -> "Bound[P]":
         """The same worker with these options over its own. Raises ArgumentError."""
         checked = check(options, f"{self.name}.set", ArgumentError)
-        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.keeps:
+        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.may_keep:
             raise ArgumentError(
                 f"{self.name}.set: results are only looked after for workers whose class says so: give it "
                 "result_ttl=0, and its jobs keep a result when a call asks for one"
