@@ -12,7 +12,7 @@ from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.recurring import Recurring, Run, when
 from fastkiq.api.scripts import run
-from fastkiq.api.values import groups, text
+from fastkiq.api.values import ANSWER, groups, text
 from fastkiq.bound import JobOptions
 from fastkiq.client import When, bound_of, epoch_of
 from fastkiq.config import Config
@@ -56,7 +56,7 @@ class Schedule:
     def some(self, names: Sequence[str]) -> list[Recurring]:
         """Those of these names that are there."""
         found: list[Recurring] = []
-        for part in groups(names, 250):
+        for part in groups(names, ANSWER // MAX_BYTES):
             histories = [_history(name) for name in part]
             answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *histories], [MAX_BYTES, *part])
             found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
@@ -199,7 +199,7 @@ def _recurring(
     try:
         definition = Definition.from_json(raw) if raw else None
     except (ValueError, TypeError, RecursionError) as error:
-        flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
+        flaw = f"it cannot be read: {printable(error, 300)}"
     if not raw:
         flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
     return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
