@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from fastkiq.api.values import moment, record
 from fastkiq.cron.definition import Definition
@@ -63,6 +63,28 @@ class Recurring:
     def can_change(self) -> bool:
         """Whether it can be changed and removed: what code or files declare can only be paused."""
         return self.definition is None or self.definition.source == "api"
+
+
+def facts(entry: Recurring) -> dict[str, Any]:
+    """One as JSON documents have it, its ticks aside."""
+    found = entry.definition
+    return {
+        "name": entry.name,
+        "schedule": entry.says,
+        "class": found.class_name if found else None,
+        "queue": found.queue if found else None,
+        "args": found.args if found else None,
+        "cron": found.cron if found else None,
+        "every": found.every if found else None,
+        "timezone": found.timezone if found else None,
+        "missed": found.missed if found else None,
+        "source": found.source if found else None,
+        "description": found.description if found else None,
+        "enabled": found.enabled if found else None,
+        "paused": entry.is_paused,
+        "orphaned": entry.is_orphaned,
+        "flaw": entry.flaw or None,
+    }
 
 
 def when(value: object) -> datetime | None:

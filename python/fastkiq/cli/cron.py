@@ -7,6 +7,7 @@ import click
 
 from fastkiq import _core
 from fastkiq.api import Recurring, Run, Schedule, connect
+from fastkiq.api.recurring import facts
 from fastkiq.cli.confirm import confirm
 from fastkiq.cli.forms import moment, plain
 from fastkiq.cli.listing_options import CODES, Actions, json_option, yes_option
@@ -181,23 +182,9 @@ def _json(text: str, position: int) -> Any:
 
 
 def _row(entry: Recurring) -> Row:
-    found = entry.definition
     return {
-        "name": entry.name,
+        **facts(entry),
         "schedule": entry.says or entry.flaw,
-        "class": found.class_name if found else None,
-        "queue": found.queue if found else None,
-        "args": found.args if found else None,
-        "cron": found.cron if found else None,
-        "every": found.every if found else None,
-        "timezone": found.timezone if found else None,
-        "missed": found.missed if found else None,
-        "source": found.source if found else None,
-        "description": found.description if found else None,
-        "enabled": found.enabled if found else None,
-        "paused": entry.is_paused,
-        "orphaned": entry.is_orphaned,
-        "flaw": entry.flaw or None,
         "next": _time(entry.next),
         "last": _run(entry.last) if entry.last else None,
     }

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import Recurring, Run, Schedule
+from fastkiq.api.recurring import facts
 from fastkiq.web.cron_deeds import DEEDS, do, find
 from fastkiq.web.formats import iso
 from fastkiq.web.json_body import answered, given
@@ -45,23 +46,8 @@ def _acting(deed: str) -> Callable[[Request], Response]:
 
 
 def _document(entry: Recurring) -> dict[str, Any]:
-    found = entry.definition
     return {
-        "name": entry.name,
-        "schedule": entry.says,
-        "class": found.class_name if found else None,
-        "queue": found.queue if found else None,
-        "args": found.args if found else None,
-        "cron": found.cron if found else None,
-        "every": found.every if found else None,
-        "timezone": found.timezone if found else None,
-        "missed": found.missed if found else None,
-        "source": found.source if found else None,
-        "description": found.description if found else None,
-        "enabled": found.enabled if found else None,
-        "paused": entry.is_paused,
-        "orphaned": entry.is_orphaned,
-        "flaw": entry.flaw or None,
+        **facts(entry),
         "next": iso(entry.next) if entry.next else None,
         "last": _run_document(entry.last) if entry.last else None,
     }
