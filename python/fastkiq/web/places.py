@@ -64,7 +64,7 @@ def in_process(work: Work) -> Place:
     here = current()
     note = _("%(which)s, by the last heartbeat of its process", which=which(work.job, 1))
     moments = [Moment(_("Runs since"), moment(work.run_at), kind="next", note=note)]
-    told = progress_text(progress(here.site.redis, [work.job.jid]).get(work.job.jid))
+    told = progress_text(progress([work.job.jid], here.site.redis).get(work.job.jid))
     facts = [(_("Process"), cut(work.process, 200)), (_("Thread"), cut(work.thread, 100))]
     facts += [(_("Progress"), told)] if told else []
     return Place(_("Busy"), here.url("/busy"), here.url("/busy/jobs", work.job.jid), moments, (), "", facts)

@@ -121,7 +121,7 @@ def process_rows(processes: Sequence[Process], most_queues: int = _MOST_QUEUES) 
 
 def job_rows(jobs: Sequence[Work]) -> list[JobRow]:
     """In the same order."""
-    told = progress(current().site.redis, [each.job.jid for each in jobs])
+    told = progress([each.job.jid for each in jobs], current().site.redis)
     urls = {identity: process_url(identity) for identity in {each.process for each in jobs}}
     return [_job_row(each, urls[each.process], told.get(each.job.jid)) for each in jobs]
 
