@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import pytest
 
 if TYPE_CHECKING:
     from fastkiq.testing import Jobs, RealWorker
+    from fastkiq.testing.modes import Mode
 
 
 @pytest.fixture
@@ -69,21 +71,35 @@ def fastkiq_worker(fastkiq_redis: str) -> "Iterator[RealWorker]":
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """What a fixture enters it leaves at its own end, also one that is asked for in the middle of a test."""
+    before = _opened()
+    try:
+        return (yield)
+    finally:
+        _of_fixtures.update(mode for mode in _opened() if mode not in before)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A mode that a test's own body has entered and not left must not reach the next test."""
-    modes = sys.modules.get("fastkiq.testing.modes")
-    before = [] if modes is None else modes.opened()
-    left = []
+    before = _opened()
     try:
         answer = yield
     finally:
-        modes = sys.modules.get("fastkiq.testing.modes")
-        if modes is not None:
-            left = [mode for mode in modes.opened() if mode not in before]
-            for mode in left:
-                modes.end(mode)
+        left = [mode for mode in _opened() if mode not in before and mode not in _of_fixtures]
+        for mode in left:
+            sys.modules["fastkiq.testing.modes"].end(mode)
     if left:
         warnings.warn(
             pytest.PytestWarning(f"{item.nodeid} left a mode of fastkiq.testing on, which ends here"), stacklevel=1
         )
     return answer
+
+
+_of_fixtures: "WeakSet[Mode]" = WeakSet()
+
+
+def _opened() -> "list[Mode]":
+    modes = sys.modules.get("fastkiq.testing.modes")
+    return [] if modes is None else modes.opened()
