@@ -85,6 +85,7 @@ def test_every_default_passes_its_own_check() -> None:
         ("backtrace", -1),
         ("max_payload_bytes", 1),
         ("outage_buffer", -1),
+        ("recurring", "no"),
         ("pool_size", 0),
         *(("health", bad) for bad in (True, -1, 65_536, 9.5, "", "x", ":80", "::1:80", "a:b", "a b:1", "h:٣")),
         ("redis_url", "http://localhost"),

@@ -83,6 +83,7 @@ class Config:
         None, optional(settings.address), "Port, or HOST:PORT, of /live, /ready and /metrics; loopback without a host."
     )
     schedule = ScheduleSetting("Recurring jobs by name, each with a class and a cron, every, interval, at or in.")
+    recurring = Setting(True, settings.flag, "Whether this process fires what its code and files declare as recurring.")
     outage_buffer = Setting(0, whole(0, 10_000_000), "Jobs kept in memory while Redis is away; 0 raises at once.")
     wait_replicas = Setting(0, whole(0, 100), "Replicas that must have a job before its enqueue call returns.")
     pool_size = Setting(16, whole(1, 10_000), "Most connections for enqueueing.")

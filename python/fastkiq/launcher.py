@@ -39,7 +39,7 @@ class Launcher:
 
     def __init__(self, config: "Config") -> None:
         self.config = config
-        self._recurring = declared.declared(config)
+        self._recurring = declared.declared(config) if config.recurring else []
         given = server_options(config) | {"cron": [each.to_json() for each in self._recurring]}
         self.server = _core.Server(config.resolved_url(watch=True), registry.table(), given)
         self.policy = RetryPolicy(config)

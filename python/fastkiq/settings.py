@@ -83,6 +83,13 @@ def number(low: float, high: float, unit: str = " seconds") -> Callable[[Any], f
     return check
 
 
+def flag(value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {shown(value)}")
+    return value
+
+
 def optional(check: Callable[[Any], T]) -> Callable[[Any], T | None]:
     """None, or what `check` takes."""
     return lambda value: None if value is None else check(value)

@@ -85,3 +85,19 @@ def test_other_modes_and_settings_are_back_afterwards(request: pytest.FixtureReq
         assert config.concurrency == before.get("concurrency", (0, "", 25))[2]
         assert config.error_handlers == []
         assert len(modes.opened()) == 2
+
+
+def test_recurring_jobs_come_only_when_they_are_let(fastkiq_worker: RealWorker, fastkiq_redis: str) -> None:
+    ticks: list[Any] = []
+
+    class Tick(fastkiq.Worker, cron="* * * * * *", name="real.Tick"):
+        def perform(self) -> None:
+            ticks.append(self.tick)
+
+    core = fastkiq.client.default().core
+    Mail.perform_async("ann")
+    assert fastkiq_worker.drain() == 1
+    assert core.command("HKEYS", "fastkiq:cron") == []
+    fastkiq_worker.stop()
+    fastkiq_worker.start(recurring=True)
+    assert fastkiq_worker.wait(lambda: ticks)[0] is not None

@@ -51,7 +51,8 @@ def emptied(folder: Path) -> Iterator[str]:
 class RealWorker:
     """Workers on threads of this process, started by the first `drain` or by `start`.
 
-    They serve all queues of the workers that are defined by then. Jobs run beside the test, on other threads.
+    They serve all queues of the workers that are defined by then. Jobs run beside the test, on other threads. Recurring
+    jobs do not come by themselves, unless `start(recurring=True)` lets them.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,7 +69,7 @@ class RealWorker:
         config = configuration.default()
         from fastkiq.in_process import InProcess
 
-        usual = {"concurrency": 5, "queues": sorted(_queues()), "timeout": 2.0}
+        usual = {"concurrency": 5, "queues": sorted(_queues()), "timeout": 2.0, "recurring": False}
         self._ends.enter_context(config.overridden("fastkiq_worker", **{**usual, **settings}))
         config.error_handlers.append(self._note)
         self._ends.callback(config.error_handlers.remove, self._note)
