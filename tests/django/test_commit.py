@@ -148,7 +148,7 @@ def test_a_backend_has_a_say_of_its_own(depot: ModuleType, redis: Redis, everywh
     from django.db import transaction
     from django.test import override_settings
 
-    backend = {**settings.TASKS["default"], "OPTIONS": {"ENQUEUE_ON_COMMIT": not everywhere}}
+    backend = {**settings.TASKS["default"], "OPTIONS": {"ENQUEUE_AFTER_COMMIT": not everywhere}}
     with setting(enqueue_after_commit=everywhere), override_settings(TASKS={**settings.TASKS, "default": backend}):
         with transaction.atomic():
             label.enqueue("ann")
