@@ -128,7 +128,7 @@ class Colour(enum.Enum):
     RED = 1
 
 
-class Shade(str, enum.Enum):
+class Shade(str, enum.Enum):  # noqa: UP042 - as many are written, and str() of a StrEnum would do
     DARK = "dark"
 
 

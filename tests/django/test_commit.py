@@ -264,7 +264,9 @@ def test_threads_below_a_coroutine(redis: Redis) -> None:
 
 
 @pytest.mark.usefixtures("held")
-def test_a_redis_that_is_away_is_told_to_whoever_commits(depot: ModuleType, start_server: Callable[..., Any]) -> None:
+def test_a_redis_that_is_away_is_told_to_whoever_commits(
+    depot: ModuleType, start_server: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     from depot.parcels.models import Parcel
     from depot.parcels.workers import Weigh
     from django.db import transaction
@@ -278,6 +280,10 @@ def test_a_redis_that_is_away_is_told_to_whoever_commits(depot: ModuleType, star
             Weigh.perform_async(1)
             server.stop()
 
-    with pytest.raises(fastkiq.RedisError):
+    with pytest.raises(fastkiq.RedisError) as caught:
         request()
     assert Parcel.objects.count() == 1
+    (lost,) = caught.value.rest
+    (line,) = [each for each in caplog.records if each.name == "fastkiq.contrib.django"]
+    assert lost["jid"] in line.getMessage()
+    assert lost["jid"] in caught.value.__notes__[0]
