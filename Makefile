@@ -67,18 +67,17 @@ BESIDE = active_job bad_input demo golden old_payloads process_inside process_jo
 SIDE_BY_SIDE = tests/api tests/browser tests/contrib tests/cron tests/docs tests/examples tests/results tests/shop tests/sidekiq tests/testing \
 	tests/tui tests/typed tests/web \
 	tests/test_cli.py tests/test_new.py $(wildcard tests/test_cli_*.py) $(BESIDE:%=tests/integration/test_%.py)
-# Django knows one project a process, so its tests have processes of their own.
+# Django knows one project a process, so its tests have processes of their own: `make django`.
 APART = tests/django
 
 pytest: dev
 	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE) $(APART)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 --dist loadgroup $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest $(APART) -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 django: dev ## fastkiq in Django 5.2, and in Django 6 where a Python 3.12 is: Django's own cases of Tasks, and ours
 	@$(BIN)/python tests/django/conformance.py target/django
-	@$(BIN)/python -m pytest tests/django -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest $(APART) -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@tests/django/django6.sh target/django $(PYTEST_ARGS)
 
 LONG_FAULTS = FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest --timeout 900
