@@ -32,6 +32,7 @@ def test_a_project_that_is_right_has_nothing_said_of_it(depot: ModuleType) -> No
         ("redis://", "must be a dict"),
         ({"redis_url": "http://x"}, "redis_url"),
         ({"concurency": 3}, "did you mean 'concurrency'?"),
+        ({"REDIS_URL": "redis://x"}, "did you mean 'redis_url'?"),
         ({3: 3}, "unknown setting 3"),
         ({"enqueue_after_commit": 1.5}, "enqueue_after_commit"),
         ({"autodiscover": "tasks"}, "autodiscover"),
