@@ -74,5 +74,5 @@ def _parsed(job: Job, text: str) -> list[object]:
         raise ArgumentError(_("The arguments must be a list: [ ... ]"))
     entry = registry.find(job.class_name)
     if entry is not None and entry.signature is not None:
-        entry.signature.bind(args, {})
+        entry.signature.take(args, {})
     return args
