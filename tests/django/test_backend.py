@@ -354,9 +354,10 @@ def test_texts_marked_as_safe_and_enums_are_plain_json(depot: ModuleType, redis:
     assert label.get_result(result.id) == result
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("name", ["attempt", "aattempt"])
 def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
-    depot: ModuleType, work: Work, name: str, caplog: pytest.LogCaptureFixture
+    depot: ModuleType, work: Work, name: str, kept: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     from depot.parcels import tasks
     from depot.parcels.models import Parcel
@@ -371,7 +372,7 @@ def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
 
     signals.task_finished.connect(receiver)
     try:
-        result = getattr(tasks, name).enqueue(9)
+        result = getattr(tasks, name).using(result_ttl=60 if kept else 0).enqueue(9)
         work()
     finally:
         signals.task_finished.disconnect(receiver)

@@ -117,7 +117,7 @@ def test_lost_replies(server: Server, redis: redis_py.Redis, processes: Processe
         proxy.cut()
         time.sleep(0.3)
     seen = len(ticks(redis))
-    wait_until(lambda: len(ticks(redis)) > seen + 2, 30)
+    wait_until(lambda: len(ticks(redis)) > seen + 4, 30)
     assert_one_each(ticks(redis), 5)
 
 

@@ -11,7 +11,7 @@ for i = 2, #ARGV do
   local definition = length <= tonumber(ARGV[1]) and redis.call('HGET', KEYS[1], name) or ''
   local next = redis.pcall('ZSCORE', KEYS[2], name)
   local paused = redis.pcall('SISMEMBER', KEYS[3], name)
-  local orphaned = redis.pcall('ZSCORE', KEYS[4], name)
+  local orphaned = redis.pcall('HEXISTS', KEYS[4], name)
   local last = redis.pcall('LINDEX', KEYS[3 + i], 0)
   answer[#answer + 1] = {
     definition,
@@ -19,7 +19,7 @@ for i = 2, #ARGV do
     type(next) == 'string' and next or '',
     paused == 1 and 1 or 0,
     type(last) == 'string' and #last <= 4096 and last or '',
-    type(orphaned) == 'string' and 1 or 0,
+    orphaned == 1 and 1 or 0,
   }
 end
 return answer

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from typing import Any
 
 from django.db import connection
@@ -72,3 +73,10 @@ async def asurroundings() -> dict[str, Any]:
 @task()
 def unkeepable() -> Any:
     return object()
+
+
+@task(takes_context=True)
+def hang_once(context: Any) -> int:
+    if context.attempt == 1:
+        time.sleep(60)
+    return context.attempt
