@@ -91,6 +91,16 @@ def test_retries_by_option_and_their_errors(depot: ModuleType, work: Work, name:
         _ = once.return_value
 
 
+def test_the_error_of_a_retry_is_its_cause(depot: ModuleType, work: Work) -> None:
+    from depot.parcels.tasks import refused
+
+    result = refused.using(retry=5).enqueue()
+    work()
+    result.refresh()
+    assert result.status == "READY"
+    assert result.errors[0].exception_class is TimeoutError
+
+
 def test_between_two_tries_it_is_ready_and_one_that_failed_lies_in_dead(
     depot: ModuleType, work: Work, redis: Redis
 ) -> None:

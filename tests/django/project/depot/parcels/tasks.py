@@ -7,6 +7,7 @@ from django.db import connection
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
+import fastkiq
 from depot.parcels.models import Parcel
 
 try:
@@ -37,6 +38,14 @@ def attempt(context: Any, fails: int) -> list[Any]:
     if context.attempt <= fails:
         raise ValueError(f"attempt {context.attempt} of {context.task_result.id}")
     return [context.attempt, context.task_result.status, len(context.task_result.errors)]
+
+
+@task()
+def refused() -> None:
+    try:
+        raise TimeoutError("nobody answers")
+    except TimeoutError as error:
+        raise fastkiq.Retry(in_=60) from error
 
 
 @task(takes_context=True)
