@@ -125,7 +125,7 @@ class AsyncProcessor(Thread):
             if os.getpid() != self._pid:
                 leave_forked_child(error)
             elapsed = monotonic() - started
-            if not entry.keeps or isinstance(error, GeneratorExit):
+            if not entry.may_keep or isinstance(error, GeneratorExit):
                 self._policy.failed(unit, entry, error, elapsed)
             else:  # it writes to Redis, which may be away
                 await asyncio.to_thread(self._policy.failed, unit, entry, error, elapsed)

@@ -1,9 +1,10 @@
 """A worker together with the options of its jobs: everything that can be enqueued is one of these."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, Unpack
 
 from fastkiq import client, inline, outlets
 from fastkiq.client import When, delay_of, epoch_of
@@ -22,7 +23,6 @@ _PATH = re.compile(
 )
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class JobOptions(TypedDict, total=False):
@@ -69,13 +69,13 @@ class Bound(Generic[P]):
         self.worker = worker
         self.signature = signature
         self.options = options
-        self.keeps = bool(options.get("result_ttl"))
+        self.keeps = bool(options.get("result_ttl"))  # a result of each job
         self.lasting = lasting  # whether it lives as long as its class, so that caching its template pays
 
     def set(self, **options: Unpack[JobOptions]) -> "Bound[P]":
         """The same worker with these options over its own. Raises ArgumentError."""
         checked = check(options, f"{self.name}.set", ArgumentError)
-        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.keeps:
+        if checked.get("result_ttl") and self.worker is not None and not self.worker.__fastkiq__.may_keep:
             raise ArgumentError(
                 f"{self.name}.set: results are only looked after for workers whose class says so: give it "
                 "result_ttl=0, and its jobs keep a result when a call asks for one"
@@ -116,21 +116,23 @@ class Bound(Generic[P]):
 
     async def aperform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """`perform_async` that does not block the event loop."""
-        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs))
+        return await outlets.off_loop(partial(client.default().enqueue, self, self.arguments(args, kwargs)))
 
     async def aperform_in(self, delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """`perform_in` that does not block the event loop."""
-        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs), delay_of(delay))
+        push = partial(client.default().enqueue, self, self.arguments(args, kwargs), delay_of(delay))
+        return await outlets.off_loop(push)
 
     async def aperform_at(self, when: When, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """`perform_at` that does not block the event loop."""
-        return await _in_thread(client.default().enqueue, self, self.arguments(args, kwargs), None, epoch_of(when))
+        push = partial(client.default().enqueue, self, self.arguments(args, kwargs), None, epoch_of(when))
+        return await outlets.off_loop(push)
 
     async def aperform_bulk(
         self, rows: Iterable[Sequence[Any]], *, at: Iterable[When] | When | None = None
     ) -> Sequence[str]:
         """`perform_bulk` that does not block the event loop. The rows are taken in another thread."""
-        return await _in_thread(client.default().enqueue_bulk, self, rows, at)
+        return await outlets.off_loop(partial(client.default().enqueue_bulk, self, rows, at))
 
     async def aperform_inline(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """`perform_inline` for coroutines; a job that is not asynchronous runs in a thread."""
@@ -187,12 +189,3 @@ class Bound(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<{self.name} with {dict(self.options)!r}>"
-
-
-async def _in_thread(call: Callable[..., R], *args: Any) -> R:
-    if outlets.in_thread is not None:
-        answer: R = await outlets.in_thread(call, *args)
-        return answer
-    import asyncio  # only here: programs without coroutines need not load it
-
-    return await asyncio.to_thread(call, *args)

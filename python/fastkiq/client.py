@@ -3,14 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastkiq import _core, options, outlets, registry
 from fastkiq import config as configuration
 from fastkiq.config import Config
-from fastkiq.errors import ArgumentError, PushUncertain, RedisConnectionError, RedisError
+from fastkiq.errors import ArgumentError, RedisConnectionError, RedisError
 from fastkiq.guard import Guard
 from fastkiq.printable import shown
 from fastkiq.times import stamp
@@ -88,28 +88,17 @@ class Client:
 
     async def apush(self, worker: "type[Worker] | str", /, *args: Any, **said: Any) -> str | None:
         """`push` that does not block the event loop."""
-        import asyncio  # only here: programs without coroutines need not load it
-
-        return await asyncio.to_thread(self.push, worker, *args, **said)
+        return await outlets.off_loop(partial(self.push, worker, *args, **said))
 
     async def apush_bulk(
         self, worker: "type[Worker] | str", rows: Iterable[Sequence[Any]], /, **said: Any
     ) -> Sequence[str]:
         """`push_bulk` that does not block the event loop. The rows are taken in another thread."""
-        import asyncio
-
-        return await asyncio.to_thread(self.push_bulk, worker, rows, **said)
+        return await outlets.off_loop(partial(self.push_bulk, worker, rows, **said))
 
     def target(self, worker: "type[Worker] | str", options: dict[str, Any]) -> "Bound[...]":
         """What is to be enqueued: the worker with these options over its own. Raises ArgumentError."""
-        if isinstance(worker, str):
-            entry = registry.find(worker)
-            bound = _unknown(worker) if entry is None else entry.bound
-        else:
-            entry = getattr(worker, "__fastkiq__", None)
-            if not isinstance(entry, registry.Entry):
-                raise ArgumentError(f"a Worker or its name is wanted, not {worker!r:.80}")
-            bound = entry.bound
+        bound = bound_of(worker)
         return bound.set(**options) if options else bound
 
     def enqueue(
@@ -147,24 +136,14 @@ class Client:
             raise
 
     def _push_payload(self, payload: dict[str, Any], delay: float | None) -> str:
-        if payload.get("result_ttl"):
-            return self._push_noted(payload, delay)
-        return self._call(lambda core: core.push_payload(payload, delay))
+        def push() -> str:
+            return self._call(lambda core: core.push_payload(payload, delay))
 
-    def _push_noted(self, payload: dict[str, Any], delay: float | None) -> str:
-        """Writes the record of the job first, so that whoever has its jid finds it."""
+        if not payload.get("result_ttl"):
+            return push()
         from fastkiq.results import store  # only here: most jobs keep no result
 
-        store.begin(self, [payload])
-        jid = payload.get("jid")
-        try:
-            return self._call(lambda core: core.push_payload(payload, delay))
-        except PushUncertain:
-            raise
-        except BaseException:
-            with suppress(RedisError):
-                store.forget(self, jid)
-            raise
+        return store.pushed(self, payload, push)
 
     def _push_payloads(self, payloads: Iterable[dict[str, Any]]) -> Sequence[str]:
         from fastkiq.results import store
@@ -386,12 +365,18 @@ def _renew() -> Client:
         return _current
 
 
-def _unknown(name: str) -> "Bound[...]":
-    from fastkiq.bound import Bound
+def bound_of(worker: "type[Worker] | str") -> "Bound[...]":
+    """A worker as what can be enqueued; also one of a name that nobody has defined here. Raises ArgumentError."""
+    entry = registry.find(worker) if isinstance(worker, str) else getattr(worker, "__fastkiq__", None)
+    if isinstance(entry, registry.Entry):
+        return entry.bound
+    if not isinstance(worker, str):
+        raise ArgumentError(f"a Worker or its name is wanted, not {worker!r:.80}")
+    if not options.is_wire_name(worker):
+        raise ArgumentError(f"{worker!r:.80} cannot name a worker: letters, digits and _ . : < > - only")
+    from fastkiq.bound import Bound  # which imports this module
 
-    if not options.is_wire_name(name):
-        raise ArgumentError(f"{name!r:.80} cannot name a worker: letters, digits and _ . : < > - only")
-    return Bound(name, None, None, dict(options.DEFAULTS))
+    return Bound(worker, None, None, dict(options.DEFAULTS))
 
 
 def _flush_at_exit(core: _core.Client) -> None:

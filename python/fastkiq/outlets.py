@@ -7,12 +7,13 @@ ContextVar) whether these concern it: those that do not it hands on.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from logging import Logger
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastkiq.errors import PushUncertain, RedisError
 from fastkiq.guard import Guard
 from fastkiq.printable import counted, printable
 
+R = TypeVar("R")
 Payload = dict[str, Any]
 Push = Callable[[Iterable[Payload]], Sequence[str]]
 Outlet = Callable[[Iterable[Payload], Push], Sequence[str]]
@@ -26,8 +27,8 @@ clock: Callable[[], float] | None = None
 records: Callable[[Sequence[Any], Callable[[], Any]], Any] | None = None
 """`records(words, send)`: what answers a Redis command that reads or writes results, where a test keeps them."""
 
-in_thread: Callable[..., Awaitable[Any]] | None = None
-"""`in_thread(call, *args)`: how the a-twins leave the event loop where an outlet goes by the thread, as a transaction
+in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None
+"""`in_thread(call)`: how the a-twins leave the event loop where an outlet goes by the thread, as a transaction
 does; None: by `asyncio.to_thread`."""
 
 _NAMED: Final = 20  # jobs in one line of a log
@@ -54,6 +55,16 @@ def send(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
     for outlet in reversed(present):
         push = _through(outlet, push)
     return push(payloads)
+
+
+async def off_loop(call: Callable[[], R]) -> R:
+    """Calls what blocks in a thread, so that the event loop of an a-twin goes on."""
+    if in_thread is not None:
+        answer: R = await in_thread(call)
+        return answer
+    import asyncio  # only here: programs without coroutines need not load it
+
+    return await asyncio.to_thread(call)
 
 
 def named(payloads: Sequence[Payload]) -> str:

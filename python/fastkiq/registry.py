@@ -33,7 +33,7 @@ class Entry:
         "aliases",
         "bound",
         "is_async",
-        "keeps",
+        "may_keep",
         "name",
         "options",
         "origin",
@@ -67,8 +67,9 @@ class Entry:
         self.signature = signature
         self.is_async = signature is not None and signature.is_async
         self.ack_start = ack_start
-        self.keeps = "result_ttl" in options
-        self.plain = not self.keeps and (signature is None or not signature.may_convert)
+        self.may_keep = "result_ttl" in options
+        """Whether there may be results of its jobs; with `result_ttl=0` a call has to ask for one."""
+        self.plain = not self.may_keep and (signature is None or not signature.may_convert)
         """Whether a run is nothing but `perform` of what the payload holds, as it is."""
         self.recurring: Definition | None = None
 

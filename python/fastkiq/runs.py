@@ -51,7 +51,7 @@ def _arguments(unit: "Unit", entry: "Entry") -> Sequence[Any]:
     if signature is None:
         return unit.args
     arguments = signature.load(unit.args)
-    entry.plain = not entry.keeps and not signature.may_convert  # known since its first use
+    entry.plain = not entry.may_keep and not signature.may_convert  # known since its first use
     return arguments
 
 

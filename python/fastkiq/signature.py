@@ -74,13 +74,17 @@ class Signature:
         """Why values of this parameter are not converted although it is annotated with another kind than JSON's."""
         return "" if self._plan is None else self._plan.reasons.get(parameter.lstrip("*"), "")
 
+    def fits(self, count: int) -> bool:
+        """Whether it takes so many positional arguments and no others."""
+        low, high = self._bounds
+        return low <= count <= high
+
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
         """The positional arguments of this call; a gap before a given keyword takes its default.
 
         Raises ArgumentError that shows the signature.
         """
-        low, high = self._bounds
-        if not kwargs and low <= len(args) <= high:
+        if not kwargs and self.fits(len(args)):
             return args
         try:
             given = self.inspected.bind(*args, **kwargs).arguments
@@ -109,8 +113,7 @@ class Signature:
 
     def take_row(self, row: Any, number: int) -> Sequence[Any]:
         """`take` of a row of a bulk push."""
-        low, high = self._bounds
-        if (type(row) is not tuple and type(row) is not list) or not low <= len(row) <= high:
+        if (type(row) is not tuple and type(row) is not list) or not self.fits(len(row)):
             self.refuse_row(row, number)
         try:
             return self.take(row, {})

@@ -107,6 +107,8 @@ fn retime(core: &Core, connection: &mut Connection, definition: &Definition, tim
         _ if comes_once => return Ok(()),
         (_, None) => first(definition, now),
         (When::Interval(length), Some(_)) => Next::At(now + length),
+        // Its first tick may be further away than the others are from each other.
+        (When::Every { step, first_in }, Some(has)) if has <= now + step.max(first_in) + 1_000 => return Ok(()),
         (_, Some(has)) => following(definition, has, now),
     };
     let Next::At(mut wanted) = wanted else { return Ok(()) };
@@ -115,9 +117,6 @@ fn retime(core: &Core, connection: &mut Connection, definition: &Definition, tim
         return Ok(());
     }
     let fired = fired(connection, &definition.name)?;
-    if matches!(definition.when, When::Every { .. }) && has.is_some() && fired.is_empty() {
-        return Ok(()); // its first tick may be further away than the others are from each other
-    }
     while fired.contains(&wanted) {
         match following(definition, wanted, wanted) {
             Next::At(later) => wanted = later,

@@ -66,6 +66,7 @@ def test_one_of_a_class_that_is_not_known_here(schedule: Schedule) -> None:
     assert (entry.definition.queue, entry.definition.missed, entry.definition.every) == ("low", "all", 90)
     upcoming = schedule.upcoming("ruby", 3)
     assert upcoming[2] - upcoming[0] == timedelta(seconds=180)
+    assert upcoming[0].microsecond == 0
 
 
 def test_once_at_a_time(schedule: Schedule) -> None:
@@ -99,6 +100,7 @@ def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis
         ({"every": 5, "queue": "no queue"}, "queue"),
         ({"every": 5, "retires": 3}, "did you mean 'retry'|unknown option"),
         ({"every": 5, "description": "x" * 2_000}, "description"),
+        ({"every": 5, "result_ttl": 60}, "result_ttl=0"),
     ]:
         with pytest.raises(ArgumentError, match=says):
             schedule.add("bad", Report, "eu", **given)  # type: ignore[arg-type]
@@ -127,6 +129,29 @@ def test_what_code_declares_is_not_changed_here(schedule: Schedule, redis: redis
     assert redis.hget("fastkiq:cron", "nightly") == raw
     redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000000")
     assert [each.is_orphaned for each in schedule] == [True]
+
+
+def test_what_no_process_declares_any_more_is_shown_so(schedule: Schedule, redis: redis_py.Redis) -> None:
+    declared(redis, "nightly")
+    redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000500")
+    [entry] = schedule
+    assert entry.is_orphaned
+
+
+def test_one_that_is_paused_has_no_ticks_to_come(schedule: Schedule) -> None:
+    schedule.add("eu", Report, "eu", every=60)
+    assert len(schedule.upcoming("eu", 3)) == 3
+    schedule.pause("eu")
+    assert schedule.upcoming("eu", 3) == []
+
+
+def test_a_run_by_hand_has_the_times_of_the_setting(inspected: api.Redis, redis: redis_py.Redis) -> None:
+    schedule = Schedule(inspected, config=fastkiq.Config(compat="sidekiq7"))
+    schedule.add("eu", Report, "eu", every=3600)
+    schedule.run_now("eu")
+    job = json.loads(redis.lrange("queue:reports", 0, -1)[0])
+    assert (type(job["created_at"]), type(job["enqueued_at"])) == (float, float)
+    assert type(job["cron"]["tick"]) is int
 
 
 def test_a_run_by_hand(schedule: Schedule, redis: redis_py.Redis) -> None:
@@ -158,6 +183,9 @@ def test_removed_it_leaves_nothing_behind(schedule: Schedule, redis: redis_py.Re
     schedule.add("eu", Report, "eu", every=3600)
     schedule.pause("eu")
     schedule.run_now("eu")
+    for key in ("held", "seen"):
+        redis.hset(f"fastkiq:cron:{key}:eu", "somebody", "1")
+    redis.hset("fastkiq:cron:orphans", "eu", "1 2")
     schedule.remove("eu")
     assert sorted(redis.keys()) == [b"queue:reports", b"queues"]
     for act in (schedule.remove, schedule.pause, schedule.resume, schedule.run_now, schedule.upcoming):

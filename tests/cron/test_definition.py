@@ -1,7 +1,7 @@
 """What a recurring job may be: from class keywords, and as it is kept."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +94,15 @@ def test_a_schedule_passes_no_arguments() -> None:
         class Needs(fastkiq.Worker, cron="@daily"):
             def perform(self, to: str) -> None: ...
 
+    with pytest.raises(fastkiq.DefinitionError, match=r"NeedsDay\.perform\(day.*\) needs arguments"):
+
+        class NeedsDay(fastkiq.Worker, cron="@daily"):
+            def perform(self, day: date) -> None: ...
+
+    class Daily(fastkiq.Worker, cron="@daily", name="DailyOfADay"):
+        def perform(self, day: date | None = None) -> None: ...
+
+    assert Daily.__fastkiq__.recurring is not None
     with pytest.raises(fastkiq.DefinitionError, match="no perform"):
 
         class Abstract(fastkiq.Worker, cron="@daily"): ...

@@ -1,7 +1,7 @@
 """Schedules of files: fastkiq.toml, pyproject.toml, and sidekiq.yml in the forms of sidekiq-scheduler."""
 
 import textwrap
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -182,6 +182,13 @@ def test_arguments_fit_the_worker(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"fastkiq\.toml: schedule 'x': args do not fit One\.perform"):
         loaded(tmp_path, "fastkiq.toml", "[schedule.x]\nevery = 60\nclass = 'One'\n")
     assert loaded(tmp_path, "fastkiq.toml", "[schedule.x]\nevery = 60\nclass = 'One'\nargs = ['a']\n")
+
+    class OneDay(fastkiq.Worker, name="OneDay"):
+        def perform(self, day: date) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"args do not fit OneDay\.perform"):
+        loaded(tmp_path, "fastkiq.toml", "[schedule.x]\nevery = 60\nclass = 'OneDay'\n")
+    assert loaded(tmp_path, "fastkiq.toml", "[schedule.x]\nevery = 60\nclass = 'OneDay'\nargs = ['2026-12-01']\n")
 
 
 def test_one_name_is_one_job(tmp_path: Path) -> None:

@@ -228,6 +228,8 @@ def test_coroutines_below_a_transaction(redis: Redis) -> None:
     async def both() -> None:
         await label.aenqueue("ann")
         await Weigh.aperform_async(1)
+        await fastkiq.Client().apush(Weigh, 2)
+        await fastkiq.Client().apush_bulk(Weigh, [(3,)])
 
     with rolled_back():
         async_to_sync(both)()
@@ -236,7 +238,7 @@ def test_coroutines_below_a_transaction(redis: Redis) -> None:
     with transaction.atomic():
         async_to_sync(both)()
         assert redis.keys("*") == []
-    assert sizes(redis) == {"queue:default": 1, "queue:scales": 1}
+    assert sizes(redis) == {"queue:default": 1, "queue:scales": 3}
 
 
 @pytest.mark.usefixtures("held")

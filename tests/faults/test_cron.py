@@ -257,3 +257,19 @@ def test_an_orphan_that_is_declared_again_goes_on(server: Server, redis: redis_p
     processes(server.url, VERSION.format(every=600)).wait_for("ready:", 30)
     assert wait_until(lambda: next_of(redis, "Job"), 20) == at - 50
     assert not redis.hexists("fastkiq:cron:orphans", "Job")
+
+
+@pytest.mark.timeout(60)
+def test_a_first_tick_that_is_far_away_stays(server: Server, redis: redis_py.Redis, processes: Processes) -> None:
+    """Of an entry that has fired before, and was then given another `first_in`; not one of a clock that was ahead."""
+    now = redis.time()[0]
+    usual = {"class": "A", "args": [], "queue": "ticks", "every": 60}
+    for name, first_in, at in (("late", HOUR, now + HOUR - 10), ("lost", 60, now + HOUR)):
+        definition = {"name": name, "first_in": first_in, "source": "api", **usual}
+        redis.hset("fastkiq:cron", name, json.dumps(definition))
+        redis.zadd("fastkiq:cron:next", {name: at})
+    redis.lpush("fastkiq:cron:history:late", json.dumps({"tick": now - 60, "at": now - 60, "jid": "a", "how": "tick"}))
+    redis.hset("fastkiq:cron", "nobody's", json.dumps({"name": "nobody's", **usual}))
+    processes(server.url, OTHER).wait_for("is orphaned", 30)
+    wait_until(lambda: (next_of(redis, "lost") or 0) <= redis.time()[0] + 61, 5)
+    assert next_of(redis, "late") == now + HOUR - 10

@@ -40,7 +40,7 @@ class Recurring:
 
     name: str
     definition: Definition | None
-    """None: what is stored cannot be read, and does not run; `flaw` says why."""
+    """None: what is stored cannot be read; `flaw` says why."""
     next: datetime | None
     """Its next tick; None when there is none to come."""
     is_paused: bool
@@ -50,6 +50,7 @@ class Recurring:
     last: Run | None
     """The newest of its history."""
     flaw: str = ""
+    """Why it has no definition; empty where it has one."""
     raw: bytes = b""
     """The stored definition."""
 

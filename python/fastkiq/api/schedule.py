@@ -4,14 +4,17 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from math import ceil
+from typing import Any, Final, Unpack
 
-from fastkiq import _core, options, registry
+from fastkiq import _core
+from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
 from fastkiq.api.recurring import Recurring, Run, when
 from fastkiq.api.scripts import run
-from fastkiq.api.values import groups, text
-from fastkiq.client import When, epoch_of
+from fastkiq.api.values import ANSWER, groups, text
+from fastkiq.bound import JobOptions
+from fastkiq.client import When, bound_of, epoch_of
 from fastkiq.config import Config
 from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition, Missed, seconds_of
 from fastkiq.errors import ArgumentError
@@ -39,6 +42,7 @@ class Schedule:
 
     def __init__(self, redis: Redis | None = None, *, config: Config | None = None) -> None:
         self.redis = redis if redis is not None else connect(config)
+        self.config = config or configuration.default()
 
     def names(self, notes: list[str] | None = None) -> list[str]:
         """Of all, in order. `notes` gets what is left out, and why."""
@@ -52,7 +56,7 @@ class Schedule:
     def some(self, names: Sequence[str]) -> list[Recurring]:
         """Those of these names that are there."""
         found: list[Recurring] = []
-        for part in groups(names, 250):
+        for part in groups(names, ANSWER // MAX_BYTES):
             histories = [_history(name) for name in part]
             answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *histories], [MAX_BYTES, *part])
             found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
@@ -66,9 +70,10 @@ class Schedule:
         return next(iter(self.some([name])), None)
 
     def upcoming(self, name: str, count: int = 10) -> list[datetime]:
-        """Its next ticks, in UTC; fewer when there are no more. Raises ArgumentError when there is no such one."""
+        """Its next ticks, in UTC; fewer when there are no more, none while it is paused. Raises ArgumentError when
+        there is no such one."""
         entry = self._existing(name)
-        if entry.next is None or entry.definition is None:
+        if entry.next is None or entry.definition is None or entry.is_paused:
             return []
         following = entry.next.timestamp()
         later = entry.definition.ticks(following, count - 1, following)
@@ -97,7 +102,7 @@ class Schedule:
         if found is None:
             raise ArgumentError(f"{printable(name, 200)} cannot be read: {entry.flaw}")
         jid = os.urandom(12).hex()
-        payload = _payload(found, jid, time.time())
+        payload = _payload(found, jid, time.time(), self.config.compat)
         keys = [_CRON, f"queue:{found.queue}", "queues", _history(name)]
         self._change("run_recurring", keys, name, entry.raw, payload, found.queue, jid, KEPT)
         return jid
@@ -113,30 +118,27 @@ class Schedule:
         at: When | None = None,
         timezone: str = "UTC",
         missed: Missed = "once",
-        queue: str | None = None,
         description: str = "",
-        **job_options: Any,
+        **job_options: Unpack[JobOptions],
     ) -> Recurring:
         """Makes a recurring job, or gives one that was made so another definition: exactly one of `cron` (an expression
         of five fields, or six with seconds), `every` (seconds or timedelta) and `at` (once). `job_options` are those of
         a Worker. Raises ArgumentError for what makes no sense, and for a name that code or a file has."""
-        entry = registry.find(worker) if isinstance(worker, str) else getattr(worker, "__fastkiq__", None)
-        own = dict(entry.options) if entry is not None else dict(options.DEFAULTS)
-        given = options.check({**job_options, **({} if queue is None else {"queue": queue})}, name, ArgumentError)
-        merged = options.merge(own, given)
+        target = bound_of(worker).set(**job_options)
+        options = dict(target.options)
         try:
             definition = Definition(
                 name=name,
-                class_name=entry.name if entry is not None else worker,  # type: ignore[arg-type]
-                args=list(args) if entry is None else list(entry.bound.arguments(args, {})),
-                queue=merged.pop("queue"),
+                class_name=target.name,
+                args=list(target.arguments(args, {})),
+                queue=options.pop("queue"),
                 cron=cron,
                 every=seconds_of(every),
                 at=None if at is None else epoch_of(at),
                 timezone=timezone,
                 missed=missed,
                 description=description,
-                options=merged,
+                options=options,
                 source="api",
             )
         except ValueError as error:
@@ -158,7 +160,8 @@ class Schedule:
         entry = self._existing(name)
         if not entry.can_change:
             raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: take it out there, or pause it here")
-        self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _history(name)], name, entry.raw)
+        own = [KEYS[each].format(name=name) for each in ("history", "held", "seen")]
+        self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *own], name, entry.raw)
 
     def _existing(self, name: str) -> Recurring:
         entry = self.get(name)
@@ -176,7 +179,7 @@ class Schedule:
         now = seconds + micros / 1e6
         step = definition.every or definition.interval
         if step is not None:
-            return now + step
+            return ceil(now + step)  # as the workers have it: a whole second reads better
         return next(iter(definition.ticks(now)), None)
 
 
@@ -196,21 +199,21 @@ def _recurring(
     try:
         definition = Definition.from_json(raw) if raw else None
     except (ValueError, TypeError, RecursionError) as error:
-        flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
+        flaw = f"it cannot be read: {printable(error, 300)}"
     if not raw:
         flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
     return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
 
 
-def _payload(definition: Definition, jid: str, now: float) -> bytes:
+def _payload(definition: Definition, jid: str, now: float, compat: str | None) -> bytes:
     payload = {
         **definition.options,
         "queue": definition.queue,
         "args": definition.args,
         "class": definition.class_name,
         "jid": jid,
-        "created_at": stamp(now, None),
+        "created_at": stamp(now, compat),
+        "enqueued_at": stamp(now, compat),
         "cron": {"name": definition.name, "tick": stamp(now, None)},
-        "enqueued_at": stamp(now, None),
     }
     return _core.encode(payload)

@@ -66,7 +66,7 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
 def show(name: str, count: int, as_json: bool, **given: Any) -> None:
     """Shows one recurring job, its ticks to come, and what became of the last ones."""
     schedule, entry = _find(name, given)
-    upcoming = [] if entry.is_paused else schedule.upcoming(name, count)
+    upcoming = schedule.upcoming(name, count)
     history = schedule.history(name, count)
     if as_json:
         print_json({**_row(entry), "upcoming": [_time(each) for each in upcoming], "history": list(map(_run, history))})

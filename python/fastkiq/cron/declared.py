@@ -19,7 +19,7 @@ def of_class(entry: registry.Entry, keywords: dict[str, Any]) -> Definition:
         raise DefinitionError(f"{entry.origin}: {next(iter(keywords))} needs cron=... or every=...")
     if entry.signature is None:
         raise DefinitionError(f"{entry.origin}: defines no perform, so there is nothing to run by a schedule")
-    if entry.signature.low > 0:
+    if not entry.signature.fits(0):
         where = f"{entry.signature.where}{entry.signature.inspected}"
         raise DefinitionError(f"{entry.origin}: {where} needs arguments, which no schedule passes: give them defaults")
     doc = (vars(entry.worker).get("__doc__") or "").strip().partition("\n")[0]
@@ -58,7 +58,7 @@ def _resolved(planned: "Planned", source: str) -> Definition:
     if entry is None:
         return planned.definition({"retry": True}, "default")
     args = planned.fields.get("args", [])
-    if entry.signature is None or not entry.signature.low <= len(args) <= entry.signature.high:
+    if entry.signature is None or not entry.signature.fits(len(args)):
         fits = "nothing" if entry.signature is None else f"{entry.signature.where}{entry.signature.inspected}"
         raise ConfigError(f"{source}: schedule {planned.name!r}: args do not fit {fits}")
     return planned.definition(_other(entry.options), entry.options["queue"])

@@ -24,10 +24,10 @@ _LATE: Final = 60.0
 _SUSPECTS: Final = 1_000
 _NAMED: Final = 5
 _TYPES: Final = {
-    "set": ("queues", "paused", "processes"),
-    "zset": ("schedule", "retry", "dead", "fastkiq:alive", "fastkiq:tombs"),
-    "hash": ("fastkiq:suspects",),
-    "string": ("stat:processed", "stat:failed"),
+    "set": ("queues", "paused", "processes", "fastkiq:cron:paused"),
+    "zset": ("schedule", "retry", "dead", "fastkiq:alive", "fastkiq:tombs", "fastkiq:cron:next"),
+    "hash": ("fastkiq:suspects", "fastkiq:cron", "fastkiq:cron:orphans"),
+    "string": ("stat:processed", "stat:failed", "fastkiq:cron:swept"),
 }
 
 

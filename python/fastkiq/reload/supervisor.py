@@ -17,7 +17,7 @@ import click
 from fastkiq.logging import colourful
 from fastkiq.printable import printable
 from fastkiq.reload.child import Child
-from fastkiq.reload.folders import Folders
+from fastkiq.reload.folders import Folders, state_of
 from fastkiq.reload.watcher import Watcher
 from fastkiq.signals import NAMES, Signals
 
@@ -75,7 +75,8 @@ class Supervisor:
     def _reload(self, changed: set[str]) -> None:
         if self._stopping:
             return
-        self._saved = max([os.stat(path).st_mtime for path in changed if os.path.exists(path)], default=time.time())
+        saved = [state[0] / 1e9 for path in changed if (state := state_of(path)) is not None]
+        self._saved = max(saved, default=time.time())
         self._say(f"{self._folders.shown(changed)} changed", "33")
         if (child := self._child) is not None:
             if not child.end():

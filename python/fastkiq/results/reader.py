@@ -102,8 +102,8 @@ class Result:
     def wait(self, timeout: float | None = None) -> Any:
         """Waits until the job is over; answers its value.
 
-        Looks first after 10 ms, at last twice a second. Raises JobFailed; TimeoutError after `timeout` seconds; and
-        ResultNotReady when for 10 s nothing was known of such a job.
+        Looks at once, again after 10 ms, and in the end twice a second. Raises JobFailed; TimeoutError after `timeout`
+        seconds; and ResultNotReady when for 10 s nothing was known of such a job.
         """
         for pause in self._pauses(timeout):
             time.sleep(pause)

@@ -95,7 +95,7 @@ def run_of(tid: str) -> str:
 
 def record_of(unit: "Unit", entry: "Entry") -> Record | None:
     """The record of a job that this process has claimed; None when none is kept."""
-    if not entry.keeps:
+    if not entry.may_keep:
         return None
     payload = unit.payload()
     seconds = seconds_kept(payload, entry.options)
@@ -113,7 +113,7 @@ def poisoned(raw: bytes, message: str) -> None:
     """The core has put the job into the dead set, since its process died with it again and again."""
     payload = Job.decoded(raw)
     entry = registry.find(Job.class_of(payload))
-    seconds = 0 if entry is None or not entry.keeps else seconds_kept(payload, entry.options)
+    seconds = 0 if entry is None or not entry.may_keep else seconds_kept(payload, entry.options)
     if not seconds or not is_jid(payload.get("jid")):
         return
     told = {"class_name": "fastkiq.PoisonPill", "message": message, "traceback": ""}

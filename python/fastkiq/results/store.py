@@ -3,11 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core
-from fastkiq.errors import ArgumentError, RedisBusyError, RedisConnectionError, RedisError
+from fastkiq.errors import ArgumentError, PushUncertain, RedisBusyError, RedisConnectionError, RedisError
 from fastkiq.options import MAX_RESULT_TTL
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ def begin(client: "Client", payloads: Iterable[dict[str, Any]]) -> None:
         if not client.config.outage_buffer:
             raise
         # The jobs wait in the buffer, and their records begin when they run.
+
+
+def pushed(client: "Client", payload: dict[str, Any], push: Callable[[], str]) -> str:
+    """Begins the record of one job before `push`, so that whoever has its jid finds it. Raises what `push` does."""
+    begin(client, [payload])
+    try:
+        return push()
+    except PushUncertain:
+        raise
+    except BaseException:
+        with suppress(RedisError):
+            forget(client, payload.get("jid"))
+        raise
 
 
 def begun(client: "Client", payloads: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

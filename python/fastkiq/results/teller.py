@@ -29,7 +29,7 @@ class Teller:
 
     def __init__(self, instance: "Worker") -> None:
         job, entry = instance.job, instance.__fastkiq__
-        kept = seconds_kept(job.payload, entry.options) if entry.keeps else 0
+        kept = seconds_kept(job.payload, entry.options) if entry.may_keep else 0
         self._jid = job.jid
         self._lives = kept + UNFINISHED if kept else KEPT
         self._run = run_of("inline" if instance._unit is None else instance._unit.tid)

@@ -41,7 +41,7 @@ class Record(Converter):
 
 
 class Data(Record):
-    """A dataclass. `shown` are the fields that its constructor takes."""
+    """A dataclass, by the fields that its constructor takes."""
 
     def __init__(self, kind: type, fields: Mapping[str, Converter], required: frozenset[str]) -> None:
         super().__init__(kind.__qualname__, fields, required)

@@ -94,6 +94,6 @@ def _push(held: list[Payload], push: Push, others: tuple[str, ...]) -> None:
             raise
 
 
-async def _in_the_thread_of_transactions(call: Callable[..., Any], *args: Any) -> Any:
+async def _in_the_thread_of_transactions(call: Callable[[], Any]) -> Any:
     """Of coroutines that run inside of `async_to_sync`: the thread below them, whose transaction may be open."""
-    return await sync_to_async(call, thread_sensitive=True)(*args)
+    return await sync_to_async(call, thread_sensitive=True)()

@@ -51,6 +51,7 @@ def _document(entry: Recurring) -> dict[str, Any]:
         "schedule": entry.says,
         "class": found.class_name if found else None,
         "queue": found.queue if found else None,
+        "args": found.args if found else None,
         "cron": found.cron if found else None,
         "every": found.every if found else None,
         "timezone": found.timezone if found else None,
