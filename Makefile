@@ -20,7 +20,7 @@ LIBPYTHON = stub="$$($(BIN)/python .ci/stub-libpython target/libpython)"; \
 	if [ -n "$$stub" ]; then export LIBRARY_PATH="$$stub" LD_LIBRARY_PATH="$$stub"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help dev django demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
+.PHONY: help dev django django6 demo web-demo screenshots test lint types rust-lint rust-test races pytest faults fuzz fuzz-guided golden sidekiq format bench bench-check bench-baseline bench-functions goals compare wheel clean check-python check-cargo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,23 +62,23 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 # Arguments may choose tests of one half alone: pytest then ends the other with 5.
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
-# Tests that wait more than they work, or measure nothing: several at a time. FASTKIQ_SEED=N repeats a run of the faults.
-BESIDE = active_job bad_input demo golden old_payloads process_inside process_jobs process_signals readable stacks
-SIDE_BY_SIDE = tests/api tests/browser tests/contrib tests/cron tests/docs tests/examples tests/results tests/shop tests/sidekiq tests/testing \
-	tests/tui tests/typed tests/web \
-	tests/test_cli.py tests/test_new.py $(wildcard tests/test_cli_*.py) $(BESIDE:%=tests/integration/test_%.py)
-# Django knows one project a process, so its tests have processes of their own.
-APART = tests/django
+# Tests that measure, or need the machine for themselves. The others wait more than they work: several at a time.
+# FASTKIQ_SEED=N repeats a run of the faults.
+ALONE = tests/bench tests/fuzz tests/model tests/test_embedded.py tests/test_packaging.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py,ahead bench caps capsules embedded_worker fetch harm health heartbeat metrics reload schedule))
+# Django knows one project a process, so its tests have processes of their own, in the target `django`.
+APART = tests/django tests/faults
 
 pytest: dev
-	@$(BIN)/python -m pytest --ignore=tests/faults $(addprefix --ignore=,$(SIDE_BY_SIDE) $(APART)) $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -n 3 --dist loadgroup $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest $(APART) -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 4 --dist loadgroup $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
-django: dev ## fastkiq in Django 5.2, and in Django 6 where a Python 3.12 is: Django's own cases of Tasks, and ours
+django: dev ## fastkiq in Django 5.2: Django's own cases of Tasks, and ours
 	@$(BIN)/python tests/django/conformance.py target/django
-	@$(BIN)/python -m pytest tests/django -n 2 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest tests/django -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+
+django6: dev ## The same in Django 6, with Python 3.12 or newer, for which it builds the core; some minutes
 	@tests/django/django6.sh target/django $(PYTEST_ARGS)
 
 LONG_FAULTS = FASTKIQ_LONG=1 FASTKIQ_RESULTS="$(CURDIR)/target/faults/results.jsonl" $(BIN)/python -m pytest --timeout 900

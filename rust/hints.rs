@@ -18,8 +18,10 @@ pub fn key_path(key: &Bound<'_, PyString>) -> String {
 
 /// Says what to pass instead, by the first of the type's bases that is known here.
 pub fn instead_of(value: &Bound<'_, PyAny>) -> String {
-    let class = value.get_type();
-    let known = bases(&class).iter().find_map(|name| for_base(name));
+    let bases = bases(&value.get_type());
+    // Before `str` and `int`, which such an enum has for bases too: `str()` of its members is a name with some of them.
+    let enumeration = bases.iter().find(|name| *name == "enum.Enum");
+    let known = enumeration.into_iter().chain(&bases).find_map(|name| for_base(name));
     match known {
         Some(hint) => hint.to_owned(),
         None if is_record(value) => "pass its id, or the fields the job needs, and load the rest in the job".to_owned(),
@@ -44,7 +46,7 @@ fn for_base(name: &str) -> Option<&'static str> {
         "decimal.Decimal" | "uuid.UUID" | "fractions.Fraction" | "pathlib.PurePath" | "pathlib._local.PurePath" => {
             "pass str(...)"
         }
-        "enum.Enum" => "pass .value",
+        "enum.Enum" => "pass .value, or annotate the parameter with the enum",
         "builtins.tuple"
         | "builtins.set"
         | "builtins.frozenset"

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import pytest
 import redis as redis_py
 import trustme
+from hypothesis import HealthCheck, settings
 
 from children import Child, clean_environment, fastkiq
 from fastkiq import registry
@@ -40,6 +41,10 @@ OWN = (
     "FASTKIQ_FUZZ_REPORT",
 )
 SERVICE = "fastkiq-test"
+
+# Beside other tests, on few cores, everything takes longer now and then.
+settings.register_profile("fastkiq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fastkiq")
 
 for name in [name for name in os.environ if name.startswith("FASTKIQ_") and name not in OWN] + ["REDIS_URL"]:
     os.environ.pop(name, None)

@@ -26,7 +26,7 @@ from servers import wait_until
 FOLDER = Path(__file__).parents[1] / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE = 45.0  # seconds; two slow cores may have much else to do
-QUICKLY = {"SHOP_SHIPPING_SECONDS": "1", "SHOP_RETRY_SECONDS": "0.25"}
+QUICKLY = {"SHOP_SHIPPING_SECONDS": "1", "SHOP_RETRY_SECONDS": "0.02"}
 
 
 def missing() -> str | None:
@@ -113,6 +113,10 @@ class Shop:
     def charges(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = httpx.get(f"{self.address('payments')}charges").json()
         return found
+
+    def fail(self, rate: float) -> None:
+        """From now on so many requests to the payment service fail."""
+        httpx.post(f"{self.address('payments')}failure-rate", data={"rate": str(rate)})
 
     def mails(self, to: str) -> dict[str, EmailMessage]:
         """By subject, those to one customer: the kept .eml files."""

@@ -19,12 +19,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
     "new",
     *("process", "push", "stats", "queues", "queue", "busy", "retries", "scheduled", "dead", "jobs"),
-    *("web", "top", "doctor", "recover", "mark", "bench", "completion"),
+    *("cron", "web", "top", "doctor", "recover", "mark", "bench", "completion"),
 ]
 ACTIONS = [
     *("queue pause", "queue resume", "queue clear", "busy quiet", "busy stop", "busy dump"),
     *("retries retry", "retries kill", "retries delete", "scheduled enqueue", "scheduled kill", "scheduled delete"),
     *("dead retry", "dead delete"),
+    *("cron show", "cron pause", "cron resume", "cron run", "cron add", "cron remove"),
 ]
 
 

@@ -128,6 +128,14 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Shade(str, enum.Enum):  # noqa: UP042 - as many are written, and str() of a StrEnum would do
+    DARK = "dark"
+
+
+class Size(enum.IntEnum):
+    LARGE = 3
+
+
 class Name(str):
     __slots__ = ()
 
@@ -154,7 +162,9 @@ WHEN = datetime(2026, 11, 22, tzinfo=UTC)
         ([(1, 2)], r"^value\[0\]: tuple; pass list"),
         (Point(1, 2), r"^value: Point; pass list"),
         (b"x", r"^value: bytes; pass text"),
-        (Colour.RED, r"^value: Colour; pass \.value"),
+        (Colour.RED, r"^value: Colour; pass \.value, or annotate the parameter with the enum$"),
+        ([Shade.DARK], r"^value\[0\]: Shade; pass \.value, or annotate"),  # str() of it is "Shade.DARK"
+        (Size.LARGE, r"^value: Size; pass \.value, or annotate"),
         (Name("x"), r"^value: Name; a subclass: pass str"),
         (OrderedDict(a=1), r"^value: OrderedDict; a subclass: pass dict"),
         (Record(1), r"^value: Record; pass its id"),

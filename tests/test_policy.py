@@ -283,6 +283,21 @@ def test_a_control_exceptions_cause_is_what_is_stored(policy: RetryPolicy) -> No
     assert (unit.fields["error_class"], unit.fields["error_message"]) == ("TimeoutError", "slow")
 
 
+def test_a_retry_from_an_error_is_one_line_until_it_is_the_last(
+    policy: RetryPolicy, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = fastkiq.Retry(in_=1)
+    again.__cause__ = TimeoutError("slow")
+    with caplog.at_level(logging.INFO, "fastkiq"):
+        assert fail(policy, again, retry=1).outcome[0] == "retry"  # type: ignore[index]
+        assert fail(policy, again, retry=0).outcome[0] == "kill"  # type: ignore[index]
+    expected, last = caplog.records
+    assert expected.getMessage() == "failed, retry 1 of 1 in 1 s: TimeoutError: slow"
+    assert expected.exc_info is None
+    assert last.exc_info is not None
+    assert last.exc_info[1] is again.__cause__
+
+
 def test_snooze_counts_no_attempt(policy: RetryPolicy) -> None:
     unit = fail(policy, fastkiq.Snooze(in_=60), retry_count=3, failed_at=1, retried_at=2)
     assert unit.outcome == ("schedule", 60, {"enqueued_at": None})

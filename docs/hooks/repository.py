@@ -37,7 +37,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as the site has them. One to a page of the navigation that is not written yet is plain text."""
+    """Links as the site has them."""
     here = page.file.src_uri
 
     def moved(found: re.Match[str]) -> str:

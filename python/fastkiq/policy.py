@@ -261,7 +261,8 @@ class _Failure:
         if not self.unit.retry(delay, self.fields):
             return
         last = "" if self.terms.retry_for is not None else f" of {self.terms.retries}"
-        self._log(INFO, f"failed, retry {self.terms.count + 1}{last} in {_span(delay)}")
+        what = f"failed, retry {self.terms.count + 1}{last} in {_span(delay)}"
+        self._log(INFO, what, expected=isinstance(self.raised, Retry))
         self._report(self.error, events.RAISED)
 
     def die(self, how: str) -> None:
@@ -300,9 +301,11 @@ class _Failure:
         if not isinstance(error, Control):
             events.report(self._config, error, {"context": context, "job": self.job()})
 
-    def _log(self, level: int, what: str) -> None:
+    def _log(self, level: int, what: str, *, expected: bool = False) -> None:
         thrown = None
-        if not isinstance(self.error, Control):  # a job that steers itself has no bug to show
+        # A job that steers itself has no bug to show. Where `Retry` has a cause the line names it, and the last failure
+        # shows where it was raised.
+        if not expected and not isinstance(self.error, Control):
             thrown = (type(self.error), self.error, users_part(self.error))
         # The traceback below the headline has the message once more, and whole.
         message = printable(self.fields["error_message"], 1_000 if thrown is None else _HEADLINE)

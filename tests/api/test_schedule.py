@@ -127,6 +127,8 @@ def test_what_code_declares_is_not_changed_here(schedule: Schedule, redis: redis
     assert schedule.resume("nightly")
     assert not schedule.resume("nightly")
     assert redis.hget("fastkiq:cron", "nightly") == raw
+    redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000000")
+    assert [each.is_orphaned for each in schedule] == [True]
 
 
 def test_what_no_process_declares_any_more_is_shown_so(schedule: Schedule, redis: redis_py.Redis) -> None:

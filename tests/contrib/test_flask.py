@@ -232,7 +232,7 @@ def test_the_web_ui_behind_flask_login(redis: Redis, redis_url: str) -> None:
 
 def test_nobody_is_let_in_unless_somebody_says_so(redis_url: str) -> None:
     app = Flask("closed")
-    app.register_blueprint(web_ui(redis_url=redis_url), url_prefix="/jobs")
+    app.register_blueprint(web_ui(lambda: None, redis_url=redis_url), url_prefix="/jobs")
     app.register_blueprint(web_ui(lambda: True, name="open", redis_url=redis_url), url_prefix="/<tenant>/öffen")
 
     @app.before_request

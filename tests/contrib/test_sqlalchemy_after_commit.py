@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 from redis import Redis
-from sqlalchemy import String, create_engine, event, insert, select, text
+from sqlalchemy import String, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
@@ -114,6 +114,32 @@ def test_a_close_without_commit_drops_what_was_to_be_committed(
     assert redis.keys() == []
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "closed without a commit" in caplog.text
+
+
+def change(session: Session) -> None:
+    session.scalars(select(Order)).one().name = "b"
+
+
+def delete(session: Session) -> None:
+    session.delete(session.scalars(select(Order)).one())
+
+
+def insert_many(session: Session) -> None:
+    session.bulk_insert_mappings(inspect(Order), [{"name": "b"}])
+
+
+def save_many(session: Session) -> None:
+    session.bulk_save_objects([Order(name="b")])
+
+
+@pytest.mark.parametrize("write", [change, delete, insert_many, save_many])
+def test_writing_that_no_event_tells_of(redis: Redis, maker: Maker, write: Callable[[Session], None]) -> None:
+    with maker.begin() as session:
+        session.add(Order(name="a"))
+    with maker() as session:
+        write(session)
+        Mail.perform_async("x")
+    assert redis.keys() == []
 
 
 def test_who_only_reads_need_not_commit(redis: Redis, maker: Maker) -> None:

@@ -1,8 +1,8 @@
 """The ticks of cron expressions, beside those of cronsim, which follows Debian's cron.
 
 Where the two differ on purpose, which is left out here: cronsim does not apply Debian's rule for clock changes to six
-fields; it joins day of month and day of week by AND when one of them begins with a star and is no star (`*/2`); and
-each of several fixed times in one gap is a tick of its own there, at the same moment.
+fields; it joins day of month and day of week by AND when one of them begins with a star, unless it is nothing else;
+and each of several fixed times in one gap is a tick of its own there, at the same moment.
 """
 
 from datetime import UTC, datetime, timedelta

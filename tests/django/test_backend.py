@@ -91,6 +91,16 @@ def test_retries_by_option_and_their_errors(depot: ModuleType, work: Work, name:
         _ = once.return_value
 
 
+def test_the_error_of_a_retry_is_its_cause(depot: ModuleType, work: Work) -> None:
+    from depot.parcels.tasks import refused
+
+    result = refused.using(retry=5).enqueue()
+    work()
+    result.refresh()
+    assert result.status == "READY"
+    assert result.errors[0].exception_class is TimeoutError
+
+
 def test_between_two_tries_it_is_ready_and_one_that_failed_lies_in_dead(
     depot: ModuleType, work: Work, redis: Redis
 ) -> None:
@@ -344,9 +354,10 @@ def test_texts_marked_as_safe_and_enums_are_plain_json(depot: ModuleType, redis:
     assert label.get_result(result.id) == result
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("name", ["attempt", "aattempt"])
 def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
-    depot: ModuleType, work: Work, name: str, caplog: pytest.LogCaptureFixture
+    depot: ModuleType, work: Work, name: str, kept: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     from depot.parcels import tasks
     from depot.parcels.models import Parcel
@@ -361,7 +372,7 @@ def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
 
     signals.task_finished.connect(receiver)
     try:
-        result = getattr(tasks, name).enqueue(9)
+        result = getattr(tasks, name).using(result_ttl=60 if kept else 0).enqueue(9)
         work()
     finally:
         signals.task_finished.disconnect(receiver)

@@ -32,6 +32,7 @@ def test_a_project_that_is_right_has_nothing_said_of_it(depot: ModuleType) -> No
         ("redis://", "must be a dict"),
         ({"redis_url": "http://x"}, "redis_url"),
         ({"concurency": 3}, "did you mean 'concurrency'?"),
+        ({"REDIS_URL": "redis://x"}, "did you mean 'redis_url'?"),
         ({3: 3}, "unknown setting 3"),
         ({"enqueue_after_commit": 1.5}, "enqueue_after_commit"),
         ({"autodiscover": "tasks"}, "autodiscover"),
@@ -79,7 +80,7 @@ def test_e004_queue_names(depot: ModuleType) -> None:
         ({"PRIORITIES": "high"}, "PRIORITIES must be a list"),
         ({"PRIORITIES": ["high", "high"]}, "twice"),
         ({"PRIORITIES": ["h i"]}, "'h i' must be made of"),
-        ({"ENQUEUE_ON_COMMIT": 7}, "ENQUEUE_ON_COMMIT"),
+        ({"ENQUEUE_AFTER_COMMIT": 7}, "ENQUEUE_AFTER_COMMIT"),
         ({"RESULT_TTL": -1}, "result_ttl"),
         (["RETRY"], "must be a dict"),
     ],
@@ -96,7 +97,7 @@ def test_e005_options(depot: ModuleType, options: Any, word: str) -> None:
 
 def test_e006_databases(depot: ModuleType) -> None:
     assert "'nowhere'" in messages(FASTKIQ={"enqueue_after_commit": "nowhere"})["fastkiq.E006"].msg
-    assert "fastkiq.E006" in messages(TASKS=tasks(OPTIONS={"ENQUEUE_ON_COMMIT": ["archive", "nowhere"]}))
+    assert "fastkiq.E006" in messages(TASKS=tasks(OPTIONS={"ENQUEUE_AFTER_COMMIT": ["archive", "nowhere"]}))
 
 
 def test_w001_atomic_requests(depot: ModuleType) -> None:

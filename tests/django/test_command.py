@@ -158,3 +158,19 @@ def test_autodiscovery_can_be_chosen(depot: ModuleType, manage: Manage) -> None:
         assert done.returncode == 0, done.stderr
         assert ("depot.parcels.workers" in done.stdout) == (loaded == "workers")
         assert "depot.parcels.tasks" not in done.stdout
+
+
+def test_a_task_of_a_worker_that_was_killed_runs_again(depot: ModuleType, managed: Managed) -> None:
+    from depot.parcels.tasks import hang_once
+
+    first = managed("fastkiq", "process")
+    first.wait_for("ready:")
+    result = hang_once.enqueue()
+    wait_until(lambda: result.refresh() or result.status == "RUNNING", 20, "a start")
+    first.kill()
+    second = managed("fastkiq", "process")
+    wait_until(lambda: result.refresh() or result.is_finished, 30, "the second run")
+    assert result.return_value == 2
+    assert len(set(result.worker_ids)) == 2
+    assert result.errors == []
+    assert second.stop() == 0

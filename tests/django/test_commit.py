@@ -148,7 +148,7 @@ def test_a_backend_has_a_say_of_its_own(depot: ModuleType, redis: Redis, everywh
     from django.db import transaction
     from django.test import override_settings
 
-    backend = {**settings.TASKS["default"], "OPTIONS": {"ENQUEUE_ON_COMMIT": not everywhere}}
+    backend = {**settings.TASKS["default"], "OPTIONS": {"ENQUEUE_AFTER_COMMIT": not everywhere}}
     with setting(enqueue_after_commit=everywhere), override_settings(TASKS={**settings.TASKS, "default": backend}):
         with transaction.atomic():
             label.enqueue("ann")
@@ -266,7 +266,9 @@ def test_threads_below_a_coroutine(redis: Redis) -> None:
 
 
 @pytest.mark.usefixtures("held")
-def test_a_redis_that_is_away_is_told_to_whoever_commits(depot: ModuleType, start_server: Callable[..., Any]) -> None:
+def test_a_redis_that_is_away_is_told_to_whoever_commits(
+    depot: ModuleType, start_server: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     from depot.parcels.models import Parcel
     from depot.parcels.workers import Weigh
     from django.db import transaction
@@ -280,6 +282,10 @@ def test_a_redis_that_is_away_is_told_to_whoever_commits(depot: ModuleType, star
             Weigh.perform_async(1)
             server.stop()
 
-    with pytest.raises(fastkiq.RedisError):
+    with pytest.raises(fastkiq.RedisError) as caught:
         request()
     assert Parcel.objects.count() == 1
+    (lost,) = caught.value.rest
+    (line,) = [each for each in caplog.records if each.name == "fastkiq.contrib.django"]
+    assert lost["jid"] in line.getMessage()
+    assert lost["jid"] in caught.value.__notes__[0]

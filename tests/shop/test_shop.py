@@ -83,6 +83,23 @@ def test_a_declined_card_ends_in_a_state_and_a_mail(shop: Shop) -> None:
     assert [each for each in shop.charges() if each["key"] == token] == []
 
 
+def test_an_order_that_cannot_be_paid_is_put_on_hold_until_staff_run_it_again(shop: Shop) -> None:
+    shop.fail(1)
+    with Customer(shop, "patient@example.org") as customer:
+        customer.put("rubber-plant", 1)
+        token = customer.order()
+    wait_until(lambda: shop.rows(STATE, token) == [("unpaid",)], 2 * PATIENCE, "no try to be left")
+    ((number,),) = shop.rows("select id from store_order where token = %s", token)
+    wait_until(lambda: set(shop.mails("patient@example.org")) == {f"Order {number} waits for its payment"}, PATIENCE)
+    wait_until(lambda: shop.jobs() == {"dead": 1}, PATIENCE)
+    shop.fail(0)  # a job that comes from the dead has one try
+    shop.manage("fastkiq", "dead", "retry", "--tag", f"order-{number}")
+    wait_until(lambda: shop.rows(STATE, token) == [("shipped",)], PATIENCE)
+    wait_until(lambda: len(shop.mails("patient@example.org")) == 3, PATIENCE)
+    assert len([each for each in shop.charges() if each["key"] == token]) == 1
+    shop.fail(0.3)
+
+
 def test_a_second_click_orders_once(shop: Shop) -> None:
     with Customer(shop, "impatient@example.org") as customer:
         customer.put("notebook", 1)

@@ -61,7 +61,7 @@ class ChargeCard(fastkiq.Worker, queue="orders", retry=8):
                 order = self.settle(order_id, State.DECLINED, note=str(error))
             except payments.Unavailable as error:
                 order.note("The payment service cannot be reached; it will be asked again")
-                raise fastkiq.Retry(str(error), in_=settings.SHOP_RETRY_SECONDS * 2**self.job.attempt) from None
+                raise fastkiq.Retry(in_=settings.SHOP_RETRY_SECONDS * 2**self.job.attempt) from error
             else:
                 order = self.settle(order_id, State.PAID, charge=charge)
         proceed(order)

@@ -31,6 +31,13 @@ Examples:
 """
 
 
+_ADD: Final = """\b
+Examples:
+  fastkiq cron add hourly app.Report --cron "0 * * * *"
+  fastkiq cron add poll app.Poll '"eu"' --every 90s -q low
+"""
+
+
 @click.group(cls=Actions, invoke_without_command=True, epilog=_EXAMPLES)
 @json_option
 @redis_options
@@ -49,7 +56,10 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
     print_notes(notes)
 
 
-@cron.command(short_help="Ticks to come and history of one.")
+@cron.command(
+    short_help="Ticks to come and history of one.",
+    epilog="\b\nExamples:\n  fastkiq cron show nightly\n  fastkiq cron show nightly -n 20 --json\n",
+)
 @click.argument("name")
 @click.option("-n", "--count", type=click.IntRange(1, 100), default=5, show_default=True, help="Most ticks of each.")
 @json_option
@@ -72,7 +82,10 @@ def show(name: str, count: int, as_json: bool, **given: Any) -> None:
     print_table(list(map(_run, history)), _HISTORY, "it has not come due yet")
 
 
-@cron.command(short_help="Lets their ticks pass without a job.")
+@cron.command(
+    short_help="Lets their ticks pass without a job.",
+    epilog="\b\nExamples:\n  fastkiq cron pause nightly\n  fastkiq cron resume nightly\n",
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @redis_options
 def pause(names: tuple[str, ...], **given: Any) -> None:
@@ -83,7 +96,10 @@ def pause(names: tuple[str, ...], **given: Any) -> None:
         click.echo(f"{printable(name, 200)} is paused")
 
 
-@cron.command(short_help="Runs them again from their next tick on.")
+@cron.command(
+    short_help="Runs them again from their next tick on.",
+    epilog="\b\nExamples:\n  fastkiq cron resume nightly\n  fastkiq cron resume nightly hourly\n",
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @redis_options
 def resume(names: tuple[str, ...], **given: Any) -> None:
@@ -94,7 +110,7 @@ def resume(names: tuple[str, ...], **given: Any) -> None:
         click.echo(f"{printable(name, 200)} {'goes on' if was else 'was not paused'}")
 
 
-@cron.command(short_help="Enqueues one job of it now.")
+@cron.command(short_help="Enqueues one job of it now.", epilog="\b\nExamples:\n  fastkiq cron run nightly\n")
 @click.argument("name")
 @redis_options
 def run(name: str, **given: Any) -> None:
@@ -103,7 +119,7 @@ def run(name: str, **given: Any) -> None:
     click.echo(schedule.run_now(name))
 
 
-@cron.command(short_help="Makes one, or changes one made so.")
+@cron.command(short_help="Makes one, or changes one made so.", epilog=_ADD)
 @click.argument("name")
 @click.argument("worker", metavar="CLASS")
 @click.argument("args", nargs=-1, metavar="[JSON]...")
@@ -146,7 +162,10 @@ def add(
     click.echo(f"{printable(name, 200)}: {printable(entry.says, 300)}{due}")
 
 
-@cron.command(short_help="Removes such as were added.", epilog=CODES)
+@cron.command(
+    short_help="Removes such as were added.",
+    epilog=f"\b\nExamples:\n  fastkiq cron remove poll\n  fastkiq cron remove poll hourly --yes\n\n{CODES}",
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @yes_option
 @redis_options

@@ -17,5 +17,6 @@ class FakeMixin(_Case):
     jobs: Jobs
 
     def setUp(self) -> None:
+        """Begins to keep jobs; unittest calls it before each test."""
         self.jobs = self.enterContext(fake(everywhere=True))
         super().setUp()

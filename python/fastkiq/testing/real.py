@@ -99,7 +99,7 @@ class RealWorker:
         return self._workers.server.processed
 
     def wait(self, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
-        """Waits until `condition()` is true, and answers it. Raises TimeoutError."""
+        """Waits until `condition()` is true, and answers it. Raises TimeoutError after `timeout` seconds."""
         if self._workers is None:
             self.start()
         deadline = time.monotonic() + timeout

@@ -21,6 +21,7 @@ class _Any:
 
 
 ANY: Final = _Any()
+"""Stands for any value where jobs are looked for."""
 
 
 class subset:

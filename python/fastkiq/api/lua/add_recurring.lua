@@ -11,5 +11,6 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 if ARGV[4] ~= '' and ARGV[4] ~= 'none' then
   redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
+  redis.pcall('PUBLISH', 'fastkiq:scheduled', '') -- it may be nearer than the next look
 end
 return 1

@@ -35,7 +35,7 @@ class FastkiqBackend(BaseTaskBackend):
         TASKS = {"default": {"BACKEND": "fastkiq.contrib.django.FastkiqBackend", "OPTIONS": {"RETRY": 5}}}
 
     OPTIONS: fastkiq's options for jobs in capitals (RETRY is 0 by default, RESULT_TTL a day), PRIORITIES (queues from
-    high to low), ENQUEUE_ON_COMMIT (True, False or aliases of databases, in place of what FASTKIQ says).
+    high to low), ENQUEUE_AFTER_COMMIT (True, False or aliases of databases, in place of what FASTKIQ says).
     """
 
     task_class = FastkiqTask

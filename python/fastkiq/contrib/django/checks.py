@@ -121,7 +121,7 @@ def of_backend(backend: "FastkiqBackend") -> Iterator[CheckMessage]:
         yield Error(str(backend.problem), hint=f"Nothing is enqueued until this is mended. {DOCS}", id="fastkiq.E005")
         return
     if backend.settings.databases:
-        yield from _unknown_databases(f"{where}['OPTIONS']: ENQUEUE_ON_COMMIT", backend.settings.databases)
+        yield from _unknown_databases(f"{where}['OPTIONS']: ENQUEUE_AFTER_COMMIT", backend.settings.databases)
     without = [name for name in backend.queue_names if not backend.settings.priorities.known(name)]
     if "PRIORITIES" in backend.options and without:
         yield Warning(

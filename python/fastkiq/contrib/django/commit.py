@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from logging import getLogger
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.db import connections
@@ -18,6 +19,7 @@ from django.db import connections
 from fastkiq import outlets
 from fastkiq.outlets import Payload, Push
 
+_logger: Final = getLogger("fastkiq.contrib.django")
 _everywhere: tuple[str, ...] = ()
 _here: ContextVar[tuple[str, ...] | None] = ContextVar("fastkiq_django_databases", default=None)
 
@@ -85,7 +87,11 @@ def _named() -> tuple[str, ...]:
 def _push(held: list[Payload], push: Push, others: tuple[str, ...]) -> None:
     """One database has committed; the transaction of another one may still be open."""
     with waiting_for(others):
-        hold(held, push)
+        try:
+            hold(held, push)
+        except BaseException as error:
+            outlets.unsent(error, held, _logger)
+            raise
 
 
 async def _in_the_thread_of_transactions(call: Callable[[], Any]) -> Any:

@@ -45,7 +45,7 @@ def read() -> Settings:
         if key in SETTINGS:
             SETTINGS[key].read(value, SOURCE)
         elif key not in OWN:
-            hint = suggestion(key, [*SETTINGS, *OWN]) if isinstance(key, str) else ""
+            hint = suggestion(key.lower(), [*SETTINGS, *OWN]) if isinstance(key, str) else ""
             raise ConfigError(f"FASTKIQ: unknown setting {key!r:.80}{hint}")
     return Settings(
         {key: value for key, value in given.items() if key not in OWN},

@@ -13,7 +13,7 @@ from fastkiq.options import KEYS, check, is_queue, suggestion
 DAY: Final = timedelta(days=1)
 JOB_OPTIONS: Final = tuple(key for key in KEYS if key != "queue")
 """Options of a job that a task and OPTIONS may set; the queue is the task's own matter."""
-_OTHERS: Final = ("PRIORITIES", "ENQUEUE_ON_COMMIT")
+_OTHERS: Final = ("PRIORITIES", "ENQUEUE_AFTER_COMMIT")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Options:
         return cls(
             {**defaults, **check({"result_ttl": DAY, **job}, where, ConfigError)},
             Priorities(_names(given["PRIORITIES"], f"{where}: PRIORITIES")) if "PRIORITIES" in given else Priorities(),
-            databases(given["ENQUEUE_ON_COMMIT"], f"{where}: ENQUEUE_ON_COMMIT")
-            if "ENQUEUE_ON_COMMIT" in given
+            databases(given["ENQUEUE_AFTER_COMMIT"], f"{where}: ENQUEUE_AFTER_COMMIT")
+            if "ENQUEUE_AFTER_COMMIT" in given
             else None,
         )
 

@@ -59,8 +59,9 @@ class Run:
         """Notes the error. Whether the task is tried again is the retry policy's to say; see `ended`."""
         if not _is_failure(error):
             return
+        told = (error.__cause__ or error) if isinstance(error, Control) else error  # as the retry policy has it
         try:
-            Record.fail(self._job.jid, len(self._result.worker_ids), _task_error(error))
+            Record.fail(self._job.jid, len(self._result.worker_ids), _task_error(told))
         except RedisError as refused:
             logger.warning("cannot note the error of a task: %s", refused, extra=about("", self._job.jid, ""))
 

@@ -13,12 +13,12 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ACCESS: Final = "fastkiq.access"  # in the environ; no header of a client's can have such a name
 
 
-def web_ui(allowed: Callable[[], Any] | None = None, *, name: str = "fastkiq", **options: Any) -> Blueprint:
+def web_ui(allowed: Callable[[], Any], *, name: str = "fastkiq", **options: Any) -> Blueprint:
     """A blueprint: `app.register_blueprint(web_ui(is_admin), url_prefix="/jobs")`.
 
     `allowed` is called in the request's context and answers True, False, the user's name for the audit log, or a
-    `fastkiq.web.Access`; anything else is sent as the response, a redirect to the login page, say. Without it nobody is
-    let in. `options` are those of `fastkiq.web.app()` but for `authorize`. Needs `fastkiq[web]`.
+    `fastkiq.web.Access`; anything else is sent as the response, a redirect to the login page, say. `options` are those
+    of `fastkiq.web.app()` but for `authorize`. Needs `fastkiq[web]`.
     """
     from fastkiq.web import Access, wsgi_app
 
@@ -28,7 +28,7 @@ def web_ui(allowed: Callable[[], Any] | None = None, *, name: str = "fastkiq", *
     @blueprint.route("/", defaults={"path": ""}, methods=METHODS, provide_automatic_options=False)
     @blueprint.route("/<path:path>", methods=METHODS, provide_automatic_options=False)
     def show(path: str) -> ResponseReturnValue:
-        answer = current_app.ensure_sync(allowed)() if allowed is not None else False
+        answer = current_app.ensure_sync(allowed)()
         if not isinstance(answer, bool | str | Access | None):
             response: ResponseReturnValue = answer
             return response

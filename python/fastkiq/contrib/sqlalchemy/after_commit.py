@@ -77,7 +77,9 @@ def _outlet(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
     if taken:
         held = Held(taken, push, waits=len(open_))
         for session in open_:
-            _record(session).held.append(held)
+            record = _record(session)
+            record.held.append(held)
+            record.wrote = record.wrote or bool(session.dirty or session.deleted)  # no event tells of these
     return [payload["jid"] for payload in taken]
 
 
@@ -104,6 +106,8 @@ def _begun(session: Session, transaction: SessionTransaction) -> None:
             record.wrote = True
             _about_to_write.discard(session)
         finalize(transaction, _abandoned, record)
+    else:  # a flush, or one of the bulk methods, which are announced by nothing else
+        _record(session).wrote = True
 
 
 def _written(session: Session, *_: Any) -> None:

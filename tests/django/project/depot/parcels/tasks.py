@@ -1,11 +1,13 @@
 import asyncio
 import threading
+import time
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
+import fastkiq
 from depot.parcels.models import Parcel
 
 try:
@@ -38,6 +40,14 @@ def attempt(context: Any, fails: int) -> list[Any]:
     return [context.attempt, context.task_result.status, len(context.task_result.errors)]
 
 
+@task()
+def refused() -> None:
+    try:
+        raise TimeoutError("nobody answers")
+    except TimeoutError as error:
+        raise fastkiq.Retry(in_=60) from error
+
+
 @task(takes_context=True)
 async def aattempt(context: Any, fails: int) -> list[Any]:
     if context.attempt <= fails:
@@ -63,3 +73,10 @@ async def asurroundings() -> dict[str, Any]:
 @task()
 def unkeepable() -> Any:
     return object()
+
+
+@task(takes_context=True)
+def hang_once(context: Any) -> int:
+    if context.attempt == 1:
+        time.sleep(60)
+    return context.attempt
