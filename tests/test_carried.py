@@ -204,3 +204,19 @@ def test_threads_coroutines_and_retries_have_it(worker_process: Callable[..., Ch
     fastkiq.Client().push("app.Bare")
     child.wait_for("BARE nobody None\n")
     assert child.stop() == 0
+
+
+def test_so_many_names_and_no_more(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carried, "MAX_NAMES", 2)
+    for _ in range(2):
+        fastkiq.carry("tenant", tenant)
+        fastkiq.carry("locale", locale)
+    with pytest.raises(DefinitionError, match="2 names are carried already"):
+        fastkiq.carry("user", tenant)
+    tenant.set("acme")
+    token = locale.set("de")
+    running = fastkiq.Job.from_bytes(b'{"class":"A","args":[],"context":{"from elsewhere":1}}')
+    monkeypatch.setattr("fastkiq.context.current_job", lambda: running)
+    Asks.perform_async()
+    locale.reset(token)
+    assert queued(redis) == [{"tenant": "acme", "locale": "de"}], "its own first, where there is no room for all"

@@ -22,6 +22,7 @@ T = TypeVar("T")
 MAX_BYTES: Final = 4_096
 """The largest value, as JSON."""
 MAX_NAMES: Final = 64
+"""The most names that a payload has, and a process carries."""
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -71,6 +72,8 @@ def carry(
     if not callable(read) or not callable(enter):
         raise DefinitionError(f"carry({name!r}): pass a ContextVar, or both read and enter, which are called")
     with _guard.lock:
+        if name not in _all and len(_all) >= MAX_NAMES:
+            raise DefinitionError(f"carry({name!r}): {MAX_NAMES} names are carried already, and no more can be")
         _all[name] = Carried(read, enter)
         for config in list(_configs):
             _install(config)
@@ -101,11 +104,14 @@ def _install(config: "Config") -> None:
 
 def _take(_worker: Any, payload: dict[str, Any]) -> Iterator[None]:
     """Client middleware: the values as they are at the call, and those of the running job that nobody here knows."""
-    values = {name: value for name, value in _held(_running()).items() if name not in _all}
+    values: dict[str, Any] = {}
     for name, carried in list(_all.items()):
         value = carried.read()
         if value is not None:
             values[name] = _checked(name, value)
+    others = {name: value for name, value in _held(_running()).items() if name not in _all}
+    if len(others) + len(values) <= MAX_NAMES:
+        values = others | values
     if values:
         payload["context"] = values
     yield
