@@ -78,6 +78,7 @@ class Chart {
   }
 
   span(least, most) {
+    if (least == null) [least, most] = [this.data.x[0], this.data.x.at(-1)]; // there is no value yet
     const bars = this.data.series.some(({ kind }) => kind === "bar");
     const half = (most - least) / Math.max(1, this.data.x.length - 1) / 2 || 43_200;
     return bars ? [least - half, most + half] : [least, most];
