@@ -162,6 +162,7 @@ def test_priority_goes_by_queues(depot: ModuleType, redis: Redis, work: Work) ->
 
 def test_a_recurring_task_goes_to_the_queue_of_the_task(depot: ModuleType) -> None:
     import depot.parcels.tasks  # noqa: F401
+
     from fastkiq.config import Config
     from fastkiq.cron.declared import declared
 
