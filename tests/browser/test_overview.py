@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis as redis_py
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Web = Callable[..., str]
 Check = Callable[[Page], None]
@@ -65,6 +65,50 @@ def refresh(page: Page) -> None:
     page.locator("[data-live-toggle]").click()
     page.locator("[data-live-toggle]").click()
     page.evaluate("window.updated.then(() => null)")  # wait_for_function would need eval, which the pages forbid
+
+
+WRITTEN = """
+window.written = [];
+const fill = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  window.written.push(text);
+  fill.call(this, text, ...rest);
+};
+"""
+
+
+def one_point(route: Route) -> None:
+    """The page as it is some seconds after the first look."""
+    answer = route.fetch()
+    before, mark, rest = answer.text().partition('id="rates-data" data-live>')
+    data, end, after = rest.partition("</script>")
+    rates = json.loads(data)
+    rates["x"] = rates["x"][-1:]
+    for each in rates["series"]:
+        each["values"] = [7]
+    route.fulfill(response=answer, body=before + mark + json.dumps(rates) + end + after)
+
+
+def test_the_axis_of_a_chart_with_one_point_is_the_minute_before(web: Web, page: Page) -> None:
+    page.add_init_script(WRITTEN)
+    url = web() + "/"
+    page.route(url, one_point)
+    page.goto(url)
+    expect(page.locator(".chart-canvas canvas").first).to_be_visible()
+    assert 2 in colons(page)  # times, with seconds
+
+
+def test_the_axis_of_a_chart_with_one_bar_is_the_day(web: Web, page: Page) -> None:
+    page.add_init_script(WRITTEN)
+    page.goto(web() + "/?days=1")
+    expect(page.locator(".chart-canvas canvas").nth(1)).to_be_visible()
+    assert 1 in colons(page)  # times, without
+
+
+def colons(page: Page) -> set[int]:
+    """How many there are in each label of the charts, once they are drawn."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return {text.count(":") for text in page.evaluate("window.written")}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

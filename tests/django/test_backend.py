@@ -170,6 +170,17 @@ def test_priority_goes_by_queues(depot: ModuleType, redis: Redis, work: Work) ->
     assert urgent.get_result(result.id).return_value == "sent"
 
 
+def test_a_recurring_task_goes_to_the_queue_of_the_task(depot: ModuleType) -> None:
+    import depot.parcels.tasks  # noqa: F401
+
+    from fastkiq.config import Config
+    from fastkiq.cron.declared import declared
+
+    schedule = {"hurry": {"every": 60, "class": "depot.parcels.tasks.urgent", "args": [[], {}]}}
+    found = {each.name: each for each in declared(Config(schedule=schedule))}
+    assert found["hurry"].queue == "mail:high"
+
+
 def test_bad_arguments_are_refused_at_the_call(depot: ModuleType, redis: Redis) -> None:
     from depot.parcels.tasks import label
 

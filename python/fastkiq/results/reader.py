@@ -163,6 +163,10 @@ class Result:
             if not self._known and passed > PATIENCE:
                 return
             if timeout is not None and pause and passed >= timeout:
+                if not self._known:
+                    raise TimeoutError(
+                        f"nothing is known of job {self.jid} after {timeout:g} s: does its worker say result_ttl=...?"
+                    )
                 raise TimeoutError(f"job {self.jid} was not over within {timeout:g} s")
             yield pause if timeout is None else max(0.0, min(pause, timeout - passed))
             pause = min(max(0.01, pause * 1.5), 0.5)

@@ -117,7 +117,8 @@ class FastkiqBackend(BaseTaskBackend):
         signals.task_enqueued.send(type(self), task_result=result)
 
     def _worker(self, task: Any) -> type[TaskWorker]:
-        return worker_of(task, self._job_options(task))
+        queue = self.settings.priorities.queue(task.queue_name, task.priority)  # for schedules, which bind no call
+        return worker_of(task, {**self._job_options(task), "queue": queue})
 
     def _bound(self, task: Any, now: int) -> "Bound[...]":
         """The worker of the task, with what its job says beyond the arguments."""

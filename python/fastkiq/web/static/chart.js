@@ -78,8 +78,10 @@ class Chart {
   }
 
   span(least, most) {
-    const bars = this.data.series.some(({ kind }) => kind === "bar");
-    const half = (most - least) / Math.max(1, this.data.x.length - 1) / 2 || 43_200;
+    const { x, series } = this.data;
+    const bars = series.some(({ kind }) => kind === "bar");
+    if (x.length === 1) return bars ? [x[0] - 43_200, x[0] + 43_200] : [x[0] - 60, x[0]]; // uPlot's own are 1,000 days
+    const half = (most - least) / Math.max(1, x.length - 1) / 2;
     return bars ? [least - half, most + half] : [least, most];
   }
 
