@@ -8,13 +8,11 @@ from typing import Any, Final
 
 from sqlalchemy.util import concurrency
 
-from fastkiq.errors import PushUncertain, RedisError
+from fastkiq.contrib.unsent import named, tell
 from fastkiq.outlets import Payload, Push
-from fastkiq.printable import counted, printable
 
 _logger: Final = logging.getLogger("fastkiq.contrib.sqlalchemy")
 _await: Final[Any] = getattr(concurrency, "await_", None) or concurrency.await_only  # the latter before SQLAlchemy 2.1
-_NAMED: Final = 20
 
 
 class Held:
@@ -42,7 +40,7 @@ class Held:
 def drop(held: Sequence[Held], level: int, why: str) -> None:
     """Leaves a line in the log about jobs that are not enqueued."""
     if held:
-        _logger.log(level, "not enqueued, since %s: %s", why, _named(held))
+        _logger.log(level, "not enqueued, since %s: %s", why, named(_payloads(held)))
 
 
 def send(held: Sequence[Held]) -> None:
@@ -64,20 +62,9 @@ def _send(held: Sequence[Held]) -> None:
         try:
             one.push(one.payloads)
         except BaseException as error:
-            failed = held[position:]
-            text = f"the transaction has committed, but not (all) enqueued: {_named(failed)}"
-            _logger.error("%s", text, exc_info=error)
-            error.add_note(text)
-            if isinstance(error, RedisError):
-                done = {*error.pushed, *error.uncertain}
-                if isinstance(error, PushUncertain):
-                    done.add(error.jid or "")
-                error.rest = [each for other in failed for each in other.payloads if each["jid"] not in done]
+            tell(error, _payloads(held[position:]), _logger)
             raise
 
 
-def _named(held: Sequence[Held]) -> str:
-    payloads = [payload for one in held for payload in one.payloads]
-    names = ", ".join(f"{each['class']} {each['jid']}" for each in payloads[:_NAMED])
-    more = f" and {len(payloads) - _NAMED:,} more" if len(payloads) > _NAMED else ""
-    return f"{counted(len(payloads), 'job')}: {printable(names, 4_000)}{more}"
+def _payloads(held: Sequence[Held]) -> list[Payload]:
+    return [payload for one in held for payload in one.payloads]
