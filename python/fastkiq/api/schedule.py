@@ -195,6 +195,8 @@ def _recurring(
     definition, flaw = None, ""
     try:
         definition = Definition.from_json(raw) if raw else None
+        if definition is not None and definition.name != name:
+            definition, flaw = None, f"it is the definition of {printable(definition.name, 200)!r}, and makes no jobs"
     except (ValueError, TypeError, RecursionError) as error:
         flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
     if not raw:

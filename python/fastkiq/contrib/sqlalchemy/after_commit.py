@@ -34,7 +34,8 @@ def enqueue_after_commit(*makers: Any) -> None:
         target = _sync_maker(maker)
         if not event.contains(target, "after_transaction_create", _begun):
             for name, function in _LISTENERS.items():
-                event.listen(target, name, function)
+                # Before those of others, which may raise: the transaction has committed all the same.
+                event.listen(target, name, function, insert=True)
     outlets.add(_outlet)
 
 
@@ -77,7 +78,9 @@ def _outlet(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
     if taken:
         held = Held(taken, push, waits=len(open_))
         for session in open_:
-            _record(session).held.append(held)
+            record = _record(session)
+            record.held.append(held)
+            record.wrote = record.wrote or bool(session.dirty or session.deleted)
     return [payload["jid"] for payload in taken]
 
 
@@ -104,6 +107,8 @@ def _begun(session: Session, transaction: SessionTransaction) -> None:
             record.wrote = True
             _about_to_write.discard(session)
         finalize(transaction, _abandoned, record)
+    else:  # a part of a flush, or of what writes in bulk
+        _record(session).wrote = True
 
 
 def _written(session: Session, *_: Any) -> None:
