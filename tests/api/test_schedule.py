@@ -228,7 +228,7 @@ def test_a_definition_that_lies_under_another_name_is_shown_as_none(schedule: Sc
     two = schedule.get("two")
     assert two is not None
     assert two.definition is None
-    assert two.flaw == "it is the definition of 'one', and makes no jobs"
+    assert two.flaw == "it cannot be read, and makes no jobs: it is the definition of 'one'"
     with pytest.raises(ArgumentError, match="is the definition of 'one'"):
         schedule.run_now("two")
     schedule.remove("two")

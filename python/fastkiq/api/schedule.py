@@ -194,9 +194,10 @@ def _recurring(
 ) -> Recurring:
     definition, flaw = None, ""
     try:
-        definition = Definition.from_json(raw) if raw else None
-        if definition is not None and definition.name != name:
-            definition, flaw = None, f"it is the definition of {printable(definition.name, 200)!r}, and makes no jobs"
+        read = Definition.from_json(raw) if raw else None
+        if read is not None and read.name != name:
+            raise ValueError(f"it is the definition of {printable(read.name, 200)!r}")
+        definition = read
     except (ValueError, TypeError, RecursionError) as error:
         flaw = f"it cannot be read, and makes no jobs: {printable(error, 300)}"
     if not raw:
