@@ -108,6 +108,19 @@ def test_jobs_that_a_job_enqueues_carry_it_on_with_what_is_not_known_here(redis:
     assert queued(redis) == [{"tenant": "acme", "trace": "abc"}]
 
 
+def test_what_is_too_large_and_not_known_here_is_not_carried_on(redis: Redis, config: Config) -> None:
+    fastkiq.carry("tenant", tenant)
+
+    def foreign(_worker: Any, payload: dict[str, Any]) -> Iterator[None]:
+        if fastkiq.current_job() is None:
+            payload["context"] = {"bomb": ["x" * 5_000], "trace": "abc"}
+        yield
+
+    config.client_middleware.add(foreign)
+    Asks.perform_inline(True)
+    assert queued(redis) == [{"trace": "abc"}]
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -109,7 +109,8 @@ def _take(_worker: Any, payload: dict[str, Any]) -> Iterator[None]:
         value = carried.read()
         if value is not None:
             values[name] = _checked(name, value)
-    others = {name: value for name, value in _held(_running()).items() if name not in _all}
+    held = _held(_running()).items()
+    others = {name: value for name, value in held if name not in _all and _size(value) <= MAX_BYTES}
     if len(others) + len(values) <= MAX_NAMES:
         values = others | values
     if values:
@@ -152,9 +153,13 @@ def _checked(name: str, value: Any) -> Any:
 
 def _bounded(name: str, value: Any) -> Any:
     """Raises FastkiqError: a job must not run without what it was enqueued with."""
-    if len(_core.encode(value)) > MAX_BYTES:
+    if _size(value) > MAX_BYTES:
         raise FastkiqError(f"the payload's context {name!r} is larger than the {MAX_BYTES:,} bytes that are allowed")
     return value
+
+
+def _size(value: Any) -> int:
+    return len(_core.encode(value))
 
 
 def _reader(variable: ContextVar[Any]) -> Callable[[], Any]:

@@ -6,12 +6,9 @@ ContextVar) whether these concern it: those that do not it hands on.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from logging import Logger
 from typing import Any, Final, TypeVar
 
-from fastkiq.errors import PushUncertain, RedisError
 from fastkiq.guard import Guard
-from fastkiq.printable import counted, printable
 
 R = TypeVar("R")
 Payload = dict[str, Any]
@@ -31,7 +28,6 @@ in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None
 """`in_thread(call)`: how the a-twins leave the event loop where an outlet goes by the thread, as a transaction
 does; None: by `asyncio.to_thread`."""
 
-_NAMED: Final = 20  # jobs in one line of a log
 _guard: Final = Guard()
 
 
@@ -65,28 +61,6 @@ async def off_loop(call: Callable[[], R]) -> R:
     import asyncio  # only here: programs without coroutines need not load it
 
     return await asyncio.to_thread(call)
-
-
-def named(payloads: Sequence[Payload]) -> str:
-    """`2 jobs: app.Mail 5ac9..., app.Mail 81f0...`, for the log."""
-    names = ", ".join(f"{each['class']} {each['jid']}" for each in payloads[:_NAMED])
-    more = f" and {len(payloads) - _NAMED:,} more" if len(payloads) > _NAMED else ""
-    return f"{counted(len(payloads), 'job')}: {printable(names, 4_000)}{more}"
-
-
-def unsent(error: BaseException, payloads: Sequence[Payload], logger: Logger) -> None:
-    """For an outlet whose `push` has raised after a commit: a line in the log and a note of the error name the jobs.
-
-    A RedisError has those that are not enqueued as its `rest`.
-    """
-    text = f"the transaction has committed, but not (all) enqueued: {named(payloads)}"
-    logger.error("%s", text, exc_info=error)
-    error.add_note(text)
-    if isinstance(error, RedisError):
-        done = {*error.pushed, *error.uncertain}
-        if isinstance(error, PushUncertain):
-            done.add(error.jid or "")
-        error.rest = [each for each in payloads if each["jid"] not in done]
 
 
 def _through(outlet: Outlet, push: Push) -> Push:

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::clock::redis_us;
+use crate::clock::{self, redis_us};
 use crate::connection::Connection;
 use crate::cron::definition::{Definition, MAX_BYTES, Unfit, milliseconds, score};
 use crate::cron::plan::{self, MOST, Next, Step};
-use crate::cron::{Cron, sha};
+use crate::cron::{BREATH, Cron, SHARE_US, refused, sha};
 use crate::error::{Error, Result};
 use crate::events::WARNING;
 use crate::jids;
@@ -21,13 +21,11 @@ const BATCH: &[u8] = b"1000";
 const BYTES: &[u8] = b"4194304";
 /// Until the next look when what is due is nobody's, or not ours.
 const LATER: Duration = Duration::from_secs(1);
-const BREATH: Duration = Duration::from_millis(5);
-const AGAIN: Duration = Duration::from_millis(100);
 const HISTORY: &[u8] = b"100";
 
 /// One entry that is due, as Redis has it.
 pub struct Due {
-    pub name: String,
+    pub name: Vec<u8>,
     pub score: String,
     /// Or how long it is, where it is too long or there is none.
     pub raw: std::result::Result<Vec<u8>, i64>,
@@ -40,7 +38,7 @@ pub struct Found {
     pub due: Vec<Due>,
 }
 
-/// Reads the answer of `cron_due.lua`. Names that are no UTF-8 are nobody's.
+/// Reads the answer of `cron_due.lua`.
 pub fn found(reply: Reply) -> Option<Found> {
     let parts = reply.array()?;
     let now_us = redis_us(&parts)?;
@@ -52,10 +50,8 @@ pub fn found(reply: Reply) -> Option<Found> {
             Reply::Int(length) => Err(length),
             other => Ok(other.bytes()?),
         };
-        let text = |reply: &Reply| reply.as_str().map(str::to_owned);
-        if let (Some(name), Some(score)) = (text(&name), text(&score)) {
-            due.push(Due { name, score, raw });
-        }
+        let score = score.as_str()?.to_owned();
+        due.push(Due { name: name.bytes()?, score, raw });
     }
     Some(Found { now_us, later, due })
 }
@@ -66,51 +62,56 @@ impl Cron {
         let reply = CRON_DUE.run(
             connection,
             &[keys::CRON_NEXT, keys::CRON],
-            &[BATCH, MAX_BYTES.to_string().as_bytes(), BYTES],
+            &[BATCH, MAX_BYTES.to_string().as_bytes(), BYTES, self.passed.to_string().as_bytes()],
         )?;
         let Some(Found { now_us, later, due }) = found(reply) else {
             return Err(Error::Protocol("the look for recurring jobs was answered with something else".into()));
         };
         self.observe(now_us);
         core.clock.observe(now_us);
-        let mut calls = Vec::new();
-        for due in &due {
-            if let Some(call) = self.call(core, connection, due, now_us / 1_000)? {
-                calls.push(call);
-            }
+        let (mut calls, mut seen, until) = (Vec::new(), 0, clock::now_us() + SHARE_US);
+        for due in due.iter().take_while(|_| clock::now_us() < until) {
+            seen += 1;
+            calls.extend(self.call(core, connection, due, now_us / 1_000)?);
         }
-        if !calls.is_empty() {
-            return outcome(core, run_pipeline(connection, &calls)?);
+        if let Some(wait) = outcome(core, run_pipeline(connection, &calls)?)? {
+            return Ok(wait);
+        }
+        // What cannot be done anything about, of however many entries, keeps none behind it waiting.
+        self.passed = if seen == 0 { 0 } else { self.passed + seen };
+        if seen > 0 {
+            return Ok(Duration::ZERO);
         }
         let left = later.map(|later| later.saturating_sub(now_us / 1_000).saturating_add(1));
         let wait = left.and_then(|left| u64::try_from(left).ok()).map_or(Duration::MAX, Duration::from_millis);
-        Ok(if due.is_empty() { wait } else { wait.min(LATER) })
+        Ok(wait.min(LATER))
     }
 
     fn call(&mut self, core: &Core, connection: &mut Connection, due: &Due, now: i64) -> Result<Option<Call>> {
+        let name = String::from_utf8_lossy(&due.name);
         let raw = match &due.raw {
             Ok(raw) => raw,
             Err(0) => return Ok(Some(dropped(due, 0))),
             Err(length) => {
-                self.complain(core, &due.name, &length.to_string(), "its definition is too long to be one");
+                self.complain(core, &name, &length.to_string(), "its definition is too long to be one");
                 return Ok(Some(dropped(due, *length)));
             }
         };
         let definition = match Definition::parse(raw) {
-            Ok(definition) if definition.name == due.name => definition,
+            Ok(definition) if definition.name.as_bytes() == due.name => definition,
             Ok(_) => return Ok(Some(self.broken(core, due, raw, "its definition names another one"))),
             Err(Unfit::Broken(why)) => return Ok(Some(self.broken(core, due, raw, &why))),
             Err(Unfit::Strange(why)) => {
-                self.complain(core, &due.name, &sha(raw), &why);
+                self.complain(core, &name, &sha(raw), &why);
                 return Ok(None);
             }
         };
         let holder = if definition.is_api {
             String::new()
-        } else if self.holds(&due.name, raw) {
+        } else if self.holds(&name, raw) {
             core.identity().name.clone()
         } else {
-            self.contest(core, connection, &due.name)?; // whoever held it may be gone
+            self.contest(core, connection, &name)?; // whoever held it may be gone
             return Ok(None);
         };
         if !definition.enabled {
@@ -119,7 +120,7 @@ impl Cron {
         let Some(at) = milliseconds(&due.score) else { return Ok(None) };
         let step = plan::step(&definition, at, now);
         if step.dropped {
-            let text = format!("{:?} has missed more ticks than {MOST}: only the latest are made up for", due.name);
+            let text = format!("{name:?} has missed more ticks than {MOST}: only the latest are made up for");
             core.events.log(WARNING, format!("the recurring job {text}"));
         }
         Ok(Some(tick(core, due, &definition, &holder, &step, now)?))
@@ -127,34 +128,28 @@ impl Cron {
 
     /// Nobody can run it, so it has no tick to come.
     fn broken(&mut self, core: &Core, due: &Due, raw: &[u8], why: &str) -> Call {
-        self.complain(core, &due.name, &sha(raw), why);
+        self.complain(core, &String::from_utf8_lossy(&due.name), &sha(raw), why);
         dropped(due, i64::try_from(raw.len()).unwrap_or(0))
     }
 }
 
-/// How long until the next look after these answers of scripts.
-fn outcome(core: &Core, replies: Vec<Reply>) -> Result<Duration> {
-    let mut wait = Duration::ZERO;
+/// How long until the next look after these answers of scripts; None when all is as it was.
+fn outcome(core: &Core, replies: Vec<Reply>) -> Result<Option<Duration>> {
+    let mut wait = None;
     for reply in replies {
-        wait = wait.max(match reply.into_result() {
-            Ok(Reply::Int(done)) if done > 0 => Duration::ZERO,
+        wait = wait.max(match refused(core, reply.into_result())? {
+            Some(Reply::Int(done)) if done > 0 => Some(Duration::ZERO),
             // Somebody else was first: what comes next is to be read.
-            Ok(Reply::Int(_)) => BREATH,
-            // Fenced: a beat enters us anew.
-            Ok(_) => AGAIN,
-            Err(error) if error.wants_reconnect(&core.url) => return Err(error),
-            // One whose queue is no list keeps none of the others waiting.
-            Err(error) => {
-                core.met(&error);
-                AGAIN
-            }
+            Some(Reply::Int(_)) => Some(BREATH),
+            // Fenced, until a beat enters us anew; or refused: its queue is no list, say.
+            _ => None,
         });
     }
     Ok(wait)
 }
 
 fn dropped(due: &Due, length: i64) -> Call {
-    let args = vec![due.name.clone().into(), due.score.clone().into(), length.to_string().into(), Vec::new()];
+    let args = vec![due.name.clone(), due.score.clone().into(), length.to_string().into(), Vec::new()];
     script_call(&CRON_MOVE, vec![keys::CRON.to_vec(), keys::CRON_NEXT.to_vec()], args)
 }
 
@@ -173,12 +168,12 @@ fn tick(core: &Core, due: &Due, definition: &Definition, holder: &str, step: &St
         keys::CRON,
         keys::CRON_NEXT,
         keys::CRON_PAUSED,
-        &keys::cron_history(&due.name),
+        &keys::cron_history(&definition.name),
         keys::ALIVE,
     ];
     let (digest, at) = (sha(&definition.raw), score(step.tick));
     let args: [&[u8]; 12] = [
-        due.name.as_bytes(),
+        &due.name,
         due.score.as_bytes(),
         digest.as_bytes(),
         holder.as_bytes(),

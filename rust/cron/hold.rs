@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::cron::definition::{Definition, When, milliseconds, score};
 use crate::cron::plan::{Next, first};
-use crate::cron::{Cron, sha};
+use crate::cron::{Cron, refused, sha};
 use crate::error::{Error, Result};
 use crate::events::WARNING;
 use crate::flight::Identity;
@@ -90,8 +90,8 @@ impl Cron {
             let comes_once = matches!(own.definition.when, When::At(_) | When::In(_));
             let has_time = score.as_str().is_some() || !own.definition.enabled || comes_once;
             if !is_kept || !has_time || own.epoch != Some(identity.epoch) {
-                enter(core, connection, own, &identity)?;
-                entered = true;
+                let done = enter(core, connection, own, &identity);
+                entered |= refused(core, done)?.is_some();
             }
         }
         Ok(entered)
@@ -101,7 +101,7 @@ impl Cron {
     pub fn contest(&mut self, core: &Core, connection: &mut Connection, name: &str) -> Result<()> {
         let identity = core.identity();
         match self.holding.iter_mut().find(|own| own.definition.name == name) {
-            Some(own) => enter(core, connection, own, &identity),
+            Some(own) => refused(core, enter(core, connection, own, &identity)).map(|_| ()),
             None => Ok(()),
         }
     }

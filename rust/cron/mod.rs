@@ -23,6 +23,10 @@ use crate::shared::{Core, micros};
 
 /// So many complaints about definitions are remembered, each said once.
 const COMPLAINTS: usize = 1_000;
+/// So many microseconds of one round go into definitions: whatever they are, other jobs do not wait for them any longer.
+const SHARE_US: u64 = 50_000;
+/// Between two rounds of a sweep that takes more than one.
+const BREATH: Duration = Duration::from_millis(5);
 /// Redis's clock was set back when it stands so far behind what the steady clock lets expect.
 const SET_BACK_US: i64 = 1_000_000;
 
@@ -33,6 +37,10 @@ pub struct Cron {
     /// Steady microseconds of the next look at what this process holds, and of the next try to look after all.
     check_us: u64,
     sweep_us: u64,
+    /// What this process has yet to look after.
+    left: Vec<Vec<u8>>,
+    /// Of what is due, the earliest that the last looks could do nothing about.
+    passed: usize,
     /// The last reading of Redis's clock and of the steady one.
     clocks: Option<(i64, i64)>,
     /// Redis's clock was set back: times may lie too far ahead.
@@ -51,7 +59,16 @@ impl Cron {
             }
         }
         let sweep_us = now_us() + micros(SWEEP.min(core.options.beat));
-        Self { holding, complained: HashSet::new(), check_us: 0, sweep_us, clocks: None, set_back: false }
+        Self {
+            holding,
+            complained: HashSet::new(),
+            check_us: 0,
+            sweep_us,
+            left: Vec::new(),
+            passed: 0,
+            clocks: None,
+            set_back: false,
+        }
     }
 
     /// Told of each reading of Redis's clock.
@@ -65,14 +82,7 @@ impl Cron {
     /// Does what is due; answers how long nothing more will be. `earliest` is the first score of `fastkiq:cron:next`, if there is one.
     pub fn turn(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
         let done = self.round(core, connection, earliest);
-        match done {
-            // What Redis refuses here keeps no other job waiting.
-            Err(error @ Error::Reply { .. }) if !error.wants_reconnect(&core.url) => {
-                core.met(&error);
-                Ok(Duration::from_secs(1))
-            }
-            other => other,
-        }
+        refused(core, done).map(|done| done.unwrap_or(Duration::from_secs(1)))
     }
 
     fn round(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
@@ -88,16 +98,18 @@ impl Cron {
             let set_back = std::mem::take(&mut self.set_back);
             self.sweep(core, connection, set_back)?;
         }
+        self.look_after(core, connection)?;
+        let most = if self.left.is_empty() { Duration::MAX } else { BREATH };
         let Some(earliest) = earliest else {
-            return Ok(Duration::MAX);
+            return Ok(most);
         };
         #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
         let left = earliest - core.clock.now_us() as f64 / 1e6;
         if left > 0.0 {
             // A millisecond more, since Redis must have passed it.
-            return Ok(Duration::try_from_secs_f64(left + 0.001).unwrap_or(Duration::MAX));
+            return Ok(Duration::try_from_secs_f64(left + 0.001).unwrap_or(Duration::MAX).min(most));
         }
-        self.fire(core, connection)
+        Ok(self.fire(core, connection)?.min(most))
     }
 
     /// Once for each definition.
@@ -109,6 +121,17 @@ impl Cron {
             let name: String = name.chars().take(60).collect();
             core.events.log(WARNING, format!("the recurring job {name:?} in Redis does not run here: {why}"));
         }
+    }
+}
+
+/// None for what Redis refuses, which it does with one entry and keeps no other job waiting.
+fn refused<T>(core: &Core, done: Result<T>) -> Result<Option<T>> {
+    match done {
+        Err(error @ Error::Reply { .. }) if !error.wants_reconnect(&core.url) => {
+            core.met(&error);
+            Ok(None)
+        }
+        other => other.map(Some),
     }
 }
 

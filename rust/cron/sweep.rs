@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::clock::now_us;
 use crate::connection::Connection;
-use crate::cron::Cron;
 use crate::cron::definition::{Definition, MAX_BYTES, When, milliseconds, score};
 use crate::cron::plan::{Next, first, following};
+use crate::cron::{Cron, SHARE_US, refused};
 use crate::error::Result;
 use crate::events::{INFO, WARNING};
 use crate::intake::byte_strings;
@@ -27,7 +28,7 @@ const MOST: i64 = 10_000;
 const PAGE: usize = 100;
 
 impl Cron {
-    /// `at_once`: whoever did it last.
+    /// Takes the turn, if it is time. `at_once`: whoever did it last.
     pub fn sweep(&mut self, core: &Core, connection: &mut Connection, at_once: bool) -> Result<()> {
         let at_once: &[u8] = if at_once { b"1" } else { b"0" };
         if CRON_TURN.run(connection, &[keys::CRON_SWEPT], &[SECONDS, at_once])?.as_int() != Some(1) {
@@ -39,38 +40,52 @@ impl Cron {
             self.complain(core, "fastkiq:cron", "", &why);
             return Ok(());
         }
-        let names = byte_strings(connection.command(&[b"HKEYS", keys::CRON])?.array().unwrap_or_default());
-        for page in names.chunks(PAGE) {
-            look_after(core, connection, page)?;
+        self.left = byte_strings(connection.command(&[b"HKEYS", keys::CRON])?.array().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Some of what is left of a sweep: other jobs wait for this thread.
+    pub fn look_after(&mut self, core: &Core, connection: &mut Connection) -> Result<()> {
+        let until = now_us() + SHARE_US;
+        while !self.left.is_empty() && now_us() < until {
+            let names = self.left.split_off(self.left.len().saturating_sub(PAGE));
+            let done = page(core, connection, &names, until)?;
+            self.left.extend_from_slice(&names[done..]);
         }
         Ok(())
     }
 }
 
-/// A page of entries.
-fn look_after(core: &Core, connection: &mut Connection, names: &[Vec<u8>]) -> Result<()> {
-    let lengths: Vec<_> = names.iter().map(|name| command(&[b"HSTRLEN", keys::CRON, name])).collect();
+/// A page of entries; answers how many of them it has done by then.
+fn page(core: &Core, connection: &mut Connection, all: &[Vec<u8>], until: u64) -> Result<usize> {
+    let lengths: Vec<_> = all.iter().map(|name| command(&[b"HSTRLEN", keys::CRON, name])).collect();
     let lengths = run_pipeline(connection, &lengths)?;
     let is_short = |length: &Reply| {
         length.as_int().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length <= MAX_BYTES))
     };
-    let names: Vec<&Vec<u8>> =
-        names.iter().zip(&lengths).filter(|(_, length)| is_short(length)).map(|(name, _)| name).collect();
+    let names: Vec<(usize, &Vec<u8>)> =
+        all.iter().enumerate().zip(&lengths).filter(|(_, length)| is_short(length)).map(|(name, _)| name).collect();
     let reads = names
         .iter()
-        .flat_map(|name| [command(&[b"HGET", keys::CRON, name]), command(&[b"ZSCORE", keys::CRON_NEXT, name])]);
+        .flat_map(|(_, name)| [command(&[b"HGET", keys::CRON, name]), command(&[b"ZSCORE", keys::CRON_NEXT, name])]);
     let reads = run_pipeline(connection, &reads.collect::<Vec<_>>())?;
-    for (pair, name) in reads.chunks(2).zip(names) {
+    for (pair, (index, name)) in reads.chunks(2).zip(names) {
+        if index > 0 && now_us() >= until {
+            return Ok(index);
+        }
         let [Reply::Bulk(raw), time] = pair else { continue };
         // What is broken is said when it is due.
         if let (Ok(definition), Ok(name)) = (Definition::parse(raw), std::str::from_utf8(name)) {
-            let is_held = definition.is_api || is_held(core, connection, name, raw.len())?;
-            if is_held && definition.enabled {
-                retime(core, connection, &definition, time.as_str().unwrap_or_default())?;
-            }
+            let done = entry(core, connection, &definition, name, time.as_str().unwrap_or_default());
+            refused(core, done)?;
         }
     }
-    Ok(())
+    Ok(all.len())
+}
+
+fn entry(core: &Core, connection: &mut Connection, definition: &Definition, name: &str, time: &str) -> Result<()> {
+    let is_held = definition.is_api || is_held(core, connection, name, definition.raw.len())?;
+    if is_held && definition.enabled { retime(core, connection, definition, time) } else { Ok(()) }
 }
 
 /// Whether a living process holds it; one that nobody holds loses its time, and in the end goes.

@@ -250,3 +250,22 @@ def test_names_beyond_counting_are_not_read(schedule: Schedule, redis: redis_py.
     notes: list[str] = []
     assert schedule.names(notes) == []
     assert "10,001" in notes[0]
+
+
+def test_a_definition_that_lies_under_another_name_is_shown_as_none(schedule: Schedule, redis: redis_py.Redis) -> None:
+    raw = declared(redis, "one", source="api")
+    redis.hset("fastkiq:cron", "two", raw)
+    two = schedule.get("two")
+    assert two is not None
+    assert two.definition is None
+    assert two.flaw == "it cannot be read, and makes no jobs: it is the definition of 'one'"
+    with pytest.raises(ArgumentError, match="is the definition of 'one'"):
+        schedule.run_now("two")
+    schedule.remove("two")
+
+
+def test_a_run_by_hand_is_one_job_whatever_the_list_of_queues_is(schedule: Schedule, redis: redis_py.Redis) -> None:
+    schedule.add("eu", Report, "eu", every=60)
+    redis.set("queues", "x")
+    assert schedule.run_now("eu")
+    assert redis.llen("queue:reports") == 1

@@ -270,6 +270,7 @@ def test_a_redis_that_is_away_is_told_to_whoever_commits(
     depot: ModuleType, start_server: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     from depot.parcels.models import Parcel
+    from depot.parcels.tasks import label
     from depot.parcels.workers import Weigh
     from django.db import transaction
 
@@ -279,13 +280,51 @@ def test_a_redis_that_is_away_is_told_to_whoever_commits(
     def request() -> None:
         with transaction.atomic():
             Parcel.objects.create(to="ann")
-            Weigh.perform_async(1)
+            jids.append(Weigh.perform_async(1))
+            with rolled_back():
+                Weigh.perform_async(2)
+            jids.extend(Weigh.perform_bulk([(3,), (4,)]))
+            jids.append(label.enqueue("ann").id)
             server.stop()
 
-    with pytest.raises(fastkiq.RedisError) as caught:
+    jids: list[Any] = []
+    with pytest.raises(fastkiq.RedisError) as raised, caplog.at_level("INFO"):
         request()
     assert Parcel.objects.count() == 1
-    (lost,) = caught.value.rest
-    (line,) = [each for each in caplog.records if each.name == "fastkiq.contrib.django"]
-    assert lost["jid"] in line.getMessage()
-    assert lost["jid"] in caught.value.__notes__[0]
+    assert [payload["jid"] for payload in raised.value.rest] == jids, "what is to be pushed again"
+    assert "has committed, but not (all) enqueued: 4 jobs" in caplog.text
+    assert all(jid in caplog.text for jid in jids)
+
+
+@pytest.mark.usefixtures("held")
+def test_another_callback_that_fails_takes_those_behind_it_along_and_the_log_names_them(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    from depot.parcels.workers import Weigh
+    from django.db import transaction
+
+    def request() -> None:
+        with transaction.atomic():
+            jids.append(Weigh.perform_async(1))
+            with rolled_back():
+                jids.append(Weigh.perform_async(2))
+            transaction.on_commit(lambda: 1 // 0)
+            jids.append(Weigh.perform_async(3))
+
+    jids: list[Any] = []
+    with caplog.at_level("INFO"):
+        with pytest.raises(ZeroDivisionError):
+            request()
+        assert redis.llen("queue:scales") == 1
+        told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [
+        ("INFO", f"not enqueued, since the transaction was rolled back: 1 job: parcels.Weigh {jids[1]}"),
+        (
+            "WARNING",
+            "not enqueued, since another callback of on_commit, before theirs, has failed after the commit: "
+            f"1 job: parcels.Weigh {jids[2]}",
+        ),
+    ]
+    with transaction.atomic():
+        Weigh.perform_async(4)
+    assert redis.llen("queue:scales") == 2

@@ -13,8 +13,8 @@ def sha(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def due(most: int = 100, longest: int = 100, most_bytes: int = 1_000) -> Call:
-    return Call("cron_due", (NEXT, CRON), (most, longest, most_bytes))
+def due(most: int = 100, longest: int = 100, most_bytes: int = 1_000, passed: int = 0) -> Call:
+    return Call("cron_due", (NEXT, CRON), (most, longest, most_bytes, passed))
 
 
 def tick(

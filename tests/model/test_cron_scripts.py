@@ -50,6 +50,8 @@ def test_a_look_answers_what_is_due_and_spares_what_is_too_long(run: Restricted,
     assert found == [b"a", b"1", b"A", b"long", b"2", 101, b"missing", b"3", 0]
     assert run(due(most=1))[3:] == [b"a", b"1", b"A"]
     assert run(due(most_bytes=0))[3:] == [b"a", b"1", b"A"]
+    assert run(due(most=1, passed=1))[3:] == [b"long", b"2", 101]
+    assert run(due(passed=3))[2:] == [following]
 
 
 def test_a_tick_is_fired_once(run: Restricted, redis: redis_py.Redis) -> None:

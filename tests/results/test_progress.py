@@ -77,7 +77,7 @@ def test_functions_and_numbers_of_other_classes() -> None:
         Bare().progress(1)
 
 
-@pytest.mark.parametrize("said", [["1"], [True], [1, "2"], [float("nan")], [1, 2, 3]])
+@pytest.mark.parametrize("said", [["1"], [True], [1, "2"], [float("nan")], [10**400], [1, 10**400], [1, 2, 3]])
 def test_what_is_no_progress_is_refused(said: Any) -> None:
     @fastkiq.job(name="progress.odd")
     def odd() -> None:
@@ -85,6 +85,12 @@ def test_what_is_no_progress_is_refused(said: Any) -> None:
 
     with pytest.raises(ArgumentError, match=r"progress: (done|total|note) is a (number|text), not"):
         odd.perform_inline()
+
+
+@pytest.mark.parametrize("raw", [f"[{10**400},1,null]", f"[1,{10**400},null]", "[true,1,null]", "[1,2]", "{}", "x"])
+def test_what_redis_holds_instead_is_no_progress(redis: Redis, raw: str) -> None:
+    redis.hset("fastkiq:result:odd", mapping={"status": "running", "progress": raw})
+    assert fastkiq.result("odd").progress is None
 
 
 def test_a_redis_that_is_away_costs_the_job_nothing(

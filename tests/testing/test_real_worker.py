@@ -1,11 +1,13 @@
 """`fastkiq_redis` and `fastkiq_worker`: a real server, emptied for each test, and real workers beside it."""
 
+from collections.abc import Callable
 from threading import Event, get_ident
 from typing import Any
 
 import pytest
 
 import fastkiq
+from children import Child
 from fastkiq import Config, testing
 from fastkiq.testing import RealWorker, modes
 from testing_workers import Chain, Flaky, Mail, fetch, note, ran
@@ -101,3 +103,17 @@ def test_recurring_jobs_come_only_when_they_are_let(fastkiq_worker: RealWorker, 
     fastkiq_worker.stop()
     fastkiq_worker.start(recurring=True)
     assert fastkiq_worker.wait(lambda: ticks)[0] is not None
+
+
+def test_a_worker_process_says_that_a_mode_is_on(worker_process: Callable[..., Child]) -> None:
+    """Left on by mistake, in a module that both the tests and the workers load."""
+    child = worker_process(
+        """
+        import fastkiq.testing
+        fastkiq.testing.set_mode("fake")
+        class Plain(fastkiq.Worker):
+            def perform(self) -> None: ...
+        """
+    )
+    assert "a mode of fastkiq.testing is on in this process" in child.wait_for("ready:")
+    assert child.stop() == 0

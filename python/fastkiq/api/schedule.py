@@ -197,7 +197,10 @@ def _recurring(
 ) -> Recurring:
     definition, flaw = None, ""
     try:
-        definition = Definition.from_json(raw) if raw else None
+        read = Definition.from_json(raw) if raw else None
+        if read is not None and read.name != name:
+            raise ValueError(f"it is the definition of {printable(read.name, 200)!r}")
+        definition = read
     except (ValueError, TypeError, RecursionError) as error:
         flaw = f"it cannot be read: {printable(error, 300)}"
     if not raw:

@@ -143,6 +143,9 @@ def process(
             "no workers are defined in %s: every job will wait in retry%s",
             *(printable(", ".join(config.require)), printable(for_nothing())),
         )
+    modes = sys.modules.get("fastkiq.testing.modes")
+    if modes is not None and modes.opened():
+        logger.warning("a mode of fastkiq.testing is on in this process: what its jobs enqueue never reaches Redis")
     return _run(config, drain, link)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import float_info
 from typing import Any, Final, Literal, get_args
 
 from fastkiq import _core
@@ -84,10 +85,14 @@ def parse(values: list[bytes | None]) -> State:
 def progress_of(raw: bytes | None) -> Progress | None:
     """From what is stored, `[done, total, note]`."""
     match _decoded(raw):
-        case [int() | float() as done, None | int() | float() as total, None | str() as note]:
-            if not isinstance(done, bool) and not isinstance(total, bool):
-                return Progress(done, total, note)
+        case [done, total, None | str() as note] if is_number(done) and (total is None or is_number(total)):
+            return Progress(done, total, note)
     return None
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a number that a float can hold, and no flag."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= float_info.max
 
 
 def _status(held: dict[str, bytes]) -> Status:

@@ -3,13 +3,13 @@
 import sys
 import time
 from contextvars import copy_context
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import _core, client, context
 from fastkiq.errors import ArgumentError, FastkiqError, RedisError
 from fastkiq.logging import about, logger
 from fastkiq.results.run import run_of
+from fastkiq.results.state import is_number
 from fastkiq.results.store import UNFINISHED, change, is_jid, seconds_kept
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _checked(done: Any, total: Any, note: Any) -> list[Any]:
     for name, value in (("done", done), ("total", total)):
         if name == "total" and value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        if not is_number(value):
             raise ArgumentError(f"progress: {name} is a number, not {value!r:.80}")
     if note is not None and not isinstance(note, str):
         raise ArgumentError(f"progress: note is a text, not {type(note).__name__}")

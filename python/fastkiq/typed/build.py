@@ -26,11 +26,13 @@ class Builder:
 
     def __init__(self) -> None:
         self._made: dict[type, Converter] = {}
+        self._open: set[Hashable] = set()
+        self._looped: set[Hashable] = set()
 
     def build(self, annotation: Any, names: Namespace) -> Converter:
         """The converter of an annotation whose names are looked up there. Raises Unconvertible, Unresolved."""
         if isinstance(annotation, (str, ForwardRef)):
-            return self.build(names.resolve(annotation), names)
+            return self._named_as((str(annotation), id(names)), names.resolve(annotation), names)
         if (plain := _plain(annotation)) is not None:
             return plain
         if isinstance(annotation, TypeVar):
@@ -38,7 +40,7 @@ class Builder:
         if isinstance(annotation, NewType):
             return self.build(annotation.__supertype__, names)
         if hasattr(annotation, "__value__"):  # `type Name = ...` of Python 3.12
-            return self.build(annotation.__value__, names)
+            return self._named_as(annotation, annotation.__value__, names)
         origin, args = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             return self._annotated(annotation, args, names)
@@ -58,6 +60,20 @@ class Builder:
         if default is not None or "null" in converter.kinds:
             return converter
         return unions.Union(_shown(annotation), [converter, NOTHING])
+
+    def _named_as(self, key: Hashable, annotation: Any, names: Namespace) -> Converter:
+        """What a name stands for. One that holds itself, as an alias for JSON does, must be plain JSON all through."""
+        if key in self._open:
+            self._looped.add(key)
+            return ANYTHING
+        self._open.add(key)
+        try:
+            made = self.build(annotation, names)
+        finally:
+            self._open.discard(key)
+        if key in self._looped and not made.plain:
+            raise Unconvertible(f"{_shown(annotation)} holds itself, which only a class may")
+        return made
 
     def _annotated(self, annotation: Any, args: tuple[Any, ...], names: Namespace) -> Converter:
         """What the first part says, by Pydantic's rules where they are needed: its `Field` may tell models apart."""

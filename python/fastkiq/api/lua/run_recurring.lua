@@ -6,7 +6,8 @@ if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return 0
 end
 redis.call('LPUSH', KEYS[2], ARGV[3])
-redis.call('SADD', KEYS[3], ARGV[4])
+-- Nothing after it fails: whoever is told of an error would enqueue it once more.
+redis.pcall('SADD', KEYS[3], ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 redis.pcall('LPUSH', KEYS[4], '{"tick":' .. now .. ',"at":' .. now .. ',"jid":"' .. ARGV[5] .. '","how":"manual"}')

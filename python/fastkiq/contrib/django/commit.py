@@ -3,20 +3,22 @@
 - `hold` is an outlet: it sees every push of this process, of tasks and of plain workers.
 - The connection of the calling thread tells: a thread without an open transaction pushes at once, and so does one
   with autocommit switched off, where Django knows no end of a transaction.
-- Django runs what waits in the order of the calls, and drops what a savepoint's rollback takes back.
+- Django runs what waits in the order of the calls, and drops what a savepoint's rollback takes back. When one of the
+  callbacks of `on_commit` raises, whoever's it is, it drops those behind it: a line in the log names their jobs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from logging import getLogger
 from typing import Any, Final
+from weakref import WeakKeyDictionary, finalize, ref
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 
 from fastkiq import outlets
+from fastkiq.contrib.unsent import named, tell
 from fastkiq.outlets import Payload, Push
 
 _logger: Final = getLogger("fastkiq.contrib.django")
@@ -57,7 +59,10 @@ def hold(payloads: Iterable[Payload], push: Push) -> Sequence[str]:
         return push(payloads)
     held = list(payloads)
     others = tuple(alias for alias in _named() if alias != transaction.alias)
-    transaction.on_commit(partial(_push, held, push, others))
+    siblings = [one for one in _waiting.get(transaction, ()) if (other := one()) is not None and other.waits]
+    one = _Held(held, push, others, transaction)
+    _waiting[transaction] = [*siblings, ref(one)]
+    transaction.on_commit(one)
     return [payload["jid"] for payload in held]
 
 
@@ -84,14 +89,52 @@ def _named() -> tuple[str, ...]:
     return _everywhere if named is None else named
 
 
-def _push(held: list[Payload], push: Push, others: tuple[str, ...]) -> None:
-    """One database has committed; the transaction of another one may still be open."""
-    with waiting_for(others):
+class _Held:
+    """Payloads that wait; called when their database has committed, while another one's transaction may be open."""
+
+    def __init__(self, payloads: list[Payload], push: Push, others: tuple[str, ...], transaction: Any) -> None:
+        self.payloads = payloads
+        self.waits = True
+        self._push = push
+        self._others = others
+        self._transaction = ref(transaction)
+        self._dropped = finalize(self, _drop, payloads, self._transaction)
+        self._dropped.atexit = False
+
+    def __call__(self) -> None:
+        self.waits = False
+        self._dropped.detach()
         try:
-            hold(held, push)
+            with waiting_for(self._others):
+                hold(self.payloads, self._push)
         except BaseException as error:
-            outlets.unsent(error, held, _logger)
+            tell(error, [*self.payloads, *self._rest()], _logger)
             raise
+
+    def _rest(self) -> list[Payload]:
+        """What Django, which goes no further after an error, will not call any more."""
+        waiting = (one() for one in _waiting.pop(self._transaction(), ()))
+        return [payload for one in waiting if one is not None and one.lose() for payload in one.payloads]
+
+    def lose(self) -> bool:
+        """Whether it was waiting until now."""
+        waited, self.waits = self.waits, False
+        self._dropped.detach()
+        return waited
+
+
+def _drop(payloads: list[Payload], transaction: "ref[Any]") -> None:
+    """They were never called. Django is back in autocommit before it calls what waits, and not before it rolls back."""
+    connection = transaction()
+    if connection is not None and connection.autocommit:
+        why = "another callback of on_commit, before theirs, has failed after the commit"
+        _logger.warning("not enqueued, since %s: %s", why, named(payloads))
+    else:
+        _logger.info("not enqueued, since the transaction was rolled back: %s", named(payloads))
+
+
+_waiting: Final[WeakKeyDictionary[Any, list[ref[_Held]]]] = WeakKeyDictionary()
+"""By connection, in the order of the calls."""
 
 
 async def _in_the_thread_of_transactions(call: Callable[[], Any]) -> Any:

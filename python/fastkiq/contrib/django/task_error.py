@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from inspect import isclass
+from types import ModuleType
 from typing import Any
 
 from fastkiq.contrib.django.compat import TaskError
@@ -27,6 +28,7 @@ def _loaded(path: str) -> Any:
         found: Any = sys.modules.get(".".join(names[:length]))
         if found is not None:
             for name in names[length:]:
-                found = getattr(found, name, None)
+                # Not getattr: a module's own may import what has not been asked for yet.
+                found = vars(found).get(name) if isinstance(found, (ModuleType, type)) else None
             return found
     raise ImportError(f"nothing that is loaded here defines {path!r:.200}")

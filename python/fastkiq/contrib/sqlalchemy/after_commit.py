@@ -34,7 +34,8 @@ def enqueue_after_commit(*makers: Any) -> None:
         target = _sync_maker(maker)
         if not event.contains(target, "after_transaction_create", _begun):
             for name, function in _LISTENERS.items():
-                event.listen(target, name, function)
+                # Before those of others, which may raise: the transaction has committed all the same.
+                event.listen(target, name, function, insert=True)
     outlets.add(_outlet)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy.util import concurrency
 
-from fastkiq.outlets import Payload, Push, named, unsent
+from fastkiq.contrib.unsent import named, tell
+from fastkiq.outlets import Payload, Push
 
 _logger: Final = logging.getLogger("fastkiq.contrib.sqlalchemy")
 _await: Final[Any] = getattr(concurrency, "await_", None) or concurrency.await_only  # the latter before SQLAlchemy 2.1
@@ -39,8 +40,7 @@ class Held:
 def drop(held: Sequence[Held], level: int, why: str) -> None:
     """Leaves a line in the log about jobs that are not enqueued."""
     if held:
-        payloads = [payload for one in held for payload in one.payloads]
-        _logger.log(level, "not enqueued, since %s: %s", why, named(payloads))
+        _logger.log(level, "not enqueued, since %s: %s", why, named(_payloads(held)))
 
 
 def send(held: Sequence[Held]) -> None:
@@ -62,5 +62,9 @@ def _send(held: Sequence[Held]) -> None:
         try:
             one.push(one.payloads)
         except BaseException as error:
-            unsent(error, [payload for each in held[position:] for payload in each.payloads], _logger)
+            tell(error, _payloads(held[position:]), _logger)
             raise
+
+
+def _payloads(held: Sequence[Held]) -> list[Payload]:
+    return [payload for one in held for payload in one.payloads]
