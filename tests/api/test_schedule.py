@@ -97,6 +97,7 @@ def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis
         ({"every": 0}, "every must be"),
         ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "time zone"),
         ({"every": 5, "missed": "never"}, "missed must be"),
+        ({"at": 1_000_000_000}, "in the past"),
         ({"every": 5, "queue": "no queue"}, "queue"),
         ({"every": 5, "retires": 3}, "did you mean 'retry'|unknown option"),
         ({"every": 5, "description": "x" * 2_000}, "description"),
@@ -127,6 +128,11 @@ def test_what_code_declares_is_not_changed_here(schedule: Schedule, redis: redis
     assert schedule.resume("nightly")
     assert not schedule.resume("nightly")
     assert redis.hget("fastkiq:cron", "nightly") == raw
+    assert [each.is_orphaned for each in schedule] == [True], "no process lives"
+    redis.hset("fastkiq:cron:held:nightly", "host:1:ab", "digest")
+    assert [each.is_orphaned for each in schedule] == [True]
+    redis.zadd("fastkiq:alive", {"host:1:ab": 1})
+    assert [each.is_orphaned for each in schedule] == [False]
     redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000000")
     assert [each.is_orphaned for each in schedule] == [True]
 
@@ -237,9 +243,9 @@ def test_what_no_one_should_have_written_is_shown_and_can_be_removed(schedule: S
     assert [run.how for run in schedule.history("garbage")] == ["tick"]
     with pytest.raises(ArgumentError, match="cannot be read"):
         schedule.run_now("garbage")
-    for name in ("garbage", "empty", "binary", "wrong"):
+    for name in ("garbage", "empty", "binary", "wrong", "long"):
         schedule.remove(name)
-    assert not {"garbage", "empty", "binary", "wrong"} & {each.name for each in schedule}
+    assert not {"garbage", "empty", "binary", "wrong", "long"} & {each.name for each in schedule}
 
 
 def test_names_beyond_counting_are_not_read(schedule: Schedule, redis: redis_py.Redis) -> None:
@@ -258,7 +264,7 @@ def test_a_definition_that_lies_under_another_name_is_shown_as_none(schedule: Sc
     two = schedule.get("two")
     assert two is not None
     assert two.definition is None
-    assert two.flaw == "it cannot be read, and makes no jobs: it is the definition of 'one'"
+    assert two.flaw == "it cannot be read: it is the definition of 'one'"
     with pytest.raises(ArgumentError, match="is the definition of 'one'"):
         schedule.run_now("two")
     schedule.remove("two")

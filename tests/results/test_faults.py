@@ -267,7 +267,7 @@ def test_what_somebody_else_has_put_under_the_key_is_no_result(redis: Redis) -> 
     assert result.status == "unknown"
     with pytest.raises(ResultNotReady):
         _ = result.value
-    with pytest.raises(TimeoutError, match="nothing is known of job c+ after 0.05 s: does its worker say result_ttl"):
+    with pytest.raises(TimeoutError, match=r"nothing is known of job c+ after 0.05 s: does its worker say result_ttl"):
         result.wait(0.05)
     redis.delete(f"fastkiq:result:{jid}")
     redis.hset(f"fastkiq:result:{jid}", mapping={"status": "done", "value": "{no json", "payload": "[1]", "error": "5"})

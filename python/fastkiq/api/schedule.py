@@ -28,6 +28,7 @@ _CRON: Final = KEYS["redis"]
 _NEXT: Final = KEYS["next"]
 _PAUSED: Final = KEYS["paused"]
 _ORPHANS: Final = KEYS["orphans"]
+_ALIVE: Final = "fastkiq:alive"
 _TIME: Final = ("cron", "every", "at", "interval", "timezone")
 _MOST: Final = 10_000
 """Names that are listed."""
@@ -57,8 +58,8 @@ class Schedule:
         """Those of these names that are there."""
         found: list[Recurring] = []
         for part in groups(names, ANSWER // MAX_BYTES):
-            histories = [_history(name) for name in part]
-            answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *histories], [MAX_BYTES, *part])
+            own = [KEYS[each].format(name=name) for name in part for each in ("history", "held")]
+            answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, _ALIVE, *own], [MAX_BYTES, *part])
             found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
         return found
 
@@ -149,6 +150,8 @@ class Schedule:
         next_tick: float | str = ""
         if _moved(definition, None if before is None else before.definition):
             first = self._first(definition)
+            if first is None and definition.at is not None:
+                raise ArgumentError(f"{printable(name, 200)}: at lies in the past, so it would never come")
             next_tick = "none" if first is None else first
         stored = b"" if before is None else before.raw
         self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.to_json(), next_tick)
@@ -193,7 +196,7 @@ def _history(name: str) -> str:
 
 
 def _recurring(
-    name: str, raw: bytes, length: int, following: bytes, paused: int, last: bytes, orphaned: int
+    name: str, raw: bytes, length: int, following: bytes, paused: int, last: bytes, orphaned: int, holders: int
 ) -> Recurring:
     definition, flaw = None, ""
     try:
@@ -205,7 +208,9 @@ def _recurring(
         flaw = f"it cannot be read: {printable(error, 300)}"
     if not raw:
         flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
-    return Recurring(name, definition, when(following), paused == 1, orphaned == 1, Run.of(last), flaw, raw)
+    # The mark comes with the next sweep of a process, which may be long in coming when none lives.
+    is_orphaned = orphaned == 1 or (definition is not None and definition.source != "api" and not holders)
+    return Recurring(name, definition, when(following), paused == 1, is_orphaned, Run.of(last), flaw, raw)
 
 
 def _payload(definition: Definition, jid: str, now: float, compat: str | None) -> bytes:
