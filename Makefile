@@ -64,14 +64,14 @@ NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || 
 
 # Tests that measure, or need the machine for themselves. The others wait more than they work: several at a time.
 # FASTKIQ_SEED=N repeats a run of the faults.
-ALONE = tests/bench tests/fuzz tests/model tests/test_embedded.py tests/test_packaging.py \
-	$(addprefix tests/integration/test_,$(addsuffix .py,ahead bench caps capsules embedded_worker fetch harm health heartbeat metrics reload schedule))
+ALONE = tests/bench tests/fuzz tests/model tests/shop tests/test_embedded.py tests/test_packaging.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py,ahead bench caps capsules embedded_worker fetch harm health heartbeat metrics process_jobs reload schedule))
 # Django knows one project a process, so its tests have processes of their own, in the target `django`.
 APART = tests/django tests/faults
 
 pytest: dev
 	@$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 4 --dist loadgroup $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 django: dev ## fastkiq in Django 5.2: Django's own cases of Tasks, and ours

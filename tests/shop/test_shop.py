@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from servers import wait_until
 from shop_kit import PATIENCE, Customer, Shop, pdf_text
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("shop")]  # one shop for all of them
+pytestmark = pytest.mark.timeout(180)
 
 STATE = "select state from store_order where token = %s"
 

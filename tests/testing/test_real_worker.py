@@ -117,3 +117,8 @@ def test_a_worker_process_says_that_a_mode_is_on(worker_process: Callable[..., C
     )
     assert "a mode of fastkiq.testing is on in this process" in child.wait_for("ready:")
     assert child.stop() == 0
+
+
+def test_what_runs_after_the_workers_have_ended_is_not_interrupted(fastkiq_worker: RealWorker) -> None:
+    fastkiq_worker.stop()
+    assert not Mail().interrupted
