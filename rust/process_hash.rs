@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::clock::now_us;
 use crate::encode::write_string;
 use crate::flight::Identity;
+use crate::floats::write_float;
 use crate::keys;
 use crate::lua::command;
 use crate::options::Queue;
@@ -111,8 +112,11 @@ pub fn info(core: &Core, started_at: f64) -> Vec<u8> {
     let weights: Vec<String> = core.capsules().map(weights).collect();
     let threads: usize = core.capsules().map(|capsule| capsule.options.concurrency).sum();
     let labels: Vec<String> = options.labels.iter().map(|label| quoted(label)).collect();
+    let mut started = Vec::new(); // in Ruby's digits: `.2`, not `.200000`
+    write_float(&mut started, (started_at * 1e6).round() / 1e6);
+    let started = String::from_utf8_lossy(&started).into_owned();
     format!(
-        "{{\"hostname\":{},\"started_at\":{started_at:.6},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{}],\"labels\":[{}],\"version\":{},\"embedded\":false",
+        "{{\"hostname\":{},\"started_at\":{started},\"pid\":{},\"tag\":{},\"concurrency\":{},\"capsules\":{{{}}},\"queues\":[{}],\"weights\":[{}],\"labels\":[{}],\"version\":{},\"embedded\":false",
         quoted(&options.hostname),
         core.pid,
         quoted(&options.tag),

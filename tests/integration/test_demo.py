@@ -10,6 +10,7 @@ import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,9 @@ def worker_of(demo: Child) -> int | None:
     """The demo's child that works, as soon as it is there."""
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
     for pid in map(int, children):
-        if b"process" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-            return pid
+        with suppress(ProcessLookupError, FileNotFoundError):  # another child, which has ended just now
+            if b"process" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
     return None
 
 
