@@ -71,7 +71,7 @@ APART = tests/django tests/faults
 
 pytest: dev
 	@$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 django: dev ## fastkiq in Django 5.2: Django's own cases of Tasks, and ours
