@@ -24,7 +24,7 @@ import trustme
 from hypothesis import HealthCheck, settings
 
 from children import Child, clean_environment, fastkiq
-from fastkiq import registry
+from fastkiq import context, registry
 from proxy import Proxy
 from servers import FAMILIES, REDIS_8, Server, binary, debian_folder, wait_until
 from terminal import Terminal
@@ -56,6 +56,7 @@ def own_registry() -> Iterator[None]:
     names = registry.snapshot()
     yield
     registry.restore(names)
+    context.ask_to_stop(False)
 
 
 def pytest_sessionstart() -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fastkiq import config as configuration
+from fastkiq import context
 from fastkiq.capsules import served
 from fastkiq.errors import ForkedError
 from fastkiq.launcher import SLICE, Launcher
@@ -79,7 +80,8 @@ class InProcess:
             deadline = monotonic() + timeout
             while not self._launcher.wait(min(SLICE, max(0.0, deadline - monotonic()))) and monotonic() < deadline:
                 continue
-            self._launcher.stop()
+            if self._launcher.stop():
+                context.ask_to_stop(False)  # of these workers: what the program runs itself is not `interrupted`
         finally:  # whoever else calls `stop` waits for this
             self._close()
             atexit.unregister(self._at_exit)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fastkiq import _core, client, context, registry
+from fastkiq import _core, client, registry
 from fastkiq import config as configuration
 from fastkiq.capsules import served
 from fastkiq.drain import PAUSE, Drain
@@ -113,7 +113,6 @@ class RealWorker:
         """Stops the workers; what still runs goes back to its queue after two seconds."""
         self._ends.close()
         self._workers = None
-        context.ask_to_stop(False)  # of these workers: what runs here next is not `interrupted`
 
     def _refuse_unserved(self) -> None:
         here = {name for capsule in served(configuration.default()) for name, _ in capsule.queues}
