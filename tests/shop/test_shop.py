@@ -169,7 +169,7 @@ def test_fifty_customers_at_once_and_a_worker_that_is_killed(shop: Shop) -> None
     with ThreadPoolExecutor(50) as crowd:
         orders = dict(crowd.map(visit, range(50)))
     killer.join()
-    assert "worker | ended with -9" in shop.output()
+    wait_until(lambda: "worker | ended with -9" in shop.output(), PATIENCE, "the runner to tell of the death")
     still = "select count(*) from store_order where state in ('placed', 'reserved', 'paid')"
     wait_until(lambda: shop.number(still) == 0, 2 * PATIENCE, "every order to be done with")
     wait_until(lambda: shop.jobs() == {}, PATIENCE, "every job to be done, none dead")
