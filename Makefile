@@ -59,6 +59,9 @@ races: dev ## Rust's threads under many schedules, a minute each model; one of t
 	@$(LIBPYTHON) FASTKIQ_RACES_SECONDS="$${FASTKIQ_RACES_SECONDS:-60}" \
 		cargo test --quiet --locked --profile races --features races --lib -- "$(or $(RACES),races::)" --nocapture
 
+# In CI a test that has missed a bound of time gets a second try, alone.
+PYTEST = $(BIN)/python $(if $(FASTKIQ_CI),tests/second_try.py,-m pytest)
+
 # Arguments may choose tests of one half alone: pytest then ends the other with 5.
 NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || exit $$code; }
 
@@ -70,13 +73,13 @@ ALONE = tests/bench tests/fuzz tests/model tests/shop tests/test_embedded.py tes
 APART = tests/django tests/faults
 
 pytest: dev
-	@$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
-	@$(BIN)/python -m pytest tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(PYTEST) $(ALONE) $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(PYTEST) tests $(addprefix --ignore=,$(ALONE) $(APART)) -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(PYTEST) tests/faults -n 4 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 django: dev ## fastkiq in Django 5.2: Django's own cases of Tasks, and ours
 	@$(BIN)/python tests/django/conformance.py target/django
-	@$(BIN)/python -m pytest tests/django -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
+	@$(PYTEST) tests/django -n 3 $(PYTEST_ARGS) || $(NONE_CHOSEN)
 
 django6: dev ## The same in Django 6, with Python 3.12 or newer, for which it builds the core; some minutes
 	@tests/django/django6.sh target/django $(PYTEST_ARGS)
