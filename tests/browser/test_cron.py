@@ -15,10 +15,10 @@ Shot = Callable[[Page, str], Path]
 
 @pytest.fixture
 def base(web: Callable[..., str], redis_url: str, redis: redis_py.Redis) -> str:
-    schedule = api.Schedule(api.connect(url=redis_url))
-    schedule.add("poll", "app.Poll", "eu", every=3600)
-    schedule.add("report", "app.Report", cron="0 8 * * mon", timezone="Europe/Berlin", description="For the board")
-    schedule.run_now("report")
+    recurring = api.RecurringSet(api.connect(url=redis_url))
+    recurring.add("poll", "app.Poll", "eu", every=3600)
+    recurring.add("report", "app.Report", cron="0 8 * * mon", timezone="Europe/Berlin", description="For the board")
+    recurring.run_now("report")
     redis.hset("fastkiq:cron", "garbage", b"<script>window.xss = 1</script>")
     return web()
 

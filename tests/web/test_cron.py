@@ -10,7 +10,7 @@ import pytest
 import redis as redis_py
 
 from fastkiq import api
-from fastkiq.api import Schedule
+from fastkiq.api import RecurringSet
 from web_server import Answer, ask, post
 
 Web = Callable[..., str]
@@ -22,8 +22,8 @@ DECLARED = (
 
 
 @pytest.fixture
-def schedule(redis_url: str) -> Schedule:
-    return Schedule(api.connect(url=redis_url))
+def recurring(redis_url: str) -> RecurringSet:
+    return RecurringSet(api.connect(url=redis_url))
 
 
 def keys(answer: Answer) -> list[str]:
@@ -42,9 +42,9 @@ def test_none_yet(web: Web) -> None:
     assert ask(web() + "/cron/nothing").status == 404
 
 
-def test_a_hundred_a_page_by_name(web: Web, schedule: Schedule) -> None:
+def test_a_hundred_a_page_by_name(web: Web, recurring: RecurringSet) -> None:
     for number in range(150):
-        schedule.add(f"job{number:03}", "A", every=60)
+        recurring.add(f"job{number:03}", "A", every=60)
     base = web()
     assert keys(ask(base + "/cron")) == [f"job{number:03}" for number in range(100)]
     assert keys(ask(base + "/cron?page=2")) == [f"job{number:03}" for number in range(100, 150)]
@@ -52,7 +52,7 @@ def test_a_hundred_a_page_by_name(web: Web, schedule: Schedule) -> None:
     assert "No recurring job has such a name" in ask(base + "/cron?substr=nobody").text
 
 
-def test_one_with_its_ticks_and_its_history(web: Web, schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_one_with_its_ticks_and_its_history(web: Web, recurring: RecurringSet, redis: redis_py.Redis) -> None:
     redis.hset("fastkiq:cron", "nightly", DECLARED)
     redis.zadd("fastkiq:cron:next", {"nightly": 1_799_805_600})
     runs = [{"tick": 1, "at": 2, "jid": "ab" * 12, "how": "tick"}, {"tick": 3, "at": 4, "jid": None, "how": "skipped"}]
@@ -69,9 +69,9 @@ def test_one_with_its_ticks_and_its_history(web: Web, schedule: Schedule, redis:
 
 
 def test_what_can_be_done(
-    web: Web, schedule: Schedule, redis: redis_py.Redis, caplog: pytest.LogCaptureFixture
+    web: Web, recurring: RecurringSet, redis: redis_py.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    schedule.add("poll", "A", 1, every=60)
+    recurring.add("poll", "A", 1, every=60)
     base = web()
     caplog.set_level(logging.INFO, "fastkiq.web.audit")
     assert "is paused" in flash(post(base + "/cron/poll", {"pause": "1"}))
@@ -129,8 +129,8 @@ def test_hostile_definitions_are_only_text(web: Web, redis: redis_py.Redis) -> N
     assert "was removed" in flash(post(base + "/cron/garbage", {"remove": "1", "confirm": "1"}))
 
 
-def test_the_json_api(web: Web, schedule: Schedule, redis: redis_py.Redis) -> None:
-    schedule.add("poll", "A", 1, every=60)
+def test_the_json_api(web: Web, recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    recurring.add("poll", "A", 1, every=60)
     base = web()
     listing = json.loads(ask(base + "/api/cron").body)
     assert listing["total"] == 1

@@ -24,8 +24,8 @@ from fastkiq.api.page import Page
 from fastkiq.api.process import Process, ProcessSet
 from fastkiq.api.progress import progress
 from fastkiq.api.queue import Queue, QueueState, memories, queues
-from fastkiq.api.recurring import Recurring, Run
-from fastkiq.api.schedule import Schedule
+from fastkiq.api.recurring_job import RecurringJob, Run
+from fastkiq.api.recurring_set import RecurringSet
 from fastkiq.api.search import Found, search
 from fastkiq.api.sets import DeadSet, RetrySet, ScheduledSet
 from fastkiq.api.stats import Day, Server, Stats, Summary
@@ -49,11 +49,11 @@ __all__ = [
     "ProcessSet",
     "Queue",
     "QueueState",
-    "Recurring",
+    "RecurringJob",
+    "RecurringSet",
     "Redis",
     "RetrySet",
     "Run",
-    "Schedule",
     "ScheduledSet",
     "Series",
     "Server",

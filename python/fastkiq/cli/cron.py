@@ -6,8 +6,8 @@ from typing import Any, Final
 import click
 
 from fastkiq import _core
-from fastkiq.api import Recurring, Run, Schedule, connect
-from fastkiq.api.recurring import facts
+from fastkiq.api import RecurringJob, RecurringSet, Run, connect
+from fastkiq.api.recurring_job import facts
 from fastkiq.cli.confirm import confirm
 from fastkiq.cli.forms import moment, plain
 from fastkiq.cli.listing_options import CODES, Actions, json_option, yes_option
@@ -47,8 +47,8 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     notes: list[str] = []
-    schedule = Schedule(connect(configured(**given)))
-    rows = [_row(each) for each in schedule.some(schedule.names(notes))]
+    recurring = RecurringSet(connect(configured(**given)))
+    rows = [_row(each) for each in recurring.some(recurring.names(notes))]
     if as_json:
         print_json(rows)
     else:
@@ -66,9 +66,9 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
 @redis_options
 def show(name: str, count: int, as_json: bool, **given: Any) -> None:
     """Shows one recurring job, its ticks to come, and what became of the last ones."""
-    schedule, entry = _find(name, given)
-    upcoming = schedule.upcoming(name, count)
-    history = schedule.history(name, count)
+    recurring, entry = _find(name, given)
+    upcoming = recurring.upcoming(name, count)
+    history = recurring.history(name, count)
     if as_json:
         print_json({**_row(entry), "upcoming": [_time(each) for each in upcoming], "history": list(map(_run, history))})
         return
@@ -91,8 +91,8 @@ def show(name: str, count: int, as_json: bool, **given: Any) -> None:
 def pause(names: tuple[str, ...], **given: Any) -> None:
     """Lets the ticks of these recurring jobs pass without a job, also after deploys, until they are resumed."""
     for name in dict.fromkeys(names):
-        schedule, _ = _find(name, given)
-        schedule.pause(name)
+        recurring, _ = _find(name, given)
+        recurring.pause(name)
         click.echo(f"{printable(name, 200)} is paused")
 
 
@@ -105,8 +105,8 @@ def pause(names: tuple[str, ...], **given: Any) -> None:
 def resume(names: tuple[str, ...], **given: Any) -> None:
     """Lets these recurring jobs run again, from their next tick on."""
     for name in dict.fromkeys(names):
-        schedule, _ = _find(name, given)
-        was = schedule.resume(name)
+        recurring, _ = _find(name, given)
+        was = recurring.resume(name)
         click.echo(f"{printable(name, 200)} {'goes on' if was else 'was not paused'}")
 
 
@@ -115,8 +115,8 @@ def resume(names: tuple[str, ...], **given: Any) -> None:
 @redis_options
 def run(name: str, **given: Any) -> None:
     """Enqueues one job of this recurring job now, beside its ticks, and prints its jid."""
-    schedule, _ = _find(name, given)
-    click.echo(schedule.run_now(name))
+    recurring, _ = _find(name, given)
+    click.echo(recurring.run_now(name))
 
 
 @cron.command(short_help="Makes one, or changes one made so.", epilog=_ADD)
@@ -144,10 +144,10 @@ def add(
     **options: Any,
 ) -> None:
     """Makes a recurring job, or gives one that was made here another definition. Every process may run it."""
-    schedule = Schedule(connect(configured(redis_url, config_file, environment)))
+    recurring = RecurringSet(connect(configured(redis_url, config_file, environment)))
     given = {key: value for key, value in options.items() if value is not None}
     try:
-        entry = schedule.add(
+        entry = recurring.add(
             name,
             worker,
             *(_json(text, position) for position, text in enumerate(args, 1)),
@@ -174,20 +174,20 @@ def remove(names: tuple[str, ...], yes: bool, **given: Any) -> None:
     found = [_find(name, given) for name in dict.fromkeys(names)]
     if not yes:
         confirm(f"remove {counted(len(found), 'recurring job')}: {', '.join(names)}")
-    for schedule, entry in found:
+    for recurring, entry in found:
         try:
-            schedule.remove(entry.name)
+            recurring.remove(entry.name)
         except ArgumentError as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"{printable(entry.name, 200)} is removed")
 
 
-def _find(name: str, given: dict[str, Any]) -> tuple[Schedule, Recurring]:
-    schedule = Schedule(connect(configured(**given)))
-    entry = schedule.get(name)
+def _find(name: str, given: dict[str, Any]) -> tuple[RecurringSet, RecurringJob]:
+    recurring = RecurringSet(connect(configured(**given)))
+    entry = recurring.get(name)
     if entry is None:
-        raise click.ClickException(f"there is no recurring job {name[:200]!r}{suggestion(name, schedule.names())}")
-    return schedule, entry
+        raise click.ClickException(f"there is no recurring job {name[:200]!r}{suggestion(name, recurring.names())}")
+    return recurring, entry
 
 
 def _json(text: str, position: int) -> Any:
@@ -200,7 +200,7 @@ def _json(text: str, position: int) -> Any:
         ) from None
 
 
-def _row(entry: Recurring) -> Row:
+def _row(entry: RecurringJob) -> Row:
     return {
         **facts(entry),
         "schedule": entry.says or entry.flaw,
@@ -217,7 +217,7 @@ def _time(when: datetime | None) -> Row | None:
     return None if when is None else {"iso": iso(when), "epoch": when.timestamp()}
 
 
-def _facts(entry: Recurring) -> list[tuple[str, str]]:
+def _facts(entry: RecurringJob) -> list[tuple[str, str]]:
     found = entry.definition
     facts = [("Name", entry.name), ("Schedule", entry.says or entry.flaw)]
     if found is not None:
@@ -230,7 +230,7 @@ def _facts(entry: Recurring) -> list[tuple[str, str]]:
     return facts
 
 
-def _states(entry: Recurring) -> list[str]:
+def _states(entry: RecurringJob) -> list[str]:
     states = ["paused"] if entry.is_paused else []
     states += ["orphaned: no living process declares it"] if entry.is_orphaned else []
     states += ["disabled"] if entry.definition is not None and not entry.definition.enabled else []

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from fastkiq.api import Recurring, Schedule
+from fastkiq.api import RecurringJob, RecurringSet
 from fastkiq.errors import ArgumentError
 from fastkiq.web.audit import audit
 from fastkiq.web.errors import NotFound, Refused
@@ -14,23 +14,23 @@ from fastkiq.web.view import current
 DEEDS: Final = ("run", "pause", "resume", "remove")
 
 
-def find(request: Request) -> tuple[Schedule, Recurring]:
+def find(request: Request) -> tuple[RecurringSet, RecurringJob]:
     """The one of the request's path. Raises NotFound."""
-    schedule = Schedule(current().site.redis)
-    found = schedule.get(request.path_params["name"])
+    recurring = RecurringSet(current().site.redis)
+    found = recurring.get(request.path_params["name"])
     if found is None:
         raise NotFound(_("There is no such recurring job. It may have been removed."))
-    return schedule, found
+    return recurring, found
 
 
-def do(request: Request, schedule: Schedule, name: str, deed: str) -> str | None:
+def do(request: Request, recurring: RecurringSet, name: str, deed: str) -> str | None:
     """One of DEEDS; answers the jid of a run. Raises Refused."""
     jid = None
     try:
         if deed == "run":
-            jid = schedule.run_now(name)
+            jid = recurring.run_now(name)
         else:
-            {"pause": schedule.pause, "resume": schedule.resume, "remove": schedule.remove}[deed](name)
+            {"pause": recurring.pause, "resume": recurring.resume, "remove": recurring.remove}[deed](name)
     except ArgumentError as error:
         raise Refused(409, str(error)) from None
     audit(request, deed, cron=name, jid=jid)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from fastkiq.api import Recurring, Run
+from fastkiq.api import RecurringJob, Run
 from fastkiq.printable import printable
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
@@ -16,7 +16,7 @@ _LONGEST: Final = 300
 class Row:
     """One recurring job."""
 
-    entry: Recurring
+    entry: RecurringJob
     name: str
     """As it is shown."""
     url: str
@@ -64,7 +64,7 @@ class HistoryRow:
     kind: str
 
 
-def row(entry: Recurring) -> Row:
+def row(entry: RecurringJob) -> Row:
     """One of the listing."""
     view = current()
     can_be_named = "/" not in entry.name and entry.name not in ("", ".", "..")

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from fastkiq.api import Recurring, Run, Schedule
-from fastkiq.api.recurring import facts
+from fastkiq.api import RecurringJob, RecurringSet, Run
+from fastkiq.api.recurring_job import facts
 from fastkiq.web.cron_deeds import DEEDS, do, find
 from fastkiq.web.formats import iso
 from fastkiq.web.json_body import answered, given
@@ -21,31 +21,31 @@ _MOST: Final = 1_000
 def listing(request: Request) -> Response:
     """The first thousand, by name."""
     notes: list[str] = []
-    schedule = Schedule(current().site.redis)
-    names = schedule.names(notes)
-    found = [_document(each) for each in schedule.some(names[:_MOST])]
+    recurring = RecurringSet(current().site.redis)
+    names = recurring.names(notes)
+    found = [_document(each) for each in recurring.some(names[:_MOST])]
     return answered({"recurring": found, "total": len(names), "notes": notes})
 
 
 def one(request: Request) -> Response:
     """One, with its next ticks and its history."""
-    schedule, found = find(request)
-    upcoming = schedule.upcoming(found.name, bounded_int(request, "count", 10, 1, 100))
-    history = [_run_document(run) for run in schedule.history(found.name)]
+    recurring, found = find(request)
+    upcoming = recurring.upcoming(found.name, bounded_int(request, "count", 10, 1, 100))
+    history = [_run_document(run) for run in recurring.history(found.name)]
     return answered({**_document(found), "upcoming": [iso(tick) for tick in upcoming], "history": history})
 
 
 def _acting(deed: str) -> Callable[[Request], Response]:
     def act(request: Request) -> Response:
         given(request)
-        schedule, found = find(request)
-        jid = do(request, schedule, found.name, deed)
+        recurring, found = find(request)
+        jid = do(request, recurring, found.name, deed)
         return answered({"done": 1, **({} if jid is None else {"jid": jid})})
 
     return act
 
 
-def _document(entry: Recurring) -> dict[str, Any]:
+def _document(entry: RecurringJob) -> dict[str, Any]:
     return {
         **facts(entry),
         "next": iso(entry.next) if entry.next else None,

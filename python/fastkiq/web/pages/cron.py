@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from fastkiq.api import Schedule
+from fastkiq.api import RecurringSet
 from fastkiq.printable import printable
 from fastkiq.web.confirmation import ask
 from fastkiq.web.cron_deeds import DEEDS, do, find
@@ -31,15 +31,15 @@ def cron(request: Request) -> Response:
     wanted = bounded_text(request, "substr", most=200)
     number = bounded_int(request, "page", 1, 1, 1_000)
     notes = list(figures.summary.notes)
-    schedule = Schedule(view.site.redis)
-    names = schedule.names(notes)
+    recurring = RecurringSet(view.site.redis)
+    names = recurring.names(notes)
     found = [name for name in names if wanted in name]
     some = found[(number - 1) * PAGE : number * PAGE]
     return render(
         "cron.html",
         figures=figures,
         count=len(names),
-        rows=[row(each) for each in schedule.some(some)],
+        rows=[row(each) for each in recurring.some(some)],
         wanted=wanted,
         first=view.here(page=None) if number > 1 else None,
         next=view.here(page=number + 1) if number * PAGE < len(found) else None,
@@ -49,18 +49,18 @@ def cron(request: Request) -> Response:
 
 def one(request: Request) -> Response:
     """One: its definition, the ticks to come, and its history."""
-    schedule, found = find(request)
+    recurring, found = find(request)
     return render(
         "cron_entry.html",
         row=row(found),
-        upcoming=schedule.upcoming(found.name, _UPCOMING),
-        history=[history_row(run) for run in schedule.history(found.name)],
+        upcoming=recurring.upcoming(found.name, _UPCOMING),
+        history=[history_row(run) for run in recurring.history(found.name)],
     )
 
 
 def acted(request: Request) -> Response:
     """Runs it once now, pauses, resumes or removes it."""
-    schedule, found = find(request)
+    recurring, found = find(request)
     deed = next((key for key, _value in current().form if key in DEEDS), None)
     if deed is None:
         raise BadRequest(_("Nothing was asked for: one of %(names)s is.", names=", ".join(DEEDS)))
@@ -69,7 +69,7 @@ def acted(request: Request) -> Response:
     back = listing if field("from") == "cron" else current().url("/cron", found.name)
     if deed == "remove" and (asked := ask(_("Remove the recurring job %(name)s for good?", name=shown), back)):
         return asked
-    jid = do(request, schedule, found.name, deed)
+    jid = do(request, recurring, found.name, deed)
     texts = {
         "run": _("%(name)s was enqueued once, as the job %(jid)s.", name=shown, jid=jid or ""),
         "pause": _("%(name)s is paused: its ticks pass without a job.", name=shown),

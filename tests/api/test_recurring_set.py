@@ -11,17 +11,17 @@ import redis as redis_py
 
 import fastkiq
 from fastkiq import ArgumentError, api
-from fastkiq.api import Schedule
+from fastkiq.api import RecurringSet
 from fastkiq.cron.definition import Definition
 
 
-class Report(fastkiq.Worker, queue="reports", retry=3, name="schedule.Report"):
+class Report(fastkiq.Worker, queue="reports", retry=3, name="recurring.Report"):
     def perform(self, region: str, pages: int = 1) -> None: ...
 
 
 @pytest.fixture
-def schedule(inspected: api.Redis) -> Schedule:
-    return Schedule(inspected)
+def recurring(inspected: api.Redis) -> RecurringSet:
+    return RecurringSet(inspected)
 
 
 def declared(redis: redis_py.Redis, name: str, **fields: Any) -> bytes:
@@ -33,11 +33,11 @@ def declared(redis: redis_py.Redis, name: str, **fields: Any) -> bytes:
     return raw
 
 
-def test_one_is_made_of_a_class_by_its_own_options(schedule: Schedule, redis: redis_py.Redis) -> None:
-    entry = schedule.add("eu", Report, "eu", cron="*/5 * * * *", timezone="Europe/Berlin", description="for Ann")
+def test_one_is_made_of_a_class_by_its_own_options(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    entry = recurring.add("eu", Report, "eu", cron="*/5 * * * *", timezone="Europe/Berlin", description="for Ann")
     assert entry.definition is not None
     assert (entry.definition.class_name, entry.definition.queue, entry.definition.args) == (
-        "schedule.Report",
+        "recurring.Report",
         "reports",
         ["eu"],
     )
@@ -53,42 +53,42 @@ def test_one_is_made_of_a_class_by_its_own_options(schedule: Schedule, redis: re
     assert timedelta(0) < entry.next - datetime.now(UTC) <= timedelta(minutes=5)
     assert entry.next.minute % 5 == entry.next.second == 0
     assert redis.zscore("fastkiq:cron:next", "eu") == entry.next.timestamp()
-    assert [each.name for each in schedule] == ["eu"]
-    upcoming = schedule.upcoming("eu", 3)
+    assert [each.name for each in recurring] == ["eu"]
+    upcoming = recurring.upcoming("eu", 3)
     assert [b - a for a, b in pairwise(upcoming)] == [timedelta(minutes=5)] * 2
 
 
-def test_one_of_a_class_that_is_not_known_here(schedule: Schedule) -> None:
-    entry = schedule.add("ruby", "Ruby::Job", 1, {"a": 2}, every=90, queue="low", retry=False, missed="all")
+def test_one_of_a_class_that_is_not_known_here(recurring: RecurringSet) -> None:
+    entry = recurring.add("ruby", "Ruby::Job", 1, {"a": 2}, every=90, queue="low", retry=False, missed="all")
     assert entry.definition is not None
     assert (entry.definition.class_name, entry.definition.args) == ("Ruby::Job", [1, {"a": 2}])
     assert entry.definition.options == {"retry": False}
     assert (entry.definition.queue, entry.definition.missed, entry.definition.every) == ("low", "all", 90)
-    upcoming = schedule.upcoming("ruby", 3)
+    upcoming = recurring.upcoming("ruby", 3)
     assert upcoming[2] - upcoming[0] == timedelta(seconds=180)
     assert upcoming[0].microsecond == 0
 
 
-def test_once_at_a_time(schedule: Schedule) -> None:
+def test_once_at_a_time(recurring: RecurringSet) -> None:
     when = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-    entry = schedule.add("once", Report, "eu", at=when)
+    entry = recurring.add("once", Report, "eu", at=when)
     assert entry.next == when
-    assert schedule.upcoming("once") == [when]
+    assert recurring.upcoming("once") == [when]
 
 
-def test_a_change_of_what_it_does_keeps_its_ticks(schedule: Schedule, redis: redis_py.Redis) -> None:
-    schedule.add("poll", Report, "eu", every=timedelta(hours=1))
+def test_a_change_of_what_it_does_keeps_its_ticks(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    recurring.add("poll", Report, "eu", every=timedelta(hours=1))
     redis.zadd("fastkiq:cron:next", {"poll": 2_000_000_000})
-    changed = schedule.add("poll", Report, "us", every=3600, description="other")
+    changed = recurring.add("poll", Report, "us", every=3600, description="other")
     assert changed.definition is not None
     assert changed.definition.args == ["us"]
     assert changed.next == datetime.fromtimestamp(2_000_000_000, UTC)
-    moved = schedule.add("poll", Report, "us", every=1800)
+    moved = recurring.add("poll", Report, "us", every=1800)
     assert moved.next is not None
     assert abs(moved.next.timestamp() - time.time() - 1800) < 10
 
 
-def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_what_makes_no_sense_is_refused_by_name(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     for given, says in [
         ({}, "exactly one of them"),
         ({"cron": "* * * * *", "every": 5}, "exactly one of them"),
@@ -104,71 +104,71 @@ def test_what_makes_no_sense_is_refused_by_name(schedule: Schedule, redis: redis
         ({"every": 5, "result_ttl": 60}, "result_ttl=0"),
     ]:
         with pytest.raises(ArgumentError, match=says):
-            schedule.add("bad", Report, "eu", **given)  # type: ignore[arg-type]
+            recurring.add("bad", Report, "eu", **given)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="missing a required argument"):
-        schedule.add("bad", Report, every=5)
+        recurring.add("bad", Report, every=5)
     with pytest.raises(ArgumentError, match="name"):
-        schedule.add("", Report, "eu", every=5)
+        recurring.add("", Report, "eu", every=5)
     with pytest.raises(ArgumentError, match="args"):
-        schedule.add("bad", "A", "x" * 100_000, every=5)
+        recurring.add("bad", "A", "x" * 100_000, every=5)
     assert redis.keys() == []
 
 
-def test_what_code_declares_is_not_changed_here(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_what_code_declares_is_not_changed_here(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     raw = declared(redis, "nightly")
     with pytest.raises(ArgumentError, match="declared elsewhere"):
-        schedule.add("nightly", Report, "eu", every=5)
+        recurring.add("nightly", Report, "eu", every=5)
     with pytest.raises(ArgumentError, match="declared elsewhere"):
-        schedule.remove("nightly")
-    assert schedule.pause("nightly")
-    assert not schedule.pause("nightly")
-    entry = schedule.get("nightly")
+        recurring.remove("nightly")
+    assert recurring.pause("nightly")
+    assert not recurring.pause("nightly")
+    entry = recurring.get("nightly")
     assert entry is not None
     assert entry.is_paused
-    assert schedule.resume("nightly")
-    assert not schedule.resume("nightly")
+    assert recurring.resume("nightly")
+    assert not recurring.resume("nightly")
     assert redis.hget("fastkiq:cron", "nightly") == raw
-    assert [each.is_orphaned for each in schedule] == [True], "no process lives"
+    assert [each.is_orphaned for each in recurring] == [True], "no process lives"
     redis.hset("fastkiq:cron:held:nightly", "host:1:ab", "digest")
-    assert [each.is_orphaned for each in schedule] == [True]
+    assert [each.is_orphaned for each in recurring] == [True]
     redis.zadd("fastkiq:alive", {"host:1:ab": 1})
-    assert [each.is_orphaned for each in schedule] == [False]
+    assert [each.is_orphaned for each in recurring] == [False]
     redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000000")
-    assert [each.is_orphaned for each in schedule] == [True]
+    assert [each.is_orphaned for each in recurring] == [True]
 
 
-def test_what_no_process_declares_any_more_is_shown_so(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_what_no_process_declares_any_more_is_shown_so(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     declared(redis, "nightly")
     redis.hset("fastkiq:cron:orphans", "nightly", "1790000000 1790000500")
-    [entry] = schedule
+    [entry] = recurring
     assert entry.is_orphaned
 
 
-def test_one_that_is_paused_has_no_ticks_to_come(schedule: Schedule) -> None:
-    schedule.add("eu", Report, "eu", every=60)
-    assert len(schedule.upcoming("eu", 3)) == 3
-    schedule.pause("eu")
-    assert schedule.upcoming("eu", 3) == []
+def test_one_that_is_paused_has_no_ticks_to_come(recurring: RecurringSet) -> None:
+    recurring.add("eu", Report, "eu", every=60)
+    assert len(recurring.upcoming("eu", 3)) == 3
+    recurring.pause("eu")
+    assert recurring.upcoming("eu", 3) == []
 
 
 def test_a_run_by_hand_has_the_times_of_the_setting(inspected: api.Redis, redis: redis_py.Redis) -> None:
-    schedule = Schedule(inspected, config=fastkiq.Config(compat="sidekiq7"))
-    schedule.add("eu", Report, "eu", every=3600)
-    schedule.run_now("eu")
+    recurring = RecurringSet(inspected, config=fastkiq.Config(compat="sidekiq7"))
+    recurring.add("eu", Report, "eu", every=3600)
+    recurring.run_now("eu")
     job = json.loads(redis.lrange("queue:reports", 0, -1)[0])
     assert (type(job["created_at"]), type(job["enqueued_at"])) == (float, float)
     assert type(job["cron"]["tick"]) is int
 
 
-def test_a_run_by_hand(schedule: Schedule, redis: redis_py.Redis) -> None:
-    schedule.add("eu", Report, "eu", every=3600, tags=["night"])
+def test_a_run_by_hand(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    recurring.add("eu", Report, "eu", every=3600, tags=["night"])
     before = redis.zscore("fastkiq:cron:next", "eu")
-    jid = schedule.run_now("eu")
+    jid = recurring.run_now("eu")
     [stored] = redis.lrange("queue:reports", 0, -1)
     job = json.loads(stored)
     assert (job["jid"], job["class"], job["args"], job["retry"], job["tags"]) == (
         jid,
-        "schedule.Report",
+        "recurring.Report",
         ["eu"],
         3,
         ["night"],
@@ -177,38 +177,40 @@ def test_a_run_by_hand(schedule: Schedule, redis: redis_py.Redis) -> None:
     assert abs(job["cron"]["tick"] / 1000 - time.time()) < 10
     assert abs(job["enqueued_at"] / 1000 - time.time()) < 10
     assert redis.smembers("queues") == {b"reports"}
-    [run] = schedule.history("eu")
+    [run] = recurring.history("eu")
     assert (run.jid, run.how) == (jid, "manual")
     assert redis.zscore("fastkiq:cron:next", "eu") == before, "its ticks go on as they were"
     for _ in range(120):
-        schedule.run_now("eu")
-    assert len(schedule.history("eu")) == 100
+        recurring.run_now("eu")
+    assert len(recurring.history("eu")) == 100
 
 
-def test_removed_it_leaves_nothing_behind(schedule: Schedule, redis: redis_py.Redis) -> None:
-    schedule.add("eu", Report, "eu", every=3600)
-    schedule.pause("eu")
-    schedule.run_now("eu")
+def test_removed_it_leaves_nothing_behind(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    recurring.add("eu", Report, "eu", every=3600)
+    recurring.pause("eu")
+    recurring.run_now("eu")
     for key in ("held", "seen"):
         redis.hset(f"fastkiq:cron:{key}:eu", "somebody", "1")
     redis.hset("fastkiq:cron:orphans", "eu", "1 2")
-    schedule.remove("eu")
+    recurring.remove("eu")
     assert sorted(redis.keys()) == [b"queue:reports", b"queues"]
-    for act in (schedule.remove, schedule.pause, schedule.resume, schedule.run_now, schedule.upcoming):
+    for act in (recurring.remove, recurring.pause, recurring.resume, recurring.run_now, recurring.upcoming):
         with pytest.raises(ArgumentError, match="no recurring job 'eu'"):
             act("eu")
 
 
-def test_two_who_change_it_at_once(schedule: Schedule, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    schedule.add("eu", Report, "eu", every=3600)
-    stale = schedule.get("eu")
-    schedule.add("eu", Report, "us", every=3600)
-    monkeypatch.setattr(schedule, "get", lambda name: stale)
-    for act in (schedule.remove, schedule.run_now):
+def test_two_who_change_it_at_once(
+    recurring: RecurringSet, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recurring.add("eu", Report, "eu", every=3600)
+    stale = recurring.get("eu")
+    recurring.add("eu", Report, "us", every=3600)
+    monkeypatch.setattr(recurring, "get", lambda name: stale)
+    for act in (recurring.remove, recurring.run_now):
         with pytest.raises(ArgumentError, match="by somebody else just now"):
             act("eu")
     with pytest.raises(ArgumentError, match="by somebody else just now"):
-        schedule.add("eu", Report, "jp", every=3600)
+        recurring.add("eu", Report, "jp", every=3600)
     assert json.loads(redis.hget("fastkiq:cron", "eu") or b"")["args"] == ["us"]
     assert redis.llen("queue:reports") == 0
 
@@ -226,7 +228,9 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
-def test_what_no_one_should_have_written_is_shown_and_can_be_removed(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_what_no_one_should_have_written_is_shown_and_can_be_removed(
+    recurring: RecurringSet, redis: redis_py.Redis
+) -> None:
     for name, raw in HOSTILE.items():
         redis.hset("fastkiq:cron", name, raw)
     redis.zadd("fastkiq:cron:next", {"garbage": "inf", "empty": -1, "list": 1e300, "binary": 5})
@@ -234,44 +238,48 @@ def test_what_no_one_should_have_written_is_shown_and_can_be_removed(schedule: S
         "fastkiq:cron:history:garbage", b"x", b'{"tick":1e400}', b'{"tick":1,"at":2,"jid":7,"how":"tick"}', b"[]"
     )
     redis.set("fastkiq:cron:history:empty", "no list")
-    found = {each.name: each for each in schedule}
+    found = {each.name: each for each in recurring}
     assert set(found) == set(HOSTILE)
     for entry in found.values():
         if entry.definition is None:
             assert entry.flaw
             assert entry.can_change
-    assert [run.how for run in schedule.history("garbage")] == ["tick"]
+    assert [run.how for run in recurring.history("garbage")] == ["tick"]
     with pytest.raises(ArgumentError, match="cannot be read"):
-        schedule.run_now("garbage")
+        recurring.run_now("garbage")
     for name in ("garbage", "empty", "binary", "wrong", "long"):
-        schedule.remove(name)
-    assert not {"garbage", "empty", "binary", "wrong", "long"} & {each.name for each in schedule}
+        recurring.remove(name)
+    assert not {"garbage", "empty", "binary", "wrong", "long"} & {each.name for each in recurring}
 
 
-def test_names_beyond_counting_are_not_read(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_names_beyond_counting_are_not_read(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     with redis.pipeline() as pipeline:
         for number in range(10_001):
             pipeline.hset("fastkiq:cron", f"n{number}", b"{}")
         pipeline.execute()
     notes: list[str] = []
-    assert schedule.names(notes) == []
+    assert recurring.names(notes) == []
     assert "10,001" in notes[0]
 
 
-def test_a_definition_that_lies_under_another_name_is_shown_as_none(schedule: Schedule, redis: redis_py.Redis) -> None:
+def test_a_definition_that_lies_under_another_name_is_shown_as_none(
+    recurring: RecurringSet, redis: redis_py.Redis
+) -> None:
     raw = declared(redis, "one", source="api")
     redis.hset("fastkiq:cron", "two", raw)
-    two = schedule.get("two")
+    two = recurring.get("two")
     assert two is not None
     assert two.definition is None
     assert two.flaw == "it cannot be read: it is the definition of 'one'"
     with pytest.raises(ArgumentError, match="is the definition of 'one'"):
-        schedule.run_now("two")
-    schedule.remove("two")
+        recurring.run_now("two")
+    recurring.remove("two")
 
 
-def test_a_run_by_hand_is_one_job_whatever_the_list_of_queues_is(schedule: Schedule, redis: redis_py.Redis) -> None:
-    schedule.add("eu", Report, "eu", every=60)
+def test_a_run_by_hand_is_one_job_whatever_the_list_of_queues_is(
+    recurring: RecurringSet, redis: redis_py.Redis
+) -> None:
+    recurring.add("eu", Report, "eu", every=60)
     redis.set("queues", "x")
-    assert schedule.run_now("eu")
+    assert recurring.run_now("eu")
     assert redis.llen("queue:reports") == 1

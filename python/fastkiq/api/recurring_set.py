@@ -10,7 +10,7 @@ from typing import Any, Final, Unpack
 from fastkiq import _core
 from fastkiq import config as configuration
 from fastkiq.api.connection import Redis, connect
-from fastkiq.api.recurring import Recurring, Run, when
+from fastkiq.api.recurring_job import RecurringJob, Run, when
 from fastkiq.api.scripts import run
 from fastkiq.api.values import ANSWER, groups, text
 from fastkiq.bound import JobOptions
@@ -34,7 +34,7 @@ _MOST: Final = 10_000
 """Names that are listed."""
 
 
-class Schedule:
+class RecurringSet:
     """All recurring jobs. `redis` is a client of `connect()`.
 
     Those that classes and files declare can be paused and run by hand; those made by `add` can also be changed and
@@ -54,19 +54,19 @@ class Schedule:
             return []
         return sorted(text(name) for name in self.redis.hkeys(_CRON))
 
-    def some(self, names: Sequence[str]) -> list[Recurring]:
+    def some(self, names: Sequence[str]) -> list[RecurringJob]:
         """Those of these names that are there."""
-        found: list[Recurring] = []
+        found: list[RecurringJob] = []
         for part in groups(names, ANSWER // MAX_BYTES):
             own = [KEYS[each].format(name=name) for name in part for each in ("history", "held")]
             answers = run(self.redis, "recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, _ALIVE, *own], [MAX_BYTES, *part])
             found += [_recurring(name, *answer) for name, answer in zip(part, answers, strict=True) if answer[1]]
         return found
 
-    def __iter__(self) -> Iterator[Recurring]:
+    def __iter__(self) -> Iterator[RecurringJob]:
         return iter(self.some(self.names()))
 
-    def get(self, name: str) -> Recurring | None:
+    def get(self, name: str) -> RecurringJob | None:
         """The one of this name."""
         return next(iter(self.some([name])), None)
 
@@ -121,7 +121,7 @@ class Schedule:
         missed: Missed = "once",
         description: str = "",
         **job_options: Unpack[JobOptions],
-    ) -> Recurring:
+    ) -> RecurringJob:
         """Makes a recurring job, or gives one that was made so another definition: exactly one of `cron` (an expression
         of five fields, or six with seconds), `every` (seconds or timedelta) and `at` (once). `job_options` are those of
         a Worker. Raises ArgumentError for what makes no sense, and for a name that code or a file has."""
@@ -166,7 +166,7 @@ class Schedule:
         own = [KEYS[each].format(name=name) for each in ("history", "held", "seen")]
         self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *own], name, entry.raw)
 
-    def _existing(self, name: str) -> Recurring:
+    def _existing(self, name: str) -> RecurringJob:
         entry = self.get(name)
         if entry is None:
             raise ArgumentError(f"there is no recurring job {printable(name, 200)!r}")
@@ -197,7 +197,7 @@ def _history(name: str) -> str:
 
 def _recurring(
     name: str, raw: bytes, length: int, following: bytes, paused: int, last: bytes, orphaned: int, holders: int
-) -> Recurring:
+) -> RecurringJob:
     definition, flaw = None, ""
     try:
         read = Definition.from_json(raw) if raw else None
@@ -210,7 +210,7 @@ def _recurring(
         flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"
     # The mark comes with the next sweep of a process, which may be long in coming when none lives.
     is_orphaned = orphaned == 1 or (definition is not None and definition.source != "api" and not holders)
-    return Recurring(name, definition, when(following), paused == 1, is_orphaned, Run.of(last), flaw, raw)
+    return RecurringJob(name, definition, when(following), paused == 1, is_orphaned, Run.of(last), flaw, raw)
 
 
 def _payload(definition: Definition, jid: str, now: float, compat: str | None) -> bytes:

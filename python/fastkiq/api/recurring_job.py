@@ -35,7 +35,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Recurring:
+class RecurringJob:
     """One recurring job."""
 
     name: str
@@ -65,7 +65,7 @@ class Recurring:
         return self.definition is None or self.definition.source == "api"
 
 
-def facts(entry: Recurring) -> dict[str, Any]:
+def facts(entry: RecurringJob) -> dict[str, Any]:
     """One as JSON documents have it, its ticks aside."""
     found = entry.definition
     return {
