@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 
 import redis as redis_py
@@ -58,12 +59,41 @@ def test_mistakes_say_what_to_do(ask: Ask, redis: redis_py.Redis) -> None:
         (("add", "nightly", "A", "--every", "5"), 2, "declared elsewhere"),
         (("add", "x", "A"), 2, "exactly one of them"),
         (("add", "x", "A", "--cron", "61 * * * *"), 2, "cron"),
-        (("add", "x", "A", "--every", "soon"), 2, "Invalid value for --every: 'soon' is no span of time"),
+        (("add", "x", "A", "--every", "soon"), 2, "Invalid value for '--every': 'soon' is no span of time"),
+        (("add", "x", "A", "--every", "0"), 2, "every must be"),
+        (("add", "x", "A", "--every", "5", "--interval", "5"), 2, "exactly one of them"),
+        (("add", "x", "A", "--interval", "5m", "--first-in", "5"), 2, "first_in belongs to every"),
         (("add", "x", "A", "bob", "--every", "5"), 2, "argument 1 is no JSON"),
     ]:
         answer = ask("cron", *words)
         assert (answer.returncode, says in answer.stderr) == (code, True), answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+def test_each_way_to_say_when_is_in_the_json(ask: Ask) -> None:
+    for name, *words in [
+        ("every", "--every", "1h", "--first-in", "30m"),
+        ("interval", "--interval", "2 days"),
+        ("once", "--at", "2100-01-01T00:00:00Z"),
+    ]:
+        assert ask("cron", "add", name, "app.Poll", *words).returncode == 0
+    every, interval, once = json.loads(ask("cron", "--json").stdout)
+    keys = ("every", "first_in", "interval", "at", "cron", "enabled")
+    assert [every[key] for key in keys] == [3600, 1800, None, None, None, True]
+    assert every["next"]["epoch"] <= time.time() + 1801
+    assert [interval[key] for key in keys] == [None, None, 172_800, None, None, True]
+    assert once["at"] == once["next"] == {"iso": "2100-01-01T00:00:00.000Z", "epoch": 4_102_444_800}
+
+
+def test_one_that_is_disabled_does_not_come_until_it_is_added_again(ask: Ask, redis: redis_py.Redis) -> None:
+    words = ("cron", "add", "poll", "app.Poll", "--interval", "5m")
+    assert ask(*words, "--disabled").stdout == "poll: 5 minutes after the one before was enqueued, disabled\n"
+    assert redis.zscore("fastkiq:cron:next", "poll") is None
+    assert "disabled" in ask("cron").stdout
+    assert re.search(r"^State +disabled$", ask("cron", "show", "poll").stdout, re.MULTILINE)
+    assert ", next 20" in ask(*words).stdout
+    assert "disabled" not in ask("cron").stdout
+    assert (redis.zscore("fastkiq:cron:next", "poll") or 0) > time.time() + 200
 
 
 def test_what_redis_holds_does_not_steer_a_terminal(ask: Ask, redis: redis_py.Redis) -> None:

@@ -88,6 +88,64 @@ def test_a_change_of_what_it_does_keeps_its_ticks(recurring: RecurringSet, redis
     assert abs(moved.next.timestamp() - time.time() - 1800) < 10
 
 
+def test_the_first_one_comes_sooner_or_later(recurring: RecurringSet) -> None:
+    for first_in in (5, timedelta(days=3), 0):
+        entry = recurring.add("poll", Report, "eu", every=3600, first_in=first_in)
+        seconds = first_in.total_seconds() if isinstance(first_in, timedelta) else first_in
+        assert entry.definition is not None
+        assert entry.definition.first_in == seconds
+        assert entry.next is not None
+        assert entry.next.microsecond == 0
+        assert -10 < entry.next.timestamp() - time.time() - seconds <= 1
+        assert recurring.upcoming("poll", 2)[1] - entry.next == timedelta(hours=1)
+
+
+def test_an_interval(recurring: RecurringSet) -> None:
+    entry = recurring.add("sync", Report, "eu", interval=timedelta(minutes=5))
+    assert entry.definition is not None
+    assert (entry.definition.interval, entry.definition.every) == (300, None)
+    assert entry.says == "5 minutes after the one before was enqueued"
+    assert entry.next is not None
+    assert 290 < entry.next.timestamp() - time.time() <= 301
+
+
+def test_what_is_said_about_time_decides_whether_it_begins_anew(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    """As `spec` of `definition.rs` has it for what code declares."""
+    base: dict[str, Any] = {"every": 3600, "first_in": 60}
+    far = 2_000_000_000
+    for change, moves in [
+        ({}, False),
+        ({"description": "other", "missed": "all", "queue": "low"}, False),
+        ({"first_in": 61}, True),
+        ({"first_in": None}, True),
+        ({"every": 3601}, True),
+        ({"timezone": "Europe/Berlin"}, True),
+        ({"every": None, "first_in": None, "interval": 3600}, True),
+    ]:
+        recurring.add("poll", Report, "eu", **base)
+        redis.zadd("fastkiq:cron:next", {"poll": far})
+        entry = recurring.add("poll", Report, "eu", **{**base, **change})
+        assert entry.next is not None
+        assert (entry.next.timestamp() != far) == moves, change
+        recurring.remove("poll")
+
+
+def test_one_that_is_not_enabled_is_there_and_does_not_come(recurring: RecurringSet, redis: redis_py.Redis) -> None:
+    entry = recurring.add("poll", Report, "eu", every=60, enabled=False)
+    assert entry.definition is not None
+    assert (entry.definition.enabled, entry.next, entry.is_paused) == (False, None, False)
+    assert recurring.upcoming("poll") == []
+    assert recurring.add("poll", Report, "us", every=60, enabled=False).next is None
+    assert recurring.add("poll", Report, "us", every=60).next is not None
+    assert recurring.add("poll", Report, "us", every=60, enabled=False).next is None
+    assert redis.zcard("fastkiq:cron:next") == 0
+    assert recurring.run_now("poll"), "by hand it runs all the same"
+    past = recurring.add("once", Report, "eu", at=1_000_000_000, enabled=False)
+    assert past.next is None
+    with pytest.raises(ArgumentError, match="in the past"):
+        recurring.add("once", Report, "eu", at=1_000_000_000)
+
+
 def test_what_makes_no_sense_is_refused_by_name(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     for given, says in [
         ({}, "exactly one of them"),
@@ -97,6 +155,12 @@ def test_what_makes_no_sense_is_refused_by_name(recurring: RecurringSet, redis: 
         ({"every": 0}, "every must be"),
         ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "time zone"),
         ({"every": 5, "missed": "never"}, "missed must be"),
+        ({"every": 5, "interval": 5}, "exactly one of them"),
+        ({"interval": 0.5}, "interval must be"),
+        ({"interval": 5, "first_in": 5}, "first_in belongs to every"),
+        ({"every": 5, "first_in": -1}, "first_in must be"),
+        ({"every": 5, "first_in": "5m"}, "first_in must be"),
+        ({"every": 5, "enabled": 1}, "enabled must be true or false"),
         ({"at": 1_000_000_000}, "in the past"),
         ({"every": 5, "queue": "no queue"}, "queue"),
         ({"every": 5, "retires": 3}, "did you mean 'retry'|unknown option"),

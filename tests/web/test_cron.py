@@ -142,6 +142,15 @@ def test_the_json_api(web: Web, recurring: RecurringSet, redis: redis_py.Redis) 
         60,
         False,
     )
+    recurring.add("often", "A", every=60, first_in=5, enabled=False)
+    recurring.add("sync", "A", interval=300)
+    recurring.add("once", "A", at=4_102_444_800)
+    often, once, _poll, sync = json.loads(ask(base + "/api/cron").body)["recurring"]
+    keys = ("every", "first_in", "interval", "at", "next", "enabled")
+    assert [often[key] for key in keys] == [60, 5, None, None, None, False]
+    assert (sync["interval"], sync["at"], sync["enabled"]) == (300, None, True)
+    assert once["at"] == once["next"]
+    assert once["at"].startswith("2100-01-01T00:00:00")
     run = json.loads(post(base + "/api/cron/poll/run").body)
     assert json.loads(redis.lrange("queue:default", 0, -1)[0])["jid"] == run["jid"]
     assert len(json.loads(ask(base + "/api/cron/poll?count=3").body)["upcoming"]) == 3

@@ -60,13 +60,18 @@ class RecurringJob:
         return "" if self.definition is None else self.definition.describe()
 
     @property
+    def at(self) -> datetime | None:
+        """When it comes, of one that comes once."""
+        return None if self.definition is None else when(self.definition.at)
+
+    @property
     def can_change(self) -> bool:
         """Whether it can be changed and removed: what code or files declare can only be paused."""
         return self.definition is None or self.definition.source == "api"
 
 
 def facts(entry: RecurringJob) -> dict[str, Any]:
-    """One as JSON documents have it, its ticks aside."""
+    """One as JSON documents have it, its moments aside."""
     found = entry.definition
     return {
         "name": entry.name,
@@ -76,6 +81,8 @@ def facts(entry: RecurringJob) -> dict[str, Any]:
         "args": found.args if found else None,
         "cron": found.cron if found else None,
         "every": found.every if found else None,
+        "first_in": found.first_in if found else None,
+        "interval": found.interval if found else None,
         "timezone": found.timezone if found else None,
         "missed": found.missed if found else None,
         "source": found.source if found else None,

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from math import ceil
+from operator import attrgetter
 from typing import Any, Final, Unpack
 
 from fastkiq import _core
@@ -19,7 +19,6 @@ from fastkiq.config import Config
 from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition, Missed, seconds_of
 from fastkiq.errors import ArgumentError
 from fastkiq.printable import printable
-from fastkiq.times import stamp
 from fastkiq.worker import Worker
 
 KEPT: Final = 100
@@ -29,7 +28,8 @@ _NEXT: Final = KEYS["next"]
 _PAUSED: Final = KEYS["paused"]
 _ORPHANS: Final = KEYS["orphans"]
 _ALIVE: Final = "fastkiq:alive"
-_TIME: Final = ("cron", "every", "at", "interval", "timezone")
+_spec: Final = attrgetter("enabled", "cron", "timezone", "every", "first_in", "interval", "at")
+"""What decides when it comes, as `spec` of `definition.rs` has it: another one begins anew."""
 _MOST: Final = 10_000
 """Names that are listed."""
 
@@ -103,7 +103,8 @@ class RecurringSet:
         if found is None:
             raise ArgumentError(f"{printable(name, 200)} cannot be read: {entry.flaw}")
         jid = os.urandom(12).hex()
-        payload = _payload(found, jid, time.time(), self.config.compat)
+        now = time.time()
+        payload = _core.encode(found.payload(jid, tick=now, now=now, compat=self.config.compat))
         keys = [_CRON, f"queue:{found.queue}", "queues", _history(name)]
         self._change("run_recurring", keys, name, entry.raw, payload, found.queue, jid, KEPT)
         return jid
@@ -116,15 +117,25 @@ class RecurringSet:
         *args: Any,
         cron: str | None = None,
         every: float | timedelta | None = None,
+        first_in: float | timedelta | None = None,
+        interval: float | timedelta | None = None,
         at: When | None = None,
         timezone: str = "UTC",
         missed: Missed = "once",
         description: str = "",
+        enabled: bool = True,
         **job_options: Unpack[JobOptions],
     ) -> RecurringJob:
-        """Makes a recurring job, or gives one that was made so another definition: exactly one of `cron` (an expression
-        of five fields, or six with seconds), `every` (seconds or timedelta) and `at` (once). `job_options` are those of
-        a Worker. Raises ArgumentError for what makes no sense, and for a name that code or a file has."""
+        """Makes a recurring job, or gives one that was made so another definition.
+
+        Exactly one of `cron` (an expression of five fields, or six with seconds), `every`, `interval` and `at` (once)
+        says when it comes. Spans are seconds or a timedelta: `every` from one tick to the next, whose first one
+        `first_in` moves; `interval` from one enqueued job to the next. One that is not `enabled` is there and does not
+        come. `job_options` are those of a Worker.
+
+        Its ticks go on as they were, unless what is said about time is new. Raises ArgumentError for what makes no
+        sense, and for a name that code or a file has.
+        """
         target = bound_of(worker).set(**job_options)
         options = dict(target.options)
         try:
@@ -135,10 +146,13 @@ class RecurringSet:
                 queue=options.pop("queue"),
                 cron=cron,
                 every=seconds_of(every),
+                first_in=seconds_of(first_in),
+                interval=seconds_of(interval),
                 at=None if at is None else epoch_of(at),
                 timezone=timezone,
                 missed=missed,
                 description=description,
+                enabled=enabled,
                 options=options,
                 source="api",
             )
@@ -147,13 +161,8 @@ class RecurringSet:
         before = self.get(name)
         if before is not None and not before.can_change:
             raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: change it there, or take another name")
-        next_tick: float | str = ""
-        if _moved(definition, None if before is None else before.definition):
-            first = self._first(definition)
-            if first is None and definition.at is not None:
-                raise ArgumentError(f"{printable(name, 200)}: at lies in the past, so it would never come")
-            next_tick = "none" if first is None else first
-        stored = b"" if before is None else before.raw
+        known, stored = (None, b"") if before is None else (before.definition, before.raw)
+        next_tick = self._next(definition, known)
         self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.to_json(), next_tick)
         return self._existing(name)
 
@@ -176,19 +185,18 @@ class RecurringSet:
         if not run(self.redis, script, keys, [name, *words]):
             raise ArgumentError(f"{printable(name, 200)} was changed by somebody else just now: look again")
 
-    def _first(self, definition: Definition) -> float | None:
-        """The first tick of a definition that begins now, by Redis's clock."""
+    def _next(self, definition: Definition, before: Definition | None) -> float | str:
+        """Its next tick, by Redis's clock; "" where that stays as it is, "none" where none comes. Raises
+        ArgumentError."""
+        if before is not None and _spec(before) == _spec(definition):
+            return ""
+        if not definition.enabled:
+            return "none"
         seconds, micros = self.redis.time()
-        now = seconds + micros / 1e6
-        step = definition.every or definition.interval
-        if step is not None:
-            return ceil(now + step)  # as the workers have it: a whole second reads better
-        return next(iter(definition.ticks(now)), None)
-
-
-def _moved(definition: Definition, before: Definition | None) -> bool:
-    """Whether its ticks are others than before."""
-    return before is None or any(getattr(before, each) != getattr(definition, each) for each in _TIME)
+        first = definition.first(seconds + micros / 1e6)
+        if first is None and definition.at is not None:
+            raise ArgumentError(f"{printable(definition.name, 200)}: at lies in the past, so it would never come")
+        return "none" if first is None else first
 
 
 def _history(name: str) -> str:
@@ -211,17 +219,3 @@ def _recurring(
     # The mark comes with the next sweep of a process, which may be long in coming when none lives.
     is_orphaned = orphaned == 1 or (definition is not None and definition.source != "api" and not holders)
     return RecurringJob(name, definition, when(following), paused == 1, is_orphaned, Run.of(last), flaw, raw)
-
-
-def _payload(definition: Definition, jid: str, now: float, compat: str | None) -> bytes:
-    payload = {
-        **definition.options,
-        "queue": definition.queue,
-        "args": definition.args,
-        "class": definition.class_name,
-        "jid": jid,
-        "created_at": stamp(now, compat),
-        "enqueued_at": stamp(now, compat),
-        "cron": {"name": definition.name, "tick": stamp(now, None)},
-    }
-    return _core.encode(payload)

@@ -1,21 +1,19 @@
 """`fastkiq cron`: recurring jobs, their next and last ticks, and what can be done to them."""
 
-from datetime import datetime
 from typing import Any, Final
 
 import click
 
-from fastkiq import _core
-from fastkiq.api import RecurringJob, RecurringSet, Run, connect
-from fastkiq.api.recurring_job import facts
+from fastkiq.api import RecurringJob, RecurringSet, connect
 from fastkiq.cli.confirm import confirm
-from fastkiq.cli.forms import moment, plain
+from fastkiq.cli.cron_rows import ENTRIES, HISTORY, labelled, row, run_row
+from fastkiq.cli.forms import moment
+from fastkiq.cli.json_arguments import decoded
 from fastkiq.cli.listing_options import CODES, Actions, json_option, yes_option
 from fastkiq.cli.output import print_json, print_notes, print_table
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.rows import Row, iso
-from fastkiq.cli.table import Column
-from fastkiq.cli.time_option import span_of, time_of
+from fastkiq.cli.rows import iso, time_row
+from fastkiq.cli.time_option import SPAN, TIME
 from fastkiq.errors import ArgumentError
 from fastkiq.options import suggestion
 from fastkiq.printable import counted, printable
@@ -34,7 +32,8 @@ Examples:
 _ADD: Final = """\b
 Examples:
   fastkiq cron add hourly app.Report --cron "0 * * * *"
-  fastkiq cron add poll app.Poll '"eu"' --every 90s -q low
+  fastkiq cron add poll app.Poll '"eu"' --every 90s --first-in 5s -q low
+  fastkiq cron add sync app.Sync --interval 5m --disabled
 """
 
 
@@ -48,11 +47,11 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
         return
     notes: list[str] = []
     recurring = RecurringSet(connect(configured(**given)))
-    rows = [_row(each) for each in recurring.some(recurring.names(notes))]
+    rows = [row(each) for each in recurring.some(recurring.names(notes))]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, _ENTRIES, "no recurring jobs")
+        print_table(rows, ENTRIES, "no recurring jobs")
     print_notes(notes)
 
 
@@ -70,16 +69,18 @@ def show(name: str, count: int, as_json: bool, **given: Any) -> None:
     upcoming = recurring.upcoming(name, count)
     history = recurring.history(name, count)
     if as_json:
-        print_json({**_row(entry), "upcoming": [_time(each) for each in upcoming], "history": list(map(_run, history))})
+        print_json(
+            {**row(entry), "upcoming": [time_row(each) for each in upcoming], "history": list(map(run_row, history))}
+        )
         return
-    for label, value in _facts(entry):
+    for label, value in labelled(entry):
         click.echo(f"{label:<12}{printable(value, 1_000)}")
     if upcoming:
         click.echo("\nTicks to come")
         for tick in upcoming:
             click.echo(f"  {iso(tick)}  {moment(tick.timestamp())}")
     click.echo()
-    print_table(list(map(_run, history)), _HISTORY, "it has not come due yet")
+    print_table(list(map(run_row, history)), HISTORY, "it has not come due yet")
 
 
 @cron.command(
@@ -124,20 +125,22 @@ def run(name: str, **given: Any) -> None:
 @click.argument("worker", metavar="CLASS")
 @click.argument("args", nargs=-1, metavar="[JSON]...")
 @click.option("--cron", "expression", metavar="EXPRESSION", help='When: "0 6 * * mon-fri", with or without seconds.')
-@click.option("--every", metavar="SPAN", help="When: 90s, 5m, 1h30m.")
-@click.option("--at", metavar="TIME", help="Once: ISO 8601 with a zone, or epoch seconds.")
+@click.option("--every", type=SPAN, metavar="SPAN", help="When: 90s, 5m, 1h30m.")
+@click.option("--first-in", type=SPAN, metavar="SPAN", help="With --every: so long until the first one.")
+@click.option("--interval", type=SPAN, metavar="SPAN", help="When: so long after the one before was enqueued.")
+@click.option("--at", type=TIME, metavar="TIME", help="Once: ISO 8601 with a zone, or epoch seconds.")
 @click.option("--timezone", metavar="NAME", help="Of the cron expression: Europe/Berlin (UTC).")
 @click.option("--missed", type=click.Choice(["skip", "once", "all"]), help="What becomes of ticks that were missed.")
 @click.option("-q", "--queue", metavar="NAME", help="Queue (default).")
 @click.option("--description", metavar="TEXT", help="What it is for.")
+@click.option("--disabled", is_flag=True, help="It is there and does not come, until it is added without this.")
 @redis_options
 def add(
     name: str,
     worker: str,
     args: tuple[str, ...],
     expression: str | None,
-    every: str | None,
-    at: str | None,
+    disabled: bool,
     redis_url: str | None,
     config_file: str | None,
     environment: str | None,
@@ -150,15 +153,14 @@ def add(
         entry = recurring.add(
             name,
             worker,
-            *(_json(text, position) for position, text in enumerate(args, 1)),
+            *decoded(args),
             cron=expression,
-            every=None if every is None else span_of(every, "--every"),
-            at=None if at is None else time_of(at),
+            enabled=not disabled,
             **given,
         )
     except ArgumentError as error:
         raise click.UsageError(str(error)) from None
-    due = "" if entry.next is None else f", next {iso(entry.next)}"
+    due = ", disabled" if disabled else "" if entry.next is None else f", next {iso(entry.next)}"
     click.echo(f"{printable(name, 200)}: {printable(entry.says, 300)}{due}")
 
 
@@ -188,76 +190,3 @@ def _find(name: str, given: dict[str, Any]) -> tuple[RecurringSet, RecurringJob]
     if entry is None:
         raise click.ClickException(f"there is no recurring job {name[:200]!r}{suggestion(name, recurring.names())}")
     return recurring, entry
-
-
-def _json(text: str, position: int) -> Any:
-    try:
-        return _core.decode(text)
-    except ValueError as error:
-        shown = printable(text, 60)
-        raise click.UsageError(
-            f"argument {position} is no JSON: {shown} ({error}); a text is written '\"{shown}\"'"
-        ) from None
-
-
-def _row(entry: RecurringJob) -> Row:
-    return {
-        **facts(entry),
-        "schedule": entry.says or entry.flaw,
-        "next": _time(entry.next),
-        "last": _run(entry.last) if entry.last else None,
-    }
-
-
-def _run(run: Run) -> Row:
-    return {"tick": _time(run.tick), "at": _time(run.at), "jid": run.jid, "how": run.how}
-
-
-def _time(when: datetime | None) -> Row | None:
-    return None if when is None else {"iso": iso(when), "epoch": when.timestamp()}
-
-
-def _facts(entry: RecurringJob) -> list[tuple[str, str]]:
-    found = entry.definition
-    facts = [("Name", entry.name), ("Schedule", entry.says or entry.flaw)]
-    if found is not None:
-        exact = found.cron or ""
-        facts += [("Expression", f"{exact} ({found.timezone})")] if exact else []
-        facts += [("Class", found.class_name), ("Queue", found.queue), ("Missed", found.missed)]
-        facts += [("Declared by", found.source)]
-        facts += [("About", found.description)] if found.description else []
-    facts += [("State", ", ".join(_states(entry)) or "active")]
-    return facts
-
-
-def _states(entry: RecurringJob) -> list[str]:
-    states = ["paused"] if entry.is_paused else []
-    states += ["orphaned: no living process declares it"] if entry.is_orphaned else []
-    states += ["disabled"] if entry.definition is not None and not entry.definition.enabled else []
-    return states + (["unreadable"] if entry.definition is None else [])
-
-
-def _due(time: Row | None) -> str:
-    return "" if time is None else moment(time["epoch"])
-
-
-def _last(run: Row | None) -> str:
-    return "" if run is None else f"{_due(run['tick'])}{'' if run['how'] == 'tick' else ' (' + run['how'] + ')'}"
-
-
-_ENTRIES: Final = (
-    Column("Name", "name", plain),
-    Column("Next", "next", _due),
-    Column("Last", "last", _last),
-    Column("Class", "class", plain),
-    Column("Queue", "queue", plain, spare=True),
-    Column("", "paused", lambda paused: "paused" if paused else ""),
-    Column("", "orphaned", lambda orphaned: "orphaned" if orphaned else ""),
-    Column("Schedule", "schedule", plain, free=True),
-)
-_HISTORY: Final = (
-    Column("Due", "tick", lambda time: "" if time is None else time["iso"]),
-    Column("", "how", plain),
-    Column("Jid", "jid", plain),
-    Column("Enqueued", "at", _due),
-)

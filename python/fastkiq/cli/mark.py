@@ -6,7 +6,8 @@ import click
 
 from fastkiq import client, config, deploy
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.time_option import time_of
+from fastkiq.cli.time_option import TIME
+from fastkiq.client import When
 from fastkiq.printable import printable
 
 _EPILOG = """\b
@@ -19,16 +20,15 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("label", required=False)
-@click.option("--at", metavar="TIME", help="Not now: ISO 8601 with a zone, or epoch seconds.")
+@click.option("--at", type=TIME, metavar="TIME", help="Not now: ISO 8601 with a zone, or epoch seconds.")
 @redis_options
-def mark(label: str | None, at: str | None, **given: Any) -> None:
+def mark(label: str | None, at: When | None, **given: Any) -> None:
     """Marks a deploy: a line with LABEL in the graphs of the metrics page.
 
     Without a LABEL it is the short hash and the subject of the current git commit. The same label within a minute,
     or another one in the same minute, makes no second mark.
     """
     configured(**given)
-    when = None if at is None else time_of(at)
     text = deploy.commit() if label is None else label
-    made = deploy.mark(text, when, client=client.Client(config=config.default()))
+    made = deploy.mark(text, at, client=client.Client(config=config.default()))
     click.echo(f"{'marked' if made else 'marked before'}: {printable(text, 300)}")

@@ -5,15 +5,17 @@ from typing import IO, Any
 
 import click
 
-from fastkiq import _core, client, config, loader, registry
+from fastkiq import client, config, loader, registry
 from fastkiq.cli.bulk import push_lines
 from fastkiq.cli.completion import files
+from fastkiq.cli.json_arguments import decoded
 from fastkiq.cli.output import say
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.time_option import span_of, time_of
+from fastkiq.cli.time_option import SPAN, TIME
+from fastkiq.client import When
 from fastkiq.hints import for_worker
 from fastkiq.options import suggestion
-from fastkiq.printable import counted, printable
+from fastkiq.printable import counted
 
 _EXAMPLES = """\b
 Examples:
@@ -28,8 +30,10 @@ Examples:
 @click.argument("name")
 @click.argument("args", nargs=-1, metavar="[JSON]...")
 @click.option("-q", "--queue", metavar="NAME", help="Queue (the worker's own, else default).")
-@click.option("--in", "in_", metavar="SPAN", help="Not before this has passed: seconds, or 250ms, 5m, 1h30m, 2d.")
-@click.option("--at", metavar="TIME", help="Not before this time: ISO 8601 with a zone, or epoch seconds.")
+@click.option(
+    "--in", "in_", type=SPAN, metavar="SPAN", help="Not before this has passed: seconds, or 250ms, 5m, 1h30m, 2d."
+)
+@click.option("--at", type=TIME, metavar="TIME", help="Not before this time: ISO 8601 with a zone, or epoch seconds.")
 @click.option(
     "--bulk", type=click.File("rb"), metavar="FILE", help="One job a line, a JSON list of arguments; - = stdin."
 )
@@ -47,8 +51,8 @@ def push(
     name: str,
     args: tuple[str, ...],
     queue: str | None,
-    in_: str | None,
-    at: str | None,
+    in_: float | None,
+    at: When | None,
     bulk: IO[bytes] | None,
     modules: tuple[str, ...],
     **given: Any,
@@ -67,16 +71,13 @@ def push(
         say(f"no file here defines a worker {name}{hint} (it is enqueued all the same)")
     options = {} if queue is None else {"queue": queue}
     pusher = client.Client(config=config.default())
-    when = None if at is None else time_of(at)
-    delay = None if in_ is None else span_of(in_)
     if bulk is None:
-        values = [_json(text, position) for position, text in enumerate(args, 1)]
-        jid = pusher.push(name, *values, in_=delay, at=when, **options)
+        jid = pusher.push(name, *decoded(args), in_=in_, at=at, **options)
         click.echo(jid if jid is not None else "stopped by client middleware")
         return
     if args or in_ is not None:
         raise click.UsageError("--bulk takes the arguments from its file, and --at for a time")
-    click.echo(f"{counted(push_lines(pusher, name, bulk, when, options), 'job')} enqueued")
+    click.echo(f"{counted(push_lines(pusher, name, bulk, at, options), 'job')} enqueued")
 
 
 def _not_defined(name: str, modules: tuple[str, ...]) -> str:
@@ -88,12 +89,3 @@ def _not_defined(name: str, modules: tuple[str, ...]) -> str:
     namesakes = [each for each in known if each.rpartition(".")[2] == last]
     hint = f"; did you mean {namesakes[0]!r}?" if namesakes else suggestion(name, known)
     return f"{where} defines no worker {name}" + (hint or f", only {', '.join(known[:5])}")
-
-
-def _json(text: str, position: int) -> Any:
-    try:
-        return _core.decode(text)
-    except ValueError as error:
-        shown = printable(text, 60)
-        hint = f"; a text is written '\"{shown}\"'" if shown.isalnum() else ""
-        raise click.UsageError(f"argument {position} is no JSON: {shown} ({error}){hint}") from None

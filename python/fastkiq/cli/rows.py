@@ -25,7 +25,7 @@ def job_row(job: Job) -> Row:
         "error_class": job.error_class,
         "error_message": job.error_message,
         "backtrace": job.error_backtrace,
-        "times": {name: _time(getattr(job, name)) for name in _TIMES},
+        "times": {name: time_row(getattr(job, name)) for name in _TIMES},
         "bytes": len(job.raw),
         "payload": job.payload or None,
         "raw": None if job.payload else job.raw.decode("utf-8", "replace"),
@@ -36,7 +36,7 @@ def entry_row(entry: Entry) -> Row:
     """One entry of a sorted set: the job, its score as `at` and `score`, and the `id` that the actions take."""
     row = job_row(entry.job)
     row |= {"id": entry.id, "at": entry.score, "score": entry.score, "bytes": entry.length}
-    row["times"]["at"] = _time(entry.at)
+    row["times"]["at"] = time_row(entry.at)
     if not entry.is_whole:
         row |= {"raw": None, "error": f"its {entry.length:,} bytes are too many to be shown"}
     return row
@@ -94,7 +94,8 @@ def group_row(group: Group) -> Row:
     }
 
 
-def _time(moment: datetime | None) -> Mapping[str, Any] | None:
+def time_row(moment: datetime | None) -> Mapping[str, Any] | None:
+    """A moment in JSON."""
     return None if moment is None else {"iso": iso(moment), "epoch": moment.timestamp()}
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any, Final, Literal, get_args
 
 from fastkiq import _core
 from fastkiq.options import is_queue, is_wire_name
 from fastkiq.printable import shown
+from fastkiq.spans import spoken
+from fastkiq.times import stamp
 
 Missed = Literal["skip", "once", "all"]
 Source = Literal["code", "file", "api"]
@@ -190,6 +193,28 @@ class Definition:
         steps = max(0, int((after - following) // step) + 1)
         return [following + (steps + index) * step for index in range(count)]
 
+    def first(self, now: float) -> float | None:
+        """The first tick of one that begins at `now`, as `plan.rs` has it: of a span on a whole second, which reads
+        better. None when none comes."""
+        spans = (self.first_in, self.every, self.interval, self.in_)
+        length = next((span for span in spans if span is not None), None)
+        if self.at is None and length is not None:
+            return float(ceil(now + length))
+        return next(iter(self.ticks(now)), None)
+
+    def payload(self, jid: str, *, tick: float, now: float, compat: str | None) -> dict[str, Any]:
+        """The job of one tick, enqueued at `now`, both in epoch seconds."""
+        return {
+            **self.options,
+            "queue": self.queue,
+            "args": self.args,
+            "class": self.class_name,
+            "jid": jid,
+            "created_at": stamp(now, compat),
+            "enqueued_at": stamp(now, compat),
+            "cron": {"name": self.name, "tick": round(tick * 1000)},
+        }
+
     def describe(self) -> str:
         """When it comes, in English."""
         if self.cron is not None:
@@ -211,18 +236,6 @@ _KNOWN: Final = frozenset(Definition.__dataclass_fields__)
 def is_name(name: object) -> bool:
     """Whether this can be the name of a recurring job."""
     return isinstance(name, str) and 1 <= len(name) <= MAX_NAME and name.isprintable()
-
-
-def spoken(seconds: float) -> str:
-    """`5 minutes`, `1 hour 30 minutes`, `second`: as after the word `every`."""
-    parts, rest = [], seconds
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        number = rest if unit == "second" else rest // size
-        rest -= number * size
-        if number > 0:
-            parts.append(f"{number:g} {unit}{'' if number == 1 else 's'}")
-    text = " ".join(parts) or "0 seconds"
-    return text.removeprefix("1 ") if len(parts) == 1 and text.startswith("1 ") else text
 
 
 def seconds_of(value: Any) -> Any:

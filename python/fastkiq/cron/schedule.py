@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from fastkiq import _core
 from fastkiq.cron.definition import Definition, is_name
-from fastkiq.cron.spans import moment, seconds
+from fastkiq.cron.moments import moment
 from fastkiq.errors import ConfigError
 from fastkiq.options import suggestion
 from fastkiq.printable import shown
 from fastkiq.settings import Setting
+from fastkiq.spans import RUFUS, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _as(field: str) -> Callable[[Any], dict[str, Any]]:
 
 
 def _span(field: str) -> Callable[[Any], dict[str, Any]]:
-    return lambda value: {field: seconds(value)}
+    return lambda value: {field: seconds(value, RUFUS)}
 
 
 def _cron(value: Any) -> dict[str, Any]:
@@ -106,12 +107,12 @@ def _cron(value: Any) -> dict[str, Any]:
 def _every(value: Any) -> dict[str, Any]:
     """A span, or sidekiq-scheduler's list of a span and `{first_in: span}`."""
     if not isinstance(value, list):
-        return {"every": seconds(value)}
+        return {"every": seconds(value, RUFUS)}
     match value:
         case [span]:
-            return {"every": seconds(span)}
+            return {"every": seconds(span, RUFUS)}
         case [span, {"first_in": first, **rest}] if not rest:
-            return {"every": seconds(span), "first_in": seconds(first)}
+            return {"every": seconds(span, RUFUS), "first_in": seconds(first, RUFUS)}
         case _:
             raise ValueError(f"must be a span, or a list such as ['5m', {{first_in: '10s'}}], not {shown(value)}")
 

@@ -48,6 +48,7 @@ def _acting(deed: str) -> Callable[[Request], Response]:
 def _document(entry: RecurringJob) -> dict[str, Any]:
     return {
         **facts(entry),
+        "at": iso(entry.at) if entry.at else None,
         "next": iso(entry.next) if entry.next else None,
         "last": _run_document(entry.last) if entry.last else None,
     }

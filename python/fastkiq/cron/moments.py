@@ -1,30 +1,16 @@
-"""Times as schedule files write them: spans such as `1h30m`, moments such as `2030/12/01 06:00`."""
+"""Moments as schedule files write them, such as `2030/12/01 06:00`."""
 
 import re
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
+from fastkiq.cron.definition import LATEST
 from fastkiq.printable import shown
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-_SIZES: Final = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[yMwdhms])+", re.ASCII)
 _ZONED: Final = re.compile(r"(\S.*) ([A-Za-z]\S*)")
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([yMwdhms])")
-
-
-def seconds(value: Any) -> float:
-    """Seconds as a number, or a text: `90`, `5m`, `1h30m`, `1d`. Raises ValueError."""
-    if type(value) in (int, float):
-        return float(value)
-    text = value.strip() if isinstance(value, str) and len(value) < 100 else ""
-    if text.isascii() and text.isdigit():
-        return float(text)
-    if not _SPAN.fullmatch(text):
-        raise ValueError(f"must be seconds or a span such as '5m' or '1h30m', not {shown(value)}")
-    return sum(float(number) * _SIZES[unit] for number, unit in _PART.findall(text))
 
 
 def moment(value: Any, timezone: str) -> float:
@@ -32,7 +18,7 @@ def moment(value: Any, timezone: str) -> float:
 
     One without an offset is meant in `timezone`.
     """
-    if type(value) in (int, float):
+    if type(value) in (int, float) and 0 <= value <= LATEST:
         return float(value)
     if isinstance(value, str) and len(value) < 100:
         value = _parsed(value.strip())
