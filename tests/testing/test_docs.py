@@ -28,7 +28,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
         timeout=55,
         check=False,
     )
-    assert "8 passed" in done.stdout, done.stdout + done.stderr
+    assert "10 passed" in done.stdout, done.stdout + done.stderr
     shown = re.search(r"^```\n(no such job.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert shown is not None
     documented = re.sub(r"at=\S+", "at=", shown[1])

@@ -14,6 +14,7 @@ from fastkiq.testing.asserts import assert_enqueued, assert_no_jobs, assert_not_
 from fastkiq.testing.jobs import EndlessJobs, Jobs
 from fastkiq.testing.mixin import FakeMixin
 from fastkiq.testing.switch import disabled, fake, inline, jobs, set_mode
+from fastkiq.testing.ticks import tick
 from fastkiq.testing.values import ANY, subset
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "jobs",
     "set_mode",
     "subset",
+    "tick",
 ]
 
 

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq import client
-from fastkiq.client import epoch_of
+from fastkiq.client import When, epoch_of
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
-from fastkiq.testing import modes
+from fastkiq.testing import modes, recurring
 from fastkiq.testing.shelf import Shelf
 from fastkiq.testing.told import none_wanted, refuse, short_of
 from fastkiq.testing.values import ANY
@@ -99,6 +101,33 @@ class Jobs(Shelf):
                     await runner.arun(kept)
                 return kept.job
         return None
+
+    def tick(self, worker: Target, *, at: When | None = None) -> Job:
+        """Keeps the job that a tick at this moment, an aware datetime or epoch seconds, would make, and answers it.
+
+        It waits in its queue, whatever time it is. As with every tick, no client middleware sees it, and its queue,
+        options and arguments are those of the schedule. `worker` is the class or the function; where the settings
+        have several schedules for it, the name of one. Without `at` the moment is `now`. Raises ArgumentError for a
+        worker that is not recurring.
+        """
+        now = self.clock()
+        tick = now if at is None else epoch_of(at)
+        return self._keep(recurring.payload(recurring.of(worker), tick, now))
+
+    def ticks(self, worker: Target | None = None, *, until: Until, limit: int = LIMIT) -> list[Job]:
+        """Keeps the jobs of all ticks from now up to there, each to fall due at its moment (`job.at`), and answers
+        them in order.
+
+        It is as if the schedule were entered now. Without a worker those of all recurring jobs that classes and the
+        settings declare; one that is disabled has none. Raises ArgumentError for more than `limit`.
+        """
+        now, ends = self.clock(), self._moment(until)
+        wanted = recurring.every() if worker is None else [recurring.of(worker)]
+        found = [(tick, each) for each in wanted for tick in islice(recurring.ticks(each, now, ends), limit + 1)]
+        if len(found) > limit:
+            raise ArgumentError(f"there are more than {limit:,} ticks up to then: say a nearer time or a higher limit")
+        found.sort(key=itemgetter(0))
+        return [self._keep({**recurring.payload(each, tick, tick), "at": tick}) for tick, each in found]
 
     def assert_enqueued(
         self,

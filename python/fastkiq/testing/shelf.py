@@ -160,6 +160,13 @@ class Shelf(Sequence[Job]):
             jids += [kept.jid for kept in batch]
         return jids
 
+    def _keep(self, payload: Payload) -> Job:
+        """One that no push has brought."""
+        kept = Kept(payload, self.clock, client.default().config.compat)
+        with self._guard.lock:
+            self._place(kept)
+        return kept.job
+
     def _place(self, kept: Kept) -> None:
         """Under the lock: behind all that wait, or among what falls due later."""
         self._serial += 1

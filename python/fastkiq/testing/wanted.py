@@ -99,7 +99,7 @@ class Wanted:
 
 def name(worker: Target) -> str:
     """What a message calls it."""
-    entry = _entry(worker)
+    entry = entry_of(worker)
     return entry.name if entry is not None else str(worker)
 
 
@@ -107,14 +107,15 @@ def whose(worker: Target | None) -> Callable[[Kept], bool]:
     """Whether a job is this worker's: by name, alias, or the class's name alone. Raises ArgumentError for no worker."""
     if worker is None:
         return lambda kept: True
-    entry = _entry(worker)
+    entry = entry_of(worker)
     if entry is None:
         return lambda kept: kept.class_name == str(worker)
     known = {entry.name, *entry.aliases}
     return lambda kept: kept.class_name in known or kept.worker is entry
 
 
-def _entry(worker: Target) -> registry.Entry | None:
+def entry_of(worker: Target) -> registry.Entry | None:
+    """The worker; None for a name that nobody has. Raises ArgumentError for what is none."""
     if isinstance(worker, str):
         return registry.find(worker) or registry.table().get(worker, (None,))[0]
     if isinstance(worker, Bound):
