@@ -13,7 +13,7 @@ from fastkiq.cli.listing_options import CODES, Actions, json_option, yes_option
 from fastkiq.cli.output import print_json, print_notes, print_table
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.rows import iso, time_row
-from fastkiq.cli.time_option import SPAN, TIME
+from fastkiq.cli.time_option import span_of, time_of
 from fastkiq.errors import ArgumentError
 from fastkiq.options import suggestion
 from fastkiq.printable import counted, printable
@@ -125,10 +125,10 @@ def run(name: str, **given: Any) -> None:
 @click.argument("worker", metavar="CLASS")
 @click.argument("args", nargs=-1, metavar="[JSON]...")
 @click.option("--cron", "expression", metavar="EXPRESSION", help='When: "0 6 * * mon-fri", with or without seconds.')
-@click.option("--every", type=SPAN, metavar="SPAN", help="When: 90s, 5m, 1h30m.")
-@click.option("--first-in", type=SPAN, metavar="SPAN", help="With --every: so long until the first one.")
-@click.option("--interval", type=SPAN, metavar="SPAN", help="When: so long after the one before was enqueued.")
-@click.option("--at", type=TIME, metavar="TIME", help="Once: ISO 8601 with a zone, or epoch seconds.")
+@click.option("--every", type=span_of, metavar="SPAN", help="When: 90s, 5m, 1h30m.")
+@click.option("--first-in", type=span_of, metavar="SPAN", help="With --every: so long until the first one.")
+@click.option("--interval", type=span_of, metavar="SPAN", help="When: so long after the one before was enqueued.")
+@click.option("--at", type=time_of, metavar="TIME", help="Once: ISO 8601 with a zone, or epoch seconds.")
 @click.option("--timezone", metavar="NAME", help="Of the cron expression: Europe/Berlin (UTC).")
 @click.option("--missed", type=click.Choice(["skip", "once", "all"]), help="What becomes of ticks that were missed.")
 @click.option("-q", "--queue", metavar="NAME", help="Queue (default).")

@@ -6,7 +6,7 @@ import click
 
 from fastkiq import client, config, deploy
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.time_option import TIME
+from fastkiq.cli.time_option import time_of
 from fastkiq.client import When
 from fastkiq.printable import printable
 
@@ -20,7 +20,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("label", required=False)
-@click.option("--at", type=TIME, metavar="TIME", help="Not now: ISO 8601 with a zone, or epoch seconds.")
+@click.option("--at", type=time_of, metavar="TIME", help="Not now: ISO 8601 with a zone, or epoch seconds.")
 @redis_options
 def mark(label: str | None, at: When | None, **given: Any) -> None:
     """Marks a deploy: a line with LABEL in the graphs of the metrics page.

@@ -11,7 +11,7 @@ from fastkiq.cli.completion import files
 from fastkiq.cli.json_arguments import decoded
 from fastkiq.cli.output import say
 from fastkiq.cli.redis_option import configured, redis_options
-from fastkiq.cli.time_option import SPAN, TIME
+from fastkiq.cli.time_option import span_of, time_of
 from fastkiq.client import When
 from fastkiq.hints import for_worker
 from fastkiq.options import suggestion
@@ -31,9 +31,11 @@ Examples:
 @click.argument("args", nargs=-1, metavar="[JSON]...")
 @click.option("-q", "--queue", metavar="NAME", help="Queue (the worker's own, else default).")
 @click.option(
-    "--in", "in_", type=SPAN, metavar="SPAN", help="Not before this has passed: seconds, or 250ms, 5m, 1h30m, 2d."
+    "--in", "in_", type=span_of, metavar="SPAN", help="Not before this has passed: seconds, or 250ms, 5m, 1h30m, 2d."
 )
-@click.option("--at", type=TIME, metavar="TIME", help="Not before this time: ISO 8601 with a zone, or epoch seconds.")
+@click.option(
+    "--at", type=time_of, metavar="TIME", help="Not before this time: ISO 8601 with a zone, or epoch seconds."
+)
 @click.option(
     "--bulk", type=click.File("rb"), metavar="FILE", help="One job a line, a JSON list of arguments; - = stdin."
 )
