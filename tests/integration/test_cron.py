@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import redis as redis_py
 
 from children import Child
+from fastkiq import api
 from servers import Server, wait_until
 
 Start = Callable[..., Child]
@@ -176,6 +178,29 @@ def test_what_is_not_enabled_does_not_come(worker_process: Start, redis: redis_p
     assert next_of(redis, "Off") is None
     assert pushed(redis) == []
     assert child.stop() == 0
+
+
+def test_what_is_added_at_run_time_comes_as_it_was_said(
+    worker_process: Start, redis: redis_py.Redis, redis_url: str
+) -> None:
+    worker_process(EMPTY)
+    recurring = api.RecurringSet(api.connect(url=redis_url))
+    recurring.add("off", "Ruby", every=1, queue="ruby", enabled=False)
+    recurring.add("soon", "Ruby", every=3600, first_in=1, queue="soon")
+    recurring.add("sync", "Ruby", interval=1, queue="sync")
+    wait_until(lambda: len(pushed(redis, "sync")) >= 2)
+    [soon] = pushed(redis, "soon")
+    assert soon["cron"]["tick"] + 3_600_000 == (next_of(redis, "soon") or 0) * 1000
+    enqueued = [job["enqueued_at"] for job in pushed(redis, "sync")]
+    assert all(later - earlier >= 990 for earlier, later in pairwise(enqueued))
+    assert pushed(redis) == []
+    recurring.add("off", "Ruby", every=1, queue="ruby")
+    wait_until(lambda: pushed(redis) != [])
+    recurring.add("off", "Ruby", every=1, queue="ruby", enabled=False)
+    count = len(pushed(redis))
+    synced = len(pushed(redis, "sync"))
+    wait_until(lambda: len(pushed(redis, "sync")) >= synced + 2)
+    assert len(pushed(redis)) == count
 
 
 def test_a_lost_redis_gets_its_entries_back(worker_process: Start, redis: redis_py.Redis) -> None:
