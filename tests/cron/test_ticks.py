@@ -5,6 +5,7 @@ fields; it joins day of month and day of week by AND when one of them begins wit
 and each of several fixed times in one gap is a tick of its own there, at the same moment.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
@@ -78,11 +79,17 @@ def ours(expression: str, start: datetime, count: int) -> list[int]:
     return _core.cron_ticks(expression, str(start.tzinfo), start.timestamp(), count)
 
 
+def is_comparable(zone: str, times: Sequence[str]) -> bool:
+    """cronsim steps by whole hours, and misses the rest of one after half an hour was repeated."""
+    return zone != "Australia/Lord_Howe" or not any(each.startswith("*") for each in times)
+
+
 @settings(max_examples=400, deadline=None)
 @given(expression=five(), zone=st.sampled_from(ZONES), seconds=st.integers(1_700_000_000, 1_900_000_000))
 def test_any_expression_at_any_time(expression: str, zone: str, seconds: int) -> None:
     start = datetime.fromtimestamp(seconds, ZoneInfo(zone))
     assume(start.fold == 0)
+    assume(is_comparable(zone, expression.split()[:2]))
     assert ours(expression, start, 8) == theirs(expression, start, 8)
 
 
@@ -100,8 +107,7 @@ def test_around_clock_changes(times: tuple[str, str], zone: str, which: int, bef
     moments = CHANGES[zone]
     start = (moments[which % len(moments)] - timedelta(seconds=before)).astimezone(ZoneInfo(zone))
     assume(start.fold == 0)
-    # cronsim steps by whole hours, and misses the rest of one after half an hour was repeated.
-    assume(zone != "Australia/Lord_Howe" or not any(each.startswith("*") for each in times))
+    assume(is_comparable(zone, times))
     expression = f"{times[0]} {times[1]} * * *"
     assert ours(expression, start, 20) == theirs(expression, start, 20)
 
