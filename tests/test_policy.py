@@ -283,6 +283,16 @@ def test_a_control_exceptions_cause_is_what_is_stored(policy: RetryPolicy) -> No
     assert (unit.fields["error_class"], unit.fields["error_message"]) == ("TimeoutError", "slow")
 
 
+def test_a_cause_that_counts_as_false_is_stored_too(policy: RetryPolicy) -> None:
+    class Problems(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    again = fastkiq.Retry(in_=1)
+    again.__cause__ = Problems("none left")
+    assert fail(policy, again).fields["error_message"] == "none left"
+
+
 def test_a_retry_from_an_error_is_one_line_until_it_is_the_last(
     policy: RetryPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
