@@ -123,7 +123,7 @@ def settings_page() -> str:
             "## Sections of the file",
             "",
             "A table that is no setting, such as `[production]`, holds settings for the environment of that name.",
-            f"`[capsules.NAME]` is a group of queues: {', '.join(own)}. See [capsules](../guide.md#capsules).",
+            f"`[capsules.NAME]` is a group of queues: {', '.join(own)}. See [capsules](../configuration.md#capsules).",
             "",
         ]
     )
