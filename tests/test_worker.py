@@ -3,8 +3,13 @@
 import asyncio
 import functools
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +18,15 @@ from fastkiq import ArgumentError, DefinitionError, client, context, registry
 from worker_kit import names
 
 __all__ = ["names"]
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Point:
+    x: int
 
 
 class Plain(fastkiq.Worker):
@@ -229,6 +243,35 @@ def test_set_checks_its_options_and_leaves_the_class_alone() -> None:
         Plain.set(queue="a b")
     with pytest.raises(ArgumentError, match="unknown option 'ack'"):
         Plain.set(ack="start")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (
+            datetime.now(UTC),
+            "datetime; pass .isoformat() or .timestamp(), or annotate the parameter (docs/arguments.md)",
+        ),
+        (timedelta(1), "timedelta; pass .total_seconds(), or annotate the parameter (docs/arguments.md)"),
+        (Decimal(1), "Decimal; pass str(...), or annotate the parameter (docs/arguments.md)"),
+        (UUID(int=1), "UUID; pass str(...), or annotate the parameter (docs/arguments.md)"),
+        (Colour.RED, "Colour; pass .value, or annotate the parameter with the enum (docs/arguments.md)"),
+        (
+            Point(1),
+            "Point; pass its id, or the fields the job needs, and load the rest in the job; a dataclass or Pydantic "
+            "model may be passed where the parameter is annotated with it (docs/arguments.md)",
+        ),
+        (Path("x"), "PosixPath; pass str(...)"),
+    ],
+)
+def test_who_passes_what_an_annotation_would_convert_is_told_so(value: Any, says: str) -> None:
+    class Takes(fastkiq.Worker):
+        def perform(self, options: dict[str, Any], *rest) -> None: ...  # type: ignore[no-untyped-def]
+
+    for args, path in ((({"x": [value]},), '(options): args[0]["x"][0]'), (({}, value), "(*rest): args[1]")):
+        with pytest.raises(ArgumentError) as caught:
+            Takes.perform_inline(*args)
+        assert str(caught.value) == f"Takes.perform{path}: {says}"
 
 
 @pytest.mark.parametrize("through", ["push", "middleware", "inline"])

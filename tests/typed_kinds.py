@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, NotRequired, Required, TypedDict
 from uuid import UUID
 
 import pydantic
-
-import fastkiq
-from fastkiq import _core
-from fastkiq.bound import Bound
 
 if TYPE_CHECKING:
     from somewhere import Elsewhere  # type: ignore[import-not-found]
@@ -153,32 +149,3 @@ class Mixed:
 @dataclasses.dataclass
 class Broken:
     where: Elsewhere
-
-
-ID = UUID("12345678-1234-5678-1234-567812345678")
-NOON = datetime(2026, 11, 27, 12, 30, 0, 5, tzinfo=timezone(timedelta(hours=2)))
-
-
-def worker(*annotations: Any, name: str = "typed.Takes") -> Bound[...]:
-    """One whose `perform` has parameters a, b, ... annotated so, and answers them."""
-
-    def perform(self: Any, *args: Any) -> Any:
-        return list(args)
-
-    import inspect
-
-    parameters = [
-        inspect.Parameter(letter, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
-        for letter, annotation in zip("abcdef", annotations, strict=False)
-    ]
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    perform.__signature__ = inspect.Signature([own, *parameters])  # type: ignore[attr-defined]
-    made: type[fastkiq.Worker] = type("Takes", (fastkiq.Worker,), {"perform": perform}, name=name)
-    return made.__fastkiq__.bound
-
-
-def wire(annotation: Any, value: Any) -> Any:
-    """The value as it travels."""
-    bound = worker(annotation)
-    [stored] = bound.arguments([value], {})
-    return _core.decode(_core.encode(stored))

@@ -16,8 +16,6 @@ from typing_extensions import TypeAliasType
 import fastkiq
 from fastkiq import ArgumentError, Config
 from typed_kinds import (
-    ID,
-    NOON,
     Amount,
     Box,
     Broken,
@@ -36,9 +34,8 @@ from typed_kinds import (
     Toy,
     Way,
     Word,
-    wire,
-    worker,
 )
+from typed_kit import ID, NOON, Forest, Json, wire, worker
 
 
 def back(annotation: Any, stored: Any) -> Any:
@@ -224,24 +221,12 @@ def test_what_turns_out_plain_is_so_from_its_first_use() -> None:
     assert not bound.signature.may_convert
 
 
-Json = dict[str, "Json"] | list["Json"] | str | float | None
-Tree = dict[str, "Tree"] | list[UUID]
-Forest = TypeAliasType("Forest", "list[Forest] | bool")
-
-
 @pytest.mark.parametrize("annotation", [Json, "Json", "list[Json]", Forest], ids=str)
 def test_json_that_is_annotated_as_such_stays_as_it_is(annotation: Any) -> None:
     bound = worker(annotation)
     args = ([{"a": [1, {"b": None}]}],)
     assert bound.arguments(args, {}) is args
     assert bound.signature is not None and not bound.signature.may_convert  # noqa: PT018
-
-
-def test_an_alias_that_holds_itself_and_other_kinds_stays_plain(config: Config, redis: Redis) -> None:
-    takes = worker("Tree")
-    takes.perform_async({"plain": {"a": []}})
-    with pytest.raises(ArgumentError, match="holds itself, which only a class may"):
-        takes.perform_async({"a": [UUID(int=1)]})
 
 
 def test_what_cannot_be_in_a_set_is_refused() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from redis import Redis
@@ -14,14 +15,8 @@ from children import Child
 from fastkiq import ArgumentError, Config
 from fastkiq import config as configuration
 from servers import wait_until
-from typed_kinds import (
-    ID,
-    NOON,
-    Colour,
-    Line,
-    Order,
-    wire,
-)
+from typed_kinds import Colour, Line, Order
+from typed_kit import ID, NOON, wire, worker
 
 
 @pytest.fixture
@@ -125,3 +120,10 @@ def test_keywords_of_active_job_reach_typed_parameters() -> None:
     assert entry.signature is not None
     args = active_job.arguments(entry, [{"arguments": [keywords]}])
     assert entry.signature.load(args) == [Line(Decimal("1.5")), date(2026, 1, 1)]
+
+
+def test_an_alias_that_holds_itself_and_other_kinds_stays_plain(config: Config, redis: Redis) -> None:
+    takes = worker("Tree")
+    takes.perform_async({"plain": {"a": []}})
+    with pytest.raises(ArgumentError, match="holds itself, which only a class may"):
+        takes.perform_async({"a": [UUID(int=1)]})
