@@ -141,8 +141,3 @@ def define(perform: Callable[..., Any] = lambda self: None, **options: Any) -> E
     made: Any = type("Hard", (fastkiq.Worker,), body, **options)  # type: ignore[call-overload]
     entry: Entry = made.__fastkiq__
     return entry
-
-
-def outcomes(*units: FakeUnit) -> list[str]:
-    """What each was settled with."""
-    return [unit.outcome[0] if unit.outcome else "none" for unit in units]

@@ -1,7 +1,6 @@
 """The event loop: every coroutine is run once, settled once, and none of them ends the loop."""
 
 import asyncio
-import contextvars
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,26 +10,15 @@ from typing import Any
 import pytest
 
 import fastkiq
-from fakes import FakeServer, FakeUnit, define, outcomes
+from fakes import FakeServer, FakeUnit, define
 from fastkiq import context
 from fastkiq.aio import AsyncProcessor
 from fastkiq.config import Config
 from fastkiq.policy import RetryPolicy
+from processor_kit import config, outcomes, server, variable
 from servers import wait_until
 
-variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="clean")
-
-
-@pytest.fixture
-def config() -> Config:
-    return Config()
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    made = FakeServer()
-    yield made
-    made.close()
+__all__ = ["config", "server"]
 
 
 @pytest.fixture

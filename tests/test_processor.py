@@ -1,6 +1,5 @@
-"""Threads and the event loop: every job is run once, settled once, and none of them ends its runner."""
+"""Threads: every job is run once, settled once, and none of them ends its runner."""
 
-import contextvars
 import decimal
 import functools
 import logging
@@ -12,25 +11,14 @@ from typing import Any
 import pytest
 
 import fastkiq
-from fakes import FakeServer, FakeUnit, define, outcomes
+from fakes import FakeServer, FakeUnit, define
 from fastkiq import context, processor
 from fastkiq.config import Config
 from fastkiq.policy import RetryPolicy
 from fastkiq.processor import Processor
+from processor_kit import config, outcomes, server, variable
 
-variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="clean")
-
-
-@pytest.fixture
-def config() -> Config:
-    return Config()
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    made = FakeServer()
-    yield made
-    made.close()
+__all__ = ["config", "server"]
 
 
 @pytest.fixture
