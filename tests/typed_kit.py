@@ -2,14 +2,17 @@
 is looked up here."""
 
 import inspect
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
+import pytest
 from typing_extensions import TypeAliasType
 
 import fastkiq
-from fastkiq import _core
+from fastkiq import Config, _core
+from fastkiq import config as configuration
 from fastkiq.bound import Bound
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
@@ -40,3 +43,10 @@ def wire(annotation: Any, value: Any) -> Any:
     bound = worker(annotation)
     [stored] = bound.arguments([value], {})
     return _core.decode(_core.encode(stored))
+
+
+@pytest.fixture
+def config(redis_url: str) -> Iterator[Config]:
+    before = configuration.replace_default(Config(redis_url=redis_url))
+    yield configuration.default()
+    configuration.replace_default(before)

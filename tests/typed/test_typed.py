@@ -35,7 +35,9 @@ from typed_kinds import (
     Way,
     Word,
 )
-from typed_kit import ID, NOON, Forest, Json, wire, worker
+from typed_kit import ID, NOON, Forest, Json, config, wire, worker
+
+__all__ = ["config"]
 
 
 def back(annotation: Any, stored: Any) -> Any:

@@ -1,7 +1,7 @@
 """Jobs whose arguments are converted: every way to enqueue them, and their runs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,17 +13,11 @@ from redis import Redis
 import fastkiq
 from children import Child
 from fastkiq import ArgumentError, Config
-from fastkiq import config as configuration
 from servers import wait_until
 from typed_kinds import Colour, Line, Order
-from typed_kit import ID, NOON, wire, worker
+from typed_kit import ID, NOON, config, wire, worker
 
-
-@pytest.fixture
-def config(redis_url: str) -> Iterator[Config]:
-    before = configuration.replace_default(Config(redis_url=redis_url))
-    yield configuration.default()
-    configuration.replace_default(before)
+__all__ = ["config"]
 
 
 def first(redis: Redis, name: str) -> bytes:

@@ -48,14 +48,14 @@ class Wanted:
             raise ArgumentError(f"{', '.join(sorted(unknown))}: jobs are looked for by {known}")
         self.is_of = whose(worker)
         self.name = "any job" if worker is None else name(worker)
-        args = criteria.get("args", ANY)
+        args: Any = criteria.get("args", ANY)
         if isinstance(args, str) or not (isinstance(args, (list, tuple)) or args is ANY or callable(args)):
             args_hint = "a list or tuple of arguments, or a function of it"
             raise ArgumentError(f"args is {args_hint}, not {reprlib.repr(args)}")
         self.args = args
         self.kwargs = criteria.get("kwargs")
         self.queue = criteria.get("queue")
-        at = criteria.get("at", ANY)
+        at: Any = criteria.get("at", ANY)
         if not (at is ANY or at is None or isinstance(at, timedelta) or callable(at)):
             at = datetime.fromtimestamp(epoch_of(at), UTC)
         self.at = at
