@@ -67,8 +67,8 @@ NONE_CHOSEN = { code=$$?; test $$code = 5 && $(if $(PYTEST_ARGS),true,false) || 
 
 # Tests that measure, or need the machine for themselves. The others wait more than they work: several at a time.
 # FASTKIQ_SEED=N repeats a run of the faults.
-ALONE = tests/bench tests/fuzz tests/model tests/shop tests/test_embedded.py tests/test_packaging.py tests/test_recover.py tests/sidekiq/test_metrics.py \
-	$(addprefix tests/integration/test_,$(addsuffix .py,ahead bench caps capsules embedded_worker fetch harm health heartbeat metrics process_jobs reload schedule))
+ALONE = tests/bench tests/fuzz tests/model tests/shop tests/test_embedded.py tests/test_embedded_folder.py tests/test_packaging.py tests/test_recover.py tests/sidekiq/test_metrics.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py,ahead bench caps capsules embedded_worker fetch harm health health_server heartbeat metrics process_jobs reload schedule))
 # Django knows one project a process, so its tests have processes of their own, in the target `django`.
 APART = tests/django tests/faults
 

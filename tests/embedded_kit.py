@@ -7,7 +7,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import redis as redis_py
+
 from fastkiq import embedded
+from fastkiq.errors import ConfigError
 from servers import wait_until
 
 LINGER = 0.3
@@ -61,3 +65,24 @@ def own_folder(parent: Path, name: str = "data") -> Iterator[Path]:
         yield folder
     finally:
         end(folder)
+
+
+@pytest.fixture(autouse=True)
+def linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTKIQ_EMBEDDED_LINGER", str(LINGER))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with own_folder(tmp_path) as path:
+        yield path
+
+
+def client(url: str) -> redis_py.Redis:
+    return redis_py.Redis.from_url(url, decode_responses=True)
+
+
+def refused(folder: Path, pattern: str) -> None:
+    """No server runs there, and the error says so."""
+    with pytest.raises(ConfigError, match=pattern):
+        embedded.ensure(folder)

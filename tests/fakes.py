@@ -3,9 +3,10 @@
 import json
 import queue
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import fastkiq
 from fastkiq._core import mended, splice
 from fastkiq.registry import Entry
 
@@ -131,3 +132,12 @@ class FakeServer:
     def close(self) -> None:
         self._bell.close()
         self._ringer.close()
+
+
+def define(perform: Callable[..., Any] = lambda self: None, **options: Any) -> Entry:
+    """A worker of this `perform`; `retry_in` and `retries_exhausted` among the options are its hooks."""
+    hooks = {key: options.pop(key) for key in ("retry_in", "retries_exhausted") if key in options}
+    body = {"perform": perform, **{key: classmethod(hook) for key, hook in hooks.items()}}
+    made: Any = type("Hard", (fastkiq.Worker,), body, **options)  # type: ignore[call-overload]
+    entry: Entry = made.__fastkiq__
+    return entry

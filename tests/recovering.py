@@ -3,11 +3,14 @@
 import json
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import pytest
 import redis as redis_py
 
 from children import Child
+from fastkiq import _core
 from fastkiq.client import Client
 from faults.kit import APP
 from servers import wait_until
@@ -15,6 +18,17 @@ from servers import wait_until
 Start = Callable[..., Child]
 BOUNDS = (10_000, 15_552_000.0)
 GHOST = "h:1:0123456789ab"
+
+
+@pytest.fixture
+def ask(ask: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`fastkiq recover`."""
+    return partial(ask, "recover")
+
+
+@pytest.fixture
+def core(redis_url: str) -> _core.Client:
+    return Client(redis_url).core
 
 
 def contents(redis: redis_py.Redis) -> dict[bytes, bytes]:

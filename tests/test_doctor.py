@@ -4,14 +4,11 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from children import clean_environment
-from children import fastkiq as command
 from examined import GHOST, NEIGHBOUR, found, process
 from fastkiq import _core
 from fastkiq.doctor import network, queues, server, workers
@@ -24,19 +21,9 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command("doctor", *arguments),
-            cwd=tmp_path,
-            env=clean_environment({"FASTKIQ_REDIS_URL": url}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
+def ask(call: Ask) -> Ask:
+    """`fastkiq doctor` of the Redis at a URL."""
+    return lambda url, *arguments: call("doctor", *arguments, FASTKIQ_REDIS_URL=url)
 
 
 class Told:

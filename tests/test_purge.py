@@ -2,44 +2,21 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from children import Child, clean_environment
-from children import fastkiq as command
+from children import Child
 from fastkiq import _core
-from fastkiq.client import Client
 from fastkiq.flights import scan
 from fastkiq.recovery import Recovery
-from recovering import BOUNDS, GHOST, Time, busy, contents, document, ghost, names
+from recovering import BOUNDS, GHOST, Time, ask, busy, contents, core, document, ghost, names
 
 Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
+__all__ = ["ask", "core"]
 NEWCOMER = "h:2:0123456789ab"
-
-
-@pytest.fixture
-def ask(tmp_path: Path, redis_url: str) -> Ask:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command("recover", *arguments),
-            cwd=tmp_path,
-            env=clean_environment({"FASTKIQ_REDIS_URL": redis_url}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
-def core(redis_url: str) -> _core.Client:
-    return Client(redis_url).core
 
 
 @pytest.mark.both_servers

@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,8 +12,6 @@ import pytest
 import redis as redis_py
 
 import fastkiq
-from children import clean_environment
-from children import fastkiq as command
 from fastkiq.cli.bulk import push_lines
 
 SHOP = """
@@ -31,24 +30,12 @@ class Pipe(io.BytesIO):
 
 
 @pytest.fixture
-def push(tmp_path: Path, redis_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+def push(
+    ask: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "bare.py").write_text("")
-    environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
-
-    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command("push", *arguments),
-            cwd=tmp_path,
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
+    return partial(ask, "push")
 
 
 @pytest.fixture

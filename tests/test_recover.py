@@ -7,40 +7,19 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from children import Child, clean_environment
-from children import fastkiq as command
+from children import Child
 from fastkiq import _core
 from fastkiq.client import Client
 from fastkiq.errors import ArgumentError
 from fastkiq.flights import look, scores
 from fastkiq.recovery import Recovery
 from faults.kit import flights, short_lease
-from recovering import BOUNDS, GHOST, Time, busy, contents, document, ghost, names, payload
+from recovering import BOUNDS, GHOST, Time, ask, busy, contents, core, document, ghost, names, payload
 from servers import Server
 
 Start = Callable[..., Child]
 Ask = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def ask(tmp_path: Path, redis_url: str) -> Ask:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command("recover", *arguments),
-            cwd=tmp_path,
-            env=clean_environment({"FASTKIQ_REDIS_URL": redis_url}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
-def core(redis_url: str) -> _core.Client:
-    return Client(redis_url).core
+__all__ = ["ask", "core"]
 
 
 @pytest.mark.both_servers

@@ -1,26 +1,13 @@
 """Each script's promises, one by one, on real servers, where a call may touch the keys it declares and no others."""
 
-from collections.abc import Iterator
-
 import pytest
 import redis as redis_py
 
 from model.calls import DIGESTS, SOURCES, STATS, Call, ack, beat, claim, fence, flight, flights, join, leave
-from model.kit import LIST, ME, OTHER, QUEUE, Restricted, counts, jobs, oldest_first
-from servers import Server
+from model.kit import LIST, ME, OTHER, QUEUE, Restricted, counts, jobs, joined, oldest_first, run
 
 pytestmark = pytest.mark.both_servers
-
-
-@pytest.fixture
-def run(server: Server) -> Iterator[Restricted]:
-    with Restricted(server) as run:
-        yield run
-
-
-@pytest.fixture
-def joined(run: Restricted) -> None:
-    run(join(ME, ["mail", "low"]))
+__all__ = ["joined", "run"]
 
 
 def test_an_undeclared_key_would_show(run: Restricted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,24 +1,32 @@
-"""What a class definition means, what it refuses, and how the arguments of a call are bound."""
+"""What a class definition means, and what it refuses."""
 
 import asyncio
 import functools
 from collections.abc import Iterator
-from datetime import timedelta
-from types import SimpleNamespace
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 import fastkiq
 from fastkiq import ArgumentError, DefinitionError, client, context, registry
+from worker_kit import names
+
+__all__ = ["names"]
 
 
-@pytest.fixture(autouse=True)
-def names() -> Iterator[None]:
-    before = registry.snapshot()
-    registry.restore({})
-    yield
-    registry.restore(before)
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Point:
+    x: int
 
 
 class Plain(fastkiq.Worker):
@@ -128,28 +136,6 @@ def test_a_name_outside_of_ascii_needs_a_wire_name() -> None:
     assert set(registry.table()) == {"Groesse"}
 
 
-def keyword_only(self: Any, *, name: str) -> None: ...
-def any_keyword(self: Any, **names: str) -> None: ...
-def without_self() -> None: ...
-def generator(self: Any) -> Iterator[int]:
-    yield 1
-
-
-@pytest.mark.parametrize(
-    ("perform", "message"),
-    [
-        (keyword_only, "name is keyword-only"),
-        (any_keyword, r"\*\*names"),
-        (without_self, "self"),
-        (generator, "yield"),
-        (5, "must be a method"),
-    ],
-)
-def test_a_perform_that_no_job_can_call_is_refused(perform: Any, message: str) -> None:
-    with pytest.raises(DefinitionError, match=message):
-        type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": perform})
-
-
 @pytest.mark.parametrize("hook", ["retry_in", "retries_exhausted"])
 def test_a_hook_that_nobody_could_call_is_refused(hook: str) -> None:
     def method(self: Any, *args: Any) -> None: ...
@@ -161,66 +147,6 @@ def test_a_hook_that_nobody_could_call_is_refused(hook: str) -> None:
             type(fastkiq.Worker)("Bad", (fastkiq.Worker,), {"perform": lambda self: None, hook: what})
 
 
-def test_coroutines_are_found_out() -> None:
-    class Asynchronous(fastkiq.Worker):
-        async def perform(self) -> None: ...
-
-    class Static(fastkiq.Worker):
-        @staticmethod
-        async def perform(x: int) -> None: ...
-
-    assert Asynchronous.__fastkiq__.is_async
-    assert Static.__fastkiq__.is_async
-    assert registry.table()[Static.__fastkiq__.name] == (Static.__fastkiq__, True)
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "bound"),
-    [
-        (("a",), {}, ["a"]),
-        (("a", 2), {}, ["a", 2]),
-        (("a", 2, 3, 4), {}, ["a", 2, 3, 4]),
-        (("a",), {"count": 5}, ["a", 5]),
-        ((), {"count": 5, "name": "a"}, ["a", 5]),
-        ((), {"name": "a"}, ["a"]),
-    ],
-)
-def test_binding(args: tuple[Any, ...], kwargs: dict[str, Any], bound: list[Any]) -> None:
-    assert list(Plain.__fastkiq__.bound.arguments(args, kwargs)) == bound
-
-
-def test_a_gap_before_a_keyword_takes_its_default() -> None:
-    class Gap(fastkiq.Worker):
-        def perform(self, a: int, b: str = "b", c: None = None, d: int = 4) -> None: ...
-
-    assert list(Gap.__fastkiq__.bound.arguments((1,), {"d": 5})) == [1, "b", None, 5]
-    assert list(Gap.__fastkiq__.bound.arguments((1,), {"b": "x"})) == [1, "x"]
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "message"),
-    [
-        ((), {}, "missing a required argument: 'name'"),
-        ((), {"count": 1}, "missing a required argument: 'name'"),
-        (("a",), {"name": "b"}, "multiple values for argument 'name'"),
-        (("a",), {"number": 1}, "unexpected keyword argument 'number'"),
-    ],
-)
-def test_arguments_that_do_not_fit_name_worker_and_signature(args: Any, kwargs: Any, message: str) -> None:
-    with pytest.raises(ArgumentError, match=message) as caught:
-        Plain.perform_async(*args, **kwargs)
-    assert "Plain.perform(name: str, count: int = 1, *rest: Any)" in str(caught.value)
-
-
-def test_positional_only_parameters() -> None:
-    class Positional(fastkiq.Worker):
-        def perform(self, a: int, /, b: int = 0) -> None: ...
-
-    assert list(Positional.__fastkiq__.bound.arguments((1,), {"b": 2})) == [1, 2]
-    with pytest.raises(ArgumentError, match=r"positional.only"):
-        Positional.perform_async(a=1)  # type: ignore[call-arg]
-
-
 def test_a_class_without_perform_can_be_defined_but_not_enqueued() -> None:
     class Base(fastkiq.Worker, queue="low"): ...
 
@@ -229,90 +155,6 @@ def test_a_class_without_perform_can_be_defined_but_not_enqueued() -> None:
     with pytest.raises(DefinitionError, match="Worker defines no perform"):
         fastkiq.Worker.perform_bulk([()])
     assert not registry.entries()
-
-
-def test_two_classes_with_one_wire_name_are_refused() -> None:
-    class First(fastkiq.Worker, name="shared", aliases=("older",)):
-        def perform(self) -> None: ...
-
-    for keywords in ({"name": "shared"}, {"aliases": ("shared",)}, {"name": "older"}):
-        with pytest.raises(DefinitionError, match=r"Second and .*First both go by the wire name"):
-            type(fastkiq.Worker)("Second", (fastkiq.Worker,), {"perform": lambda self: None}, **keywords)
-    assert registry.find("shared") is First.__fastkiq__
-
-
-def test_a_class_defined_anew_takes_the_place_of_the_old_one() -> None:
-    def define(name: str) -> type[fastkiq.Worker]:
-        class Reloaded(fastkiq.Worker, name=name):
-            __qualname__ = "Reloaded"  # as at the top of a module
-
-            def perform(self) -> None: ...
-
-        return Reloaded
-
-    define("before")
-    second = define("after")
-    assert [entry.worker for entry in registry.entries()] == [second]
-    assert registry.find("before") is None
-
-
-def test_workers_made_by_a_function_live_side_by_side() -> None:
-    def make(name: str) -> type[fastkiq.Worker]:
-        class Made(fastkiq.Worker, name=name):
-            def perform(self) -> None: ...
-
-        return Made
-
-    first, second = make("first"), make("second")
-    assert (registry.find("first"), registry.find("second")) == (first.__fastkiq__, second.__fastkiq__)
-    named = fastkiq.job(name="one")(lambda: None), fastkiq.job(name="two")(lambda: None)
-    assert [registry.find(each.name).worker for each in named] == [each.worker for each in named]  # type: ignore[union-attr]
-    with pytest.raises(DefinitionError, match="a lambda has no name"):
-        fastkiq.job(lambda: None)
-
-
-def test_the_table_has_names_aliases_and_unique_class_names() -> None:
-    def define(outer: str, **keywords: Any) -> type[fastkiq.Worker]:
-        body = {"perform": lambda self: None, "__module__": outer}
-        made: type[fastkiq.Worker] = type(fastkiq.Worker)("Mailer", (fastkiq.Worker,), body, **keywords)
-        return made
-
-    first = define("shop", aliases=("old.Mailer",))
-    assert set(registry.table()) == {"shop.Mailer", "old.Mailer", "Mailer"}
-    define("blog")
-    assert set(registry.table()) == {"shop.Mailer", "old.Mailer", "blog.Mailer"}
-    claims = define("other", name="Mailer")
-    table = registry.table()
-    assert table["Mailer"][0].worker is claims
-    assert table["old.Mailer"][0].worker is first
-
-
-def test_what_is_said_of_a_class_nobody_goes_by() -> None:
-    def define(outer: str) -> None:
-        type(fastkiq.Worker)("Mailer", (fastkiq.Worker,), {"perform": lambda self: None, "__module__": outer})
-
-    assert 'name="Mails::Mailer" or aliases=("Mails::Mailer",)' in registry.unknown("Mails::Mailer")
-    assert registry.unknown("Mails::Mailer").startswith("no loaded module defines Mails::Mailer")
-    assert "run `fastkiq process app.mails`" in registry.unknown("app.mails.Mailer")
-    assert "`fastkiq process a-b`" not in registry.unknown("a-b.Mailer")
-    assert "json is loaded but does not define it" in registry.unknown("json.Mailer")
-    define("shop")
-    one = registry.unknown("Mails::Mailer")
-    assert one == 'no worker goes by Mails::Mailer: if shop.Mailer is to run it, give that class name="Mails::Mailer"'
-    define("blog")
-    assert registry.unknown("Mailer") == (
-        'several workers may be meant by Mailer (blog.Mailer, shop.Mailer): give one of them name="Mailer"'
-    )
-
-
-def test_a_class_in_main_or_a_loaded_file_takes_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
-    main = SimpleNamespace(__file__="/srv/app/jobs.py", __spec__=None)
-    monkeypatch.setitem(registry.sys.modules, "__main__", main)  # type: ignore[attr-defined]
-    assert registry.wire_module("__main__") == "jobs"
-    main.__spec__ = SimpleNamespace(name="app.jobs")
-    assert registry.wire_module("__main__") == "app.jobs"
-    main.__spec__ = main.__file__ = None
-    assert registry.wire_module("__main__") == "__main__"
 
 
 def test_hooks_and_the_instance_outside_of_a_run() -> None:
@@ -401,6 +243,35 @@ def test_set_checks_its_options_and_leaves_the_class_alone() -> None:
         Plain.set(queue="a b")
     with pytest.raises(ArgumentError, match="unknown option 'ack'"):
         Plain.set(ack="start")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (
+            datetime.now(UTC),
+            "datetime; pass .isoformat() or .timestamp(), or annotate the parameter (docs/arguments.md)",
+        ),
+        (timedelta(1), "timedelta; pass .total_seconds(), or annotate the parameter (docs/arguments.md)"),
+        (Decimal(1), "Decimal; pass str(...), or annotate the parameter (docs/arguments.md)"),
+        (UUID(int=1), "UUID; pass str(...), or annotate the parameter (docs/arguments.md)"),
+        (Colour.RED, "Colour; pass .value, or annotate the parameter with the enum (docs/arguments.md)"),
+        (
+            Point(1),
+            "Point; pass its id, or the fields the job needs, and load the rest in the job; a dataclass or Pydantic "
+            "model may be passed where the parameter is annotated with it (docs/arguments.md)",
+        ),
+        (Path("x"), "PosixPath; pass str(...)"),
+    ],
+)
+def test_who_passes_what_an_annotation_would_convert_is_told_so(value: Any, says: str) -> None:
+    class Takes(fastkiq.Worker):
+        def perform(self, options: dict[str, Any], *rest) -> None: ...  # type: ignore[no-untyped-def]
+
+    for args, path in ((({"x": [value]},), '(options): args[0]["x"][0]'), (({}, value), "(*rest): args[1]")):
+        with pytest.raises(ArgumentError) as caught:
+            Takes.perform_inline(*args)
+        assert str(caught.value) == f"Takes.perform{path}: {says}"
 
 
 @pytest.mark.parametrize("through", ["push", "middleware", "inline"])

@@ -84,8 +84,19 @@ def _directives(module: str, names: list[str], level: int = 2) -> list[str]:
     for name in names:
         # The settings among the attributes of Config have a page of their own.
         silent = ", show_if_no_docstring: false" if name == "Config" else ""
-        lines += ["", f"::: {module}.{name}", f"    options: {{heading_level: {level}{silent}}}"]
+        options = f"heading: {module}.{name}, heading_level: {level}{silent}"
+        lines += ["", f"::: {place_of(module, name)}", f"    options: {{{options}}}"]
     return lines
+
+
+def place_of(module: str, name: str) -> str:
+    """Where mkdocstrings finds a public name: there, unless a module of that name, as `job.py`, hides it."""
+    folder = PACKAGE.parent.joinpath(*module.split("."))
+    source = _source(folder)
+    if source is None or _source(folder / name) is None:
+        return f"{module}.{name}"
+    imports = (each for each in ast.parse(source.read_text()).body if isinstance(each, ast.ImportFrom))
+    return next(f"{each.module}.{name}" for each in imports if name in [alias.name for alias in each.names])
 
 
 def _is_error(value: object) -> bool:
@@ -123,7 +134,7 @@ def settings_page() -> str:
             "## Sections of the file",
             "",
             "A table that is no setting, such as `[production]`, holds settings for the environment of that name.",
-            f"`[capsules.NAME]` is a group of queues: {', '.join(own)}. See [capsules](../guide.md#capsules).",
+            f"`[capsules.NAME]` is a group of queues: {', '.join(own)}. See [capsules](../configuration.md#capsules).",
             "",
         ]
     )

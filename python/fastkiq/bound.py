@@ -22,6 +22,10 @@ _PATH = re.compile(
     re.VERBOSE,
 )
 
+# What the core says of values that an annotation would convert.
+_CONVERTIBLE = re.compile(r": (?:datetime|date|time|timedelta|Decimal|UUID); pass ")
+_HOW = "(docs/arguments.md)"
+
 P = ParamSpec("P")
 
 
@@ -180,8 +184,10 @@ class Bound(Generic[P]):
             message = f"payload{message.removeprefix('value')}"
         where = self.name if self.signature is None else self.signature.where
         parameter = "" if self.signature is None or index is None else self.signature.parameter(int(index))
-        why = "" if self.signature is None or not parameter else self.signature.why_plain(parameter)
-        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}{f'; {why}' if why else ''}",)
+        if self.signature is not None and parameter:
+            why = self.signature.why_plain(parameter)
+            message += f"; {why}" if why else _how_to_convert(message)
+        error.args = (f"{where}{f'({parameter})' if parameter else ''}: {message}",)
 
     def _refuse_abstract(self) -> None:
         if self.worker is not None:
@@ -189,3 +195,14 @@ class Bound(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<{self.name} with {dict(self.options)!r}>"
+
+
+def _how_to_convert(message: str) -> str:
+    """What follows the core's words about a value that the parameter's annotation could convert."""
+    if _CONVERTIBLE.search(message):
+        return f", or annotate the parameter {_HOW}"
+    if message.endswith("annotate the parameter with the enum"):
+        return f" {_HOW}"
+    if "; pass its id, " in message:
+        return f"; a dataclass or Pydantic model may be passed where the parameter is annotated with it {_HOW}"
+    return ""

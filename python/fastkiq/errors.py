@@ -174,6 +174,16 @@ class Snooze(Control):
         self.in_ = _seconds(in_, "Snooze(in_=...)")
 
 
+def failure_of(error: BaseException) -> BaseException:
+    """What has failed where a job raised `error`: that, but of `raise fastkiq.Retry() from problem` the problem.
+
+    So it is a Control only where a job steers itself and nothing has failed.
+    """
+    if isinstance(error, Control) and error.__cause__ is not None:
+        return error.__cause__
+    return error
+
+
 @final
 class Verdict:
     """What a `retry_in` hook may answer instead of seconds: `DISCARD` or `KILL`. Compare with `is`."""

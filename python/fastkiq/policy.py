@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 from fastkiq import events
 from fastkiq._core import mended, splice
 from fastkiq.backtrace import compressed, users_part
-from fastkiq.errors import DISCARD, KILL, Control, Discard, Kill, Retry, Shutdown, Snooze, UnknownWorker, Verdict
+from fastkiq.errors import (
+    DISCARD,
+    KILL,
+    Control,
+    Discard,
+    Kill,
+    Retry,
+    Shutdown,
+    Snooze,
+    UnknownWorker,
+    Verdict,
+    failure_of,
+)
 from fastkiq.job import Job
 from fastkiq.logging import STANDS_OUT, about, logger
 from fastkiq.printable import printable
@@ -209,7 +221,7 @@ class _Failure:
         self.unit = unit
         self.entry = entry
         self.raised = raised
-        self.error = (raised.__cause__ or raised) if isinstance(raised, Control) else raised
+        self.error = failure_of(raised)
         self.elapsed = elapsed
         self.now = now
         self.terms = terms(payload, entry.options, now, config.max_retries, backtrace)

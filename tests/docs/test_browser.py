@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from browser.conftest import browser, open_page, overflows, page, problems
 
 __all__ = ["browser", "open_page", "page", "problems"]
-PAGES = ("index", "guide", "benchmarks", "errors", "design", "reference/cli", "reference/settings")
+PAGES = ("index", "configuration", "benchmarks", "errors", "design", "reference/cli", "reference/settings")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -29,10 +29,10 @@ def package() -> griffe.Module:
 
 def public(package: griffe.Module, module: str) -> Iterator[tuple[str, griffe.Object]]:
     """The names of the module's `__all__`, and the methods and properties of its classes."""
-    home = package if module == "fastkiq" else package[module.removeprefix("fastkiq.")]
     for name in MODULES[module]:
-        found = home[name]
+        found = package[reference.place_of(module, name).removeprefix("fastkiq.")]
         found = found.final_target if found.is_alias else found
+        assert not found.is_module, f"{module}.{name}"
         yield f"{module}.{name}", found
         for key, member in found.members.items() if found.is_class else ():
             if not key.startswith("_") and not member.is_alias and (member.is_function or "property" in member.labels):
@@ -62,8 +62,10 @@ def test_what_takes_a_time_says_its_unit(package: griffe.Module, module: str) ->
 def test_every_public_name_is_in_the_reference(built_site: Path) -> None:
     data = (built_site / "objects.inv").read_bytes()
     listed = {line.split(" ")[0] for line in zlib.decompress(data.split(b"\n", 4)[4]).decode().splitlines()}
-    wanted = {f"{module}.{name}" for module, names in MODULES.items() for name in names} - {"fastkiq.__version__"}
-    assert wanted - listed == set()
+    wanted = {reference.place_of(module, name) for module, names in MODULES.items() for name in names}
+    assert wanted - listed == {"fastkiq.__version__"}
+    text = (built_site / "reference" / "python" / "fastkiq.html").read_text()
+    assert 'id="fastkiq.function.job"' in text, "the decorator, and not the module job.py"
 
 
 def test_every_module_that_fastkiq_offers_is_public() -> None:

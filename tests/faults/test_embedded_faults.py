@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,22 +17,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from children import Child, clean_environment
-from embedded_kit import LINGER, free, gone, own_folder, server_pid, supervisor_pid
+from embedded_kit import LINGER, folder, free, gone, linger, own_folder, server_pid, supervisor_pid
 from fastkiq import embedded
 from fastkiq.embedded_supervisor import SOCKET, server_options
 from fastkiq.errors import EmbeddedError, FastkiqError
 from servers import wait_until
 
-
-@pytest.fixture(autouse=True)
-def linger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FASTKIQ_EMBEDDED_LINGER", str(LINGER))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    with own_folder(tmp_path) as path:
-        yield path
+__all__ = ["folder", "linger"]
 
 
 def client(folder: Path) -> redis_py.Redis:

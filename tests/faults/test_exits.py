@@ -117,14 +117,11 @@ def test_a_program_ends_in_the_middle_of_pushes(
             assert {f"exit.{number}" for number in range(50)} <= arguments
             assert done.noted("bulk") == [["2500"]], done.output
         redis.flushall()
-    record(
-        f"the end of a program in pushes: {name}",
-        faults=rounds,
-        jobs=jobs,
-        lost=0,
-        there_without_an_answer=unanswered,
-        slowest_s=slowest,
-    )
+    tell(f"the end of a program in pushes: {name}", rounds, jobs, unanswered, slowest)
+
+
+def tell(name: str, rounds: int, jobs: int, unanswered: int, slowest: float) -> None:
+    record(name, faults=rounds, jobs=jobs, lost=0, there_without_an_answer=unanswered, slowest_s=slowest)
     assert slowest < 5
 
 
@@ -155,15 +152,7 @@ def test_a_ctrl_c_in_the_middle_of_pushes(tmp_path: Path, redis_url: str, redis:
         jobs, unanswered = jobs + more, unanswered + open_ones
         assert "KeyboardInterrupt" in done.output
         redis.flushall()
-    record(
-        f"Ctrl-C in pushes: {name}",
-        faults=rounds,
-        jobs=jobs,
-        lost=0,
-        there_without_an_answer=unanswered,
-        slowest_s=slowest,
-    )
-    assert slowest < 5
+    tell(f"Ctrl-C in pushes: {name}", rounds, jobs, unanswered, slowest)
 
 
 def test_a_ctrl_c_while_redis_does_not_answer(tmp_path: Path, start_server: Callable[..., Server]) -> None:

@@ -1,111 +1,22 @@
 """`--health` of real processes: what supervisors and Prometheus are told, whatever jobs, Redis and clients do."""
 
-import http.client
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import NamedTuple
 
 import pytest
 import redis as redis_py
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
-import children
 import fastkiq
-from children import Child, clean_environment
-from servers import FAMILIES, Server, binary, free_port, wait_until
-
-Start = Callable[..., Child]
-
-APP = """
-    import time, fastkiq
-    from fastkiq.client import default
-
-    fastkiq.configure(lease=2, concurrency=3)
-
-    class Ok(fastkiq.Worker):
-        def perform(self, seconds=0.0):
-            time.sleep(seconds)
-
-    class Bad(fastkiq.Worker):
-        def perform(self):
-            raise ValueError("no")
-
-    class Async(fastkiq.Worker):
-        async def perform(self): ...
-
-    class Hog(fastkiq.Worker):
-        "Holds the interpreter, without a look at anything else."
-        def perform(self):
-            sum(range(2 * 10**8))
-"""
-
-
-class Answer(NamedTuple):
-    status: int
-    text: str
-    content_type: str
-    seconds: float
-
-
-class Probe:
-    """A supervisor of one process."""
-
-    def __init__(self, child: Child) -> None:
-        text = child.wait_for(lambda text: re.search(r"health: http://\S+/live", text))
-        found = re.search(r"health: http://(.+):(\d+)/live", text)
-        assert found is not None
-        self.host, self.port = found[1].strip("[]"), int(found[2])
-
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        began = time.monotonic()
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-        assert response.headers["Connection"] == "close"
-        return Answer(response.status, text, response.headers["Content-Type"], time.monotonic() - began)
-
-    def raw(self, request: bytes) -> bytes:
-        """The whole answer to these bytes."""
-        with socket.create_connection((self.host, self.port), timeout=10) as line:
-            line.sendall(request)
-            answer = b""
-            while more := line.recv(65536):
-                answer += more
-        return answer
-
-    def metrics(self) -> dict[str, Metric]:
-        answer = self.get("/metrics")
-        assert answer.status == 200
-        assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
-        families = list(text_string_to_metric_families(answer.text))
-        assert len({family.name for family in families}) == len(families)
-        assert all(family.documentation and family.type != "unknown" for family in families)
-        return {family.name: family for family in families}
-
-    def value(self, name: str, **labels: str) -> float:
-        """Of the one sample of that name with these labels."""
-        samples = [sample for family in self.metrics().values() for sample in family.samples]
-        (value,) = [sample.value for sample in samples if sample.name == name and sample.labels == labels]
-        return float(value)
-
-
-def ready(child: Child) -> Probe:
-    child.wait_for("ready: fastkiq")
-    return Probe(child)
+from children import clean_environment
+from health_kit import APP, Probe, Start, ready
+from servers import Server, free_port, wait_until
 
 
 def test_a_process_is_live_and_ready(worker_process: Start) -> None:
@@ -290,125 +201,6 @@ def test_a_slow_start_is_live_and_not_ready(worker_process: Start, redis: redis_
     assert child.stop() == 0
 
 
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100), 400),
-        (b"GET\r\n\r\n", 400),
-        (b"GET /live HTTP/1.1\r\n\r\n", 400),
-        (b"GET /live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
-        (b"GET /live HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
-        (b"GET /\x00live HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        (b"GET //live HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"GET /live/../live HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"DELETE /live HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", 405),
-        (b"GET /live HTTP/1.1\r\nHost: rebound.example\r\n\r\n", 403),
-        (b"GET /live HTTP/1.1\r\nHost: 127.0.0.1.rebound.example:80\r\n\r\n", 403),
-        (b"GET /live HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 9_000 + b"\r\n\r\n", 431),
-        (b"GET /live HTTP/1.1\r\nHost: localhost\r\n" + b"X: x\r\n" * 100 + b"\r\n", 431),
-        (b"GET /live HTTP/1.1\r\nHost: localhost\r\nX-" + b"x" * 100_000, 431),
-    ],
-)
-def test_bad_requests(probed: Probe, request_: bytes, status: int) -> None:
-    assert probed.raw(request_).split(b" ", 2)[1] == b"%d" % status
-    assert probed.get("/live").status == 200
-
-
-@pytest.fixture(scope="module")
-def probed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
-    """Of one process, with a server of its own, for all the tests that ask no more of it."""
-    folder = tmp_path_factory.mktemp("probed")
-    (folder / "app.py").write_text(dedent(APP))
-    server = Server(next(family for family in FAMILIES if binary(family)), folder / "server").start()
-    environment = clean_environment({"FASTKIQ_REDIS_URL": server.url})
-    child = Child(children.fastkiq("process", "app.py", "--health", "127.0.0.1:0"), folder, environment)
-    try:
-        yield ready(child)
-    finally:
-        child.close()
-        server.stop()
-
-
-def test_who_says_nothing_has_two_seconds(probed: Probe) -> None:
-    lines = [socket.create_connection((probed.host, probed.port), timeout=10) for _ in range(16)]
-    began = time.monotonic()
-    try:
-        lines[0].sendall(b"GET /live HTTP/1.1\r\n")
-        while time.monotonic() - began < 1.5:  # a byte now and then does not extend it
-            lines[0].sendall(b"X")
-            time.sleep(0.1)
-        for line in lines:
-            assert line.recv(100).startswith(b"HTTP/1.1 408 ")
-        assert 1.5 < time.monotonic() - began < 8, "two seconds, on a loaded machine"
-    finally:
-        for line in lines:
-            line.close()
-
-
-def test_who_holds_connections_without_a_word_keeps_nobody_out(probed: Probe) -> None:
-    silent = [socket.create_connection((probed.host, probed.port), timeout=10) for _ in range(50)]
-    try:
-        for line in silent[::2]:
-            with suppress(OSError):  # it may have been closed for a later one
-                line.sendall(b"GET /live HTTP/1.1\r\nHost: ")
-        assert [probed.get("/live").status for _ in range(5)] == [200] * 5
-        assert probed.get("/live").seconds < 1.5, "before their two seconds are over"
-    finally:
-        for line in silent:
-            line.close()
-
-
-def test_a_hundred_at_once(probed: Probe) -> None:
-    """Those that find a place are answered, whole; the others are closed; and then all is as before."""
-
-    def ask(number: int) -> bytes:
-        try:
-            return probed.raw(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        except ConnectionResetError:
-            return b""
-
-    with ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(ask, range(100)))
-    whole = [answer for answer in answers if answer]
-    assert len(whole) >= 16
-    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"\n") for answer in whole)
-    wait_until(lambda: probed.get("/live").status == 200, 10, "a place")
-    assert [probed.get("/live").status for _ in range(100)] == [200] * 100
-
-
-def test_another_host_than_loopback_is_served_to_any_name(worker_process: Start) -> None:
-    child = worker_process(APP, "--health", "0.0.0.0:0")
-    probe = ready(child)
-    probe.host = "127.0.0.1"
-    assert probe.get("/live", Host="worker-3.internal:9000").status == 200
-    assert child.stop() == 0
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
-def test_ipv6(worker_process: Start) -> None:
-    child = worker_process(APP, "--health", "[::1]:0")
-    probe = ready(child)
-    assert probe.host == "::1"
-    assert probe.get("/live").status == 200
-    assert probe.get("/live", Host="rebound.example").status == 403
-    assert child.stop() == 0
-
-
-def test_a_port_in_use_is_said_before_anything_begins(worker_process: Start, redis: redis_py.Redis) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        child = worker_process(APP, "--health", str(port))
-        assert child.wait() == 1
-    assert re.search(rf"fastkiq: --health: no health at 127.0.0.1:{port}: .*[Aa]ddress.* in use", child.output())
-    assert redis.zcard("fastkiq:alive") == 0
-
-
-def test_what_is_no_address(worker_process: Start) -> None:
-    child = worker_process(APP, "--health", "localhost")
-    assert child.wait() == 2
-    assert "--health: health must be a port, HOST:PORT, or [IPv6]:PORT, not 'localhost'" in child.output()
-
-
 def test_inside_another_program_and_not_in_its_children(tmp_path: Path, redis_url: str, redis: redis_py.Redis) -> None:
     """A child that outlives its parent's workers neither answers nor keeps the port."""
     port = free_port()
@@ -439,31 +231,3 @@ def test_inside_another_program_and_not_in_its_children(tmp_path: Path, redis_ur
         [sys.executable, "program.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50
     )
     assert (told.stdout, told.returncode) == ("free\n", 0), told.stderr
-
-
-def test_the_port_is_free_at_once_for_a_successor(worker_process: Start, redis: redis_py.Redis, redis_url: str) -> None:
-    """Though a job's forked child outlives the killed process."""
-    source = f"""{APP}
-    import os
-
-    class Fork(fastkiq.Worker):
-        def perform(self):
-            if os.fork() == 0:
-                default().core.command("SET", "forked", os.getpid())
-                time.sleep(60)
-                os._exit(0)
-    """
-    port = free_port()
-    first = worker_process(source, "--health", str(port))
-    probe = ready(first)
-    fastkiq.Client(redis_url).push("app.Fork")
-    pid = int(wait_until(lambda: redis.get("forked"), 15, "the child"))
-    try:
-        assert probe.get("/live").status == 200
-        first.kill()
-        second = worker_process(APP, "--health", str(port), name="second")
-        assert ready(second).port == port
-        assert probe.get("/live").status == 200
-        assert second.stop() == 0
-    finally:
-        os.kill(pid, signal.SIGKILL)

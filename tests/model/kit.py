@@ -1,10 +1,12 @@
 """What the tests of the scripts share: a user who may touch the keys that a call declares and no others, and looks."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
+import pytest
 import redis as redis_py
 
-from model.calls import DAILY_TTL, STATS, Call, flight
+from model.calls import DAILY_TTL, STATS, Call, flight, join
 from servers import Server
 
 ME, OTHER = "vm:1:ab", "vm:2:cd"
@@ -30,6 +32,17 @@ class Restricted:
         keys = [f"~{key}" for key in call.keys]
         self._admin.execute_command("ACL", "SETUSER", "script", "reset", "on", ">script", "+@all", *keys)
         return call.run(self._user)
+
+
+@pytest.fixture
+def run(server: Server) -> Iterator[Restricted]:
+    with Restricted(server) as run:
+        yield run
+
+
+@pytest.fixture
+def joined(run: Restricted) -> None:
+    run(join(ME, ["mail", "low"]))
 
 
 def jobs(count: int, prefix: str = "j") -> list[bytes]:

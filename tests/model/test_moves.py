@@ -1,26 +1,13 @@
 """The scripts that move jobs on: settle, give_back, rescue, due and move; see test_scripts.py for the others."""
 
-from collections.abc import Iterator
-
 import pytest
 import redis as redis_py
 
-from model.calls import STATS, ack, claim, due, fence, flights, give_back, join, move, rescue, settle
-from model.kit import LIST, ME, QUEUE, Restricted, counts, jobs, oldest_first, unmarked
-from servers import Server
+from model.calls import STATS, ack, claim, due, fence, flights, give_back, move, rescue, settle
+from model.kit import LIST, ME, QUEUE, Restricted, counts, jobs, joined, oldest_first, run, unmarked
 
 pytestmark = pytest.mark.both_servers
-
-
-@pytest.fixture
-def run(server: Server) -> Iterator[Restricted]:
-    with Restricted(server) as run:
-        yield run
-
-
-@pytest.fixture
-def joined(run: Restricted) -> None:
-    run(join(ME, ["mail", "low"]))
+__all__ = ["joined", "run"]
 
 
 # What became of a job

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from children import clean_environment
+from fastkiq import testing
 
 DOCS = Path(__file__).parents[2] / "docs" / "testing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,3 +34,13 @@ def test_the_examples_run(tmp_path: Path) -> None:
     assert shown is not None
     documented = re.sub(r"at=\S+", "at=", shown[1])
     assert documented in re.sub(r"at=\S+", "at=", done.stdout)
+
+
+def test_what_is_public_is_documented() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for name in testing.__all__:
+        assert re.search(rf"`[^`]*\b{name}\b|^ *from fastkiq\.testing import .*\b{name}\b", text, re.MULTILINE), name
+    usual = {"count", "index"}  # of every sequence
+    for kind in (testing.Jobs, testing.RealWorker):
+        for name in {each for each in dir(kind) if not each.startswith("_")} - usual:
+            assert re.search(rf"\b{name}\b", text), f"{kind.__name__}.{name}"

@@ -169,7 +169,7 @@ def test_a_job_that_no_longer_fits_perform_fails_as_in_production(jobs: Jobs) ->
         def perform(self, one: int, two: int) -> None: ...
 
     with testing.fake() as inner:
-        testing.jobs().take(
+        testing.jobs()._shelf.take(
             [{"retry": True, "queue": "default", "class": "testing.Late", "args": [1]}], lambda each: []
         )
         with pytest.raises(TypeError, match="two"):
@@ -271,7 +271,7 @@ def test_two_threads_may_drain_at_once(config: Config) -> None:
 
 def test_only_the_first_end_of_a_run_counts(jobs: Jobs) -> None:
     note.perform_async(1)
-    [kept] = jobs.waiting()
+    [kept] = jobs._shelf.waiting()
     assert not kept.done(), "it does not run"
     kept.fate = "runs"
     assert kept.retry(10, {"retry_count": 0})

@@ -90,7 +90,9 @@ def test_words_that_make_no_sense(jobs: Jobs) -> None:
         jobs.select(Mail, args="ann")
     with pytest.raises(fastkiq.ArgumentError, match="no time zone"):
         jobs.select(Mail, at=datetime(2030, 1, 1))  # noqa: DTZ001 - a mistake on purpose
-    with pytest.raises(TypeError):
+    with pytest.raises(
+        fastkiq.ArgumentError, match=r"^arguments: jobs are looked for by args, kwargs, queue, at, tags$"
+    ):
         jobs.select(Mail, arguments=[])  # type: ignore[call-arg]
 
 

@@ -296,7 +296,7 @@ def test_a_forked_child_has_a_copy(jobs: Jobs) -> None:
     held, free = Event(), Event()
 
     def hold() -> None:
-        with jobs._guard.lock, modes._guard.lock:
+        with jobs._shelf._guard.lock, modes._guard.lock:
             held.set()
             free.wait(10)
 

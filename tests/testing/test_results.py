@@ -150,7 +150,7 @@ def test_the_same_as_the_scripts_on_redis(fastkiq_redis: str, begun: bool, steps
         jid = add.perform_async(1, 1) or ""
         payload = jobs[0].payload
         if not begun:
-            jobs.records.clear()
+            jobs._shelf.records.clear()
         faked = play()
     if begun:
         store.begin(fastkiq.client.default(), [payload])

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, assert_type
 
 import fastkiq
+from fastkiq import testing
 
 
 class HardWorker(
@@ -96,6 +97,14 @@ async def main() -> None:
     assert_type(config.queues, list[tuple[str, int]])
     job = fastkiq.current_job()
     assert_type(job, fastkiq.Job | None)
+
+    with testing.fake() as jobs:
+        assert_type(jobs[0], fastkiq.Job)
+        assert_type(jobs[1:], list[fastkiq.Job])
+        assert_type(jobs.assert_enqueued(HardWorker, args=["bob", ...], at=None, count=1), list[fastkiq.Job])
+        testing.assert_enqueued(send, kwargs={"to": str}, tags=["a"], count=2)
+        testing.assert_not_enqueued("hard", queue="low", at=timedelta(hours=1))
+        assert_type(jobs.select(queue="low"), list[fastkiq.Job])
 
     @config.on("startup")
     def started() -> None: ...

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import fastkiq
+from fastkiq import testing
 
 
 class HardWorker(fastkiq.Worker, queue="critical"):
@@ -65,3 +66,7 @@ async def main(when: datetime) -> None:
     send.perform_async(5)  # error
     send.perform_in(5, "ann", "x")  # error
     fastkiq.configure().concurrency = "5"  # error
+    testing.assert_enqueued(5)  # error
+    testing.assert_enqueued(send, que="low")  # error
+    testing.assert_not_enqueued(send, count=1)  # error
+    testing.jobs().select(send, queue=5)  # error

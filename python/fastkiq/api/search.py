@@ -40,7 +40,7 @@ class Found:
 
 
 def search(jid: str, redis: Redis | None = None, cursor: str | None = None, *, seconds: float = 0.05) -> Found:
-    """Looks for a jid for about so long: among running jobs, retries, scheduled and dead jobs, then queue by queue.
+    """Looks for a jid for about so many seconds: among running, retried, scheduled and dead jobs, then queue by queue.
 
     A job that moves between two parts of the search may be missed. Raises ArgumentError for a cursor that is none.
     """

@@ -1,4 +1,4 @@
-"""What Redis holds, as plain dictionaries: the rows of the tables, and the JSON that the guide describes."""
+"""What Redis holds, as plain dictionaries: the rows of the tables, and the JSON that docs/command-line.md describes."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

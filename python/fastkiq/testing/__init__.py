@@ -11,17 +11,20 @@ The pytest fixtures `fastkiq_jobs`, `fastkiq_inline`, `fastkiq_redis` and `fastk
 from typing import TYPE_CHECKING, Any
 
 from fastkiq.testing.asserts import assert_enqueued, assert_no_jobs, assert_not_enqueued
-from fastkiq.testing.jobs import EndlessJobs, Jobs
+from fastkiq.testing.due import EndlessJobs
+from fastkiq.testing.jobs import Jobs
 from fastkiq.testing.mixin import FakeMixin
 from fastkiq.testing.switch import disabled, fake, inline, jobs, set_mode
 from fastkiq.testing.ticks import tick
 from fastkiq.testing.values import ANY, subset
+from fastkiq.testing.wanted import Criteria
 
 if TYPE_CHECKING:
     from fastkiq.testing.real import RealWorker
 
 __all__ = [
     "ANY",
+    "Criteria",
     "EndlessJobs",
     "FakeMixin",
     "Jobs",

@@ -1,41 +1,24 @@
 """The assertions of `Jobs`, for the jobs of the mode that holds here."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Unpack
 
 from fastkiq.job import Job
 from fastkiq.testing.switch import jobs
-from fastkiq.testing.values import ANY
-from fastkiq.testing.wanted import Target
+from fastkiq.testing.wanted import Criteria, Target
 
 
 def assert_enqueued(
-    worker: Target | None = None,
-    *,
-    args: Any = ANY,
-    kwargs: Mapping[str, Any] | None = None,
-    queue: str | None = None,
-    at: Any = ANY,
-    tags: Iterable[str] | None = None,
-    count: int | None = None,
+    worker: Target | None = None, *, count: int | None = None, **criteria: Unpack[Criteria]
 ) -> list[Job]:
     """See `Jobs.assert_enqueued`."""
     __tracebackhide__ = True
-    return jobs().assert_enqueued(worker, args=args, kwargs=kwargs, queue=queue, at=at, tags=tags, count=count)
+    return jobs().assert_enqueued(worker, count=count, **criteria)
 
 
-def assert_not_enqueued(
-    worker: Target | None = None,
-    *,
-    args: Any = ANY,
-    kwargs: Mapping[str, Any] | None = None,
-    queue: str | None = None,
-    at: Any = ANY,
-    tags: Iterable[str] | None = None,
-) -> None:
+def assert_not_enqueued(worker: Target | None = None, **criteria: Unpack[Criteria]) -> None:
     """See `Jobs.assert_not_enqueued`."""
     __tracebackhide__ = True
-    jobs().assert_not_enqueued(worker, args=args, kwargs=kwargs, queue=queue, at=at, tags=tags)
+    jobs().assert_not_enqueued(worker, **criteria)
 
 
 def assert_no_jobs() -> None:

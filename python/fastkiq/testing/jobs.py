@@ -1,38 +1,30 @@
-"""Running the jobs that a test keeps, and what a test may assert of them."""
+"""The jobs that a test keeps: to look at, to run, and what a test may assert of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Unpack, overload
 
 from fastkiq import client
-from fastkiq.client import When, epoch_of
+from fastkiq.client import When, delay_of, epoch_of
 from fastkiq.errors import ArgumentError
 from fastkiq.job import Job
 from fastkiq.testing import modes, recurring
+from fastkiq.testing.due import LIMIT, Until, due, moment
+from fastkiq.testing.modes import Means
 from fastkiq.testing.shelf import Shelf
 from fastkiq.testing.told import none_wanted, refuse, short_of
-from fastkiq.testing.values import ANY
-from fastkiq.testing.wanted import Target, Wanted, whose
+from fastkiq.testing.wanted import Criteria, Target, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fastkiq.testing.kept import Kept
     from fastkiq.testing.runs import Runner
 
-LIMIT: Final = 10_000
-Until = datetime | timedelta
 
-
-class EndlessJobs(AssertionError):
-    """More jobs were enqueued while jobs were drained than `limit` allows: probably by one that enqueues itself."""
-
-
-class Jobs(Shelf):
+class Jobs(Sequence[Job]):
     """The jobs of one `fake()`: a sequence of those that wait, as `fastkiq.Job` records.
 
     The `drain...` calls run them with the parts of a worker process: arguments through JSON, server middleware, on
@@ -46,6 +38,85 @@ class Jobs(Shelf):
     - Raises EndlessJobs when more than `limit` jobs are enqueued meanwhile.
     """
 
+    def __init__(self) -> None:
+        self._shelf = Shelf()
+
+    def __len__(self) -> int:
+        return self._shelf.count()
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Job]: ...
+    def __getitem__(self, index: int | slice) -> Job | list[Job]:
+        return [kept.job for kept in self._shelf.waiting()][index]
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter([kept.job for kept in self._shelf.waiting()])
+
+    def __repr__(self) -> str:
+        counts = Counter(kept.class_name for kept in self._shelf.waiting())
+        return f"<Jobs: {', '.join(f'{name} ({count:,})' for name, count in counts.items()) or 'none'}>"
+
+    @property
+    def queued(self) -> list[Job]:
+        """Those in queues, in the order in which they will run. What falls due comes to them at the next drain."""
+        return self._shelf.queued()
+
+    @property
+    def scheduled(self) -> list[Job]:
+        """Those that wait for their time (`job.at`), soonest first; snoozed ones too."""
+        return self._shelf.later(retries=False)
+
+    @property
+    def retries(self) -> list[Job]:
+        """Those that failed and wait for another try, soonest first."""
+        return self._shelf.later(retries=True)
+
+    @property
+    def dead(self) -> list[Job]:
+        """Those past their last try, in the order in which they died."""
+        return self._shelf.ended("dead")
+
+    @property
+    def dropped(self) -> list[Job]:
+        """Those that failed or discarded themselves and are kept nowhere."""
+        return self._shelf.ended("dropped")
+
+    @property
+    def done(self) -> list[Job]:
+        """Those that ran well, in the order in which they ended."""
+        return self._shelf.ended("done")
+
+    def select(self, worker: Target | None = None, **criteria: Unpack[Criteria]) -> list[Job]:
+        """The waiting jobs that `assert_enqueued` would find with the same words."""
+        wanted = Wanted(worker, criteria)
+        return [kept.job for kept in self._shelf.waiting() if wanted.fits(kept)]
+
+    def clear(self) -> None:
+        """Forgets all jobs, those that have run too, and their results. The clock stays."""
+        self._shelf.clear()
+
+    @property
+    def now(self) -> datetime:
+        """The time of these jobs, aware, in UTC."""
+        return datetime.fromtimestamp(self._shelf.clock(), UTC)
+
+    def travel(self, delta: timedelta | float | None = None, *, to: When | None = None) -> None:
+        """Lets time pass, by a timedelta (or seconds) or up to an aware datetime (or epoch seconds). Nothing runs yet.
+
+        It passes for these jobs alone, for when they are due and what `perform_in` counts from: `datetime.now()` in
+        your code goes on as before, unless a library like time-machine moves it, which moves these jobs along.
+        Raises ArgumentError for a way back.
+        """
+        if (delta is None) == (to is None):
+            raise ArgumentError("travel by a timedelta, or to=... a time")
+        now = self._shelf.clock()
+        target = epoch_of(to) if to is not None else now + delay_of(delta or 0.0)
+        if target < now:
+            raise ArgumentError(f"time passes in one direction: for these jobs it is {self.now.isoformat()} already")
+        self._shelf.reach(target)
+
     def drain(
         self, target: Target | None = None, *, retries: bool = False, until: Until | None = None, limit: int = LIMIT
     ) -> int:
@@ -53,7 +124,7 @@ class Jobs(Shelf):
         __tracebackhide__ = True
         runs = 0
         with self._runner(retries=retries) as runner:
-            for kept in self._due(target, until, limit):
+            for kept in due(self._shelf, target, until, limit):
                 with self._settled(kept):
                     runner.run(kept)
                 runs += 1
@@ -68,7 +139,7 @@ class Jobs(Shelf):
         """Runs the next job and answers it, as it then is; None when none is due."""
         __tracebackhide__ = True
         with self._runner(retries=retries) as runner:
-            for kept in self._due(target, None, LIMIT):
+            for kept in due(self._shelf, target, None, LIMIT):
                 with self._settled(kept):
                     runner.run(kept)
                 return kept.job
@@ -81,7 +152,7 @@ class Jobs(Shelf):
         __tracebackhide__ = True
         runs = 0
         with self._runner(retries=retries) as runner:
-            for kept in self._due(target, until, limit):
+            for kept in due(self._shelf, target, until, limit):
                 with self._settled(kept):
                     await runner.arun(kept)
                 runs += 1
@@ -96,7 +167,7 @@ class Jobs(Shelf):
         """`drain_one` for coroutines."""
         __tracebackhide__ = True
         with self._runner(retries=retries) as runner:
-            for kept in self._due(target, None, LIMIT):
+            for kept in due(self._shelf, target, None, LIMIT):
                 with self._settled(kept):
                     await runner.arun(kept)
                 return kept.job
@@ -110,9 +181,9 @@ class Jobs(Shelf):
         have several schedules for it, the name of one. Without `at` the moment is `now`. Raises ArgumentError for a
         worker that is not recurring.
         """
-        now = self.clock()
+        now = self._shelf.clock()
         tick = now if at is None else epoch_of(at)
-        return self._keep(recurring.payload(recurring.of(worker), tick, now))
+        return self._shelf.keep(recurring.payload(recurring.of(worker), tick, now))
 
     def ticks(self, worker: Target | None = None, *, until: Until, limit: int = LIMIT) -> list[Job]:
         """Keeps the jobs of all ticks from now up to there, each to fall due at its moment (`job.at`), and answers
@@ -121,55 +192,31 @@ class Jobs(Shelf):
         It is as if the schedule were entered now. Without a worker those of all recurring jobs that classes and the
         settings declare; one that is disabled has none. Raises ArgumentError for more than `limit`.
         """
-        now, ends = self.clock(), self._moment(until)
+        now, ends = self._shelf.clock(), moment(self._shelf, until)
         wanted = recurring.every() if worker is None else [recurring.of(worker)]
         found = [(tick, each) for each in wanted for tick in islice(recurring.ticks(each, now, ends), limit + 1)]
         if len(found) > limit:
             raise ArgumentError(f"there are more than {limit:,} ticks up to then: say a nearer time or a higher limit")
         found.sort(key=itemgetter(0))
-        return [self._keep({**recurring.payload(each, tick, tick), "at": tick}) for tick, each in found]
+        return [self._shelf.keep({**recurring.payload(each, tick, tick), "at": tick}) for tick, each in found]
 
     def assert_enqueued(
-        self,
-        worker: Target | None = None,
-        *,
-        args: Any = ANY,
-        kwargs: Mapping[str, Any] | None = None,
-        queue: str | None = None,
-        at: Any = ANY,
-        tags: "Iterable[str] | None" = None,
-        count: int | None = None,
+        self, worker: Target | None = None, *, count: int | None = None, **criteria: Unpack[Criteria]
     ) -> list[Job]:
-        """Raises AssertionError unless such a job waits (`count`: exactly so many); answers those found.
-
-        - `args`: the arguments in order. Any value in them, however deep, may be `ANY`, a type, a function that answers
-          whether it fits, or `subset(...)` of a dict; `...` at the end stands for whatever follows.
-        - `kwargs`: some of the arguments by the names of their parameters; one that the push left out has its default.
-        - `at`: an aware datetime, epoch seconds or a timedelta from the push, to the second; or None: not put off.
-        - `tags`: at least these.
-        """
+        """Raises AssertionError unless such a job waits (`count`: exactly so many); answers those found."""
         __tracebackhide__ = True
-        wanted = Wanted(worker, args=args, kwargs=kwargs, queue=queue, at=at, tags=tags)
-        waiting = self.waiting()
+        wanted = Wanted(worker, criteria)
+        waiting = self._shelf.waiting()
         found = [kept for kept in waiting if wanted.fits(kept)]
         if not found if count is None else len(found) != count:
             refuse(short_of(wanted, count, found, waiting, len(self.done)))
         return [kept.job for kept in found]
 
-    def assert_not_enqueued(
-        self,
-        worker: Target | None = None,
-        *,
-        args: Any = ANY,
-        kwargs: Mapping[str, Any] | None = None,
-        queue: str | None = None,
-        at: Any = ANY,
-        tags: "Iterable[str] | None" = None,
-    ) -> None:
+    def assert_not_enqueued(self, worker: Target | None = None, **criteria: Unpack[Criteria]) -> None:
         """Raises AssertionError when such a job waits."""
         __tracebackhide__ = True
-        wanted = Wanted(worker, args=args, kwargs=kwargs, queue=queue, at=at, tags=tags)
-        found = [kept for kept in self.waiting() if wanted.fits(kept)]
+        wanted = Wanted(worker, criteria)
+        found = [kept for kept in self._shelf.waiting() if wanted.fits(kept)]
         if found:
             refuse(none_wanted(wanted, found))
 
@@ -183,44 +230,11 @@ class Jobs(Shelf):
         """While jobs run, what they enqueue comes here, though the `with` block of the test may have ended."""
         from fastkiq.testing.runs import Runner
 
-        mode = modes.begin(modes.Means(self.take, self.clock, self.records, self), everywhere=False)
+        mode = modes.begin(keeping(self), everywhere=False)
         try:
-            yield Runner(client.default().config, self.clock, retries=retries)
+            yield Runner(client.default().config, self._shelf.clock, retries=retries)
         finally:
             modes.end(mode)
-
-    def _due(self, target: Target | None, until: Until | None, limit: int) -> "Iterator[Kept]":
-        """Takes out one job after the other, as they fall due."""
-        fits = _picked(target)
-        horizon = None if until is None else self._moment(until)
-        known = self._serial
-        came: Counter[str] = Counter()
-        while True:
-            batch = self._promote(fits)
-            for kept in batch:
-                if not self._claim(kept):
-                    continue  # another thread has run it, or a job has cleared all
-                if kept.serial > known:
-                    came[kept.class_name] += 1
-                    if came.total() > limit:
-                        self._give_back(kept)
-                        raise EndlessJobs(_endless(came, limit))
-                yield kept
-            if batch:
-                continue
-            due = None if horizon is None else self._next_time(fits)
-            if horizon is None or due is None or due > horizon:
-                break
-            self._reach(due)
-        if horizon is not None:
-            self._reach(horizon)
-
-    def _moment(self, until: Until) -> float:
-        if isinstance(until, timedelta):
-            return self.clock() + until.total_seconds()
-        if isinstance(until, datetime):
-            return epoch_of(until)
-        raise ArgumentError(f"until is a timedelta or an aware datetime, not {type(until).__name__}")
 
     @contextmanager
     def _settled(self, kept: "Kept") -> Iterator[None]:
@@ -228,19 +242,10 @@ class Jobs(Shelf):
         try:
             yield
         finally:
-            self._settle(kept)
+            self._shelf.settle(kept)
 
 
-def _picked(target: Target | None) -> "Callable[[Kept], bool]":
-    if target is None:
-        return lambda kept: True
-    is_of = whose(target)
-    return lambda kept: is_of(kept) or kept.queue == target
-
-
-def _endless(came: Counter[str], limit: int) -> str:
-    most = ", ".join(f"{name} ({count:,})" for name, count in came.most_common(3))
-    return (
-        f"more than {limit:,} jobs were enqueued while jobs were drained: {most}. Does a job enqueue itself for ever? "
-        "If so many are meant, pass a higher limit=..."
-    )
+def keeping(jobs: Jobs) -> Means[Jobs]:
+    """By what a mode keeps its jobs there."""
+    shelf = jobs._shelf
+    return Means(shelf.take, shelf.clock, shelf.records, jobs)

@@ -8,7 +8,7 @@ from fastkiq import client
 from fastkiq.errors import FastkiqError
 from fastkiq.outlets import Payload, Push
 from fastkiq.testing import modes
-from fastkiq.testing.jobs import Jobs
+from fastkiq.testing.jobs import Jobs, keeping
 from fastkiq.testing.kept import Kept
 from fastkiq.testing.modes import Block, Means, Mode
 from fastkiq.testing.records import Records
@@ -72,8 +72,7 @@ def jobs() -> Jobs:
 
 
 def _fake() -> Means[Jobs]:
-    kept = Jobs()
-    return Means(kept.take, kept.clock, kept.records, kept)
+    return keeping(Jobs())
 
 
 def _inline() -> Means[None]:

@@ -3,7 +3,7 @@
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from fastkiq import registry
 from fastkiq.bound import Bound
@@ -18,30 +18,48 @@ CLOSE: Final = 1.0
 """Seconds by which a time may differ from the one that is asked for."""
 
 
-class Wanted:
-    """The words of one assertion."""
+class Criteria(TypedDict, total=False):
+    """What a test says of a job that it looks for. Whatever is left out may be anything."""
 
-    def __init__(
-        self,
-        worker: Target | None,
-        *,
-        args: Any,
-        kwargs: Mapping[str, Any] | None,
-        queue: str | None,
-        at: Any,
-        tags: Iterable[str] | None,
-    ) -> None:
+    args: Any
+    """The arguments in order, in a list or tuple, or a function that answers whether the list of them fits.
+
+    Any value among them, however deep, may be `ANY`, a type, a function that answers whether it fits, or `subset(...)`
+    of a dict; `...` at the end stands for whatever follows.
+    """
+    kwargs: Mapping[str, Any] | None
+    """Some of the arguments by the names of their parameters; one that the push left out has its default."""
+    queue: str | None
+    """Where it goes."""
+    at: Any
+    """When it falls due, to the second: an aware datetime, epoch seconds or a timedelta from the push; a function of
+    the time; None: not put off."""
+    tags: Iterable[str] | None
+    """At least these."""
+
+
+class Wanted:
+    """A worker and criteria, which jobs fit or not. Raises ArgumentError for words that make no sense."""
+
+    def __init__(self, worker: Target | None, criteria: Criteria) -> None:
+        unknown = criteria.keys() - Criteria.__annotations__.keys()
+        if unknown:
+            known = ", ".join(Criteria.__annotations__)
+            raise ArgumentError(f"{', '.join(sorted(unknown))}: jobs are looked for by {known}")
         self.is_of = whose(worker)
         self.name = "any job" if worker is None else name(worker)
+        args: Any = criteria.get("args", ANY)
         if isinstance(args, str) or not (isinstance(args, (list, tuple)) or args is ANY or callable(args)):
             args_hint = "a list or tuple of arguments, or a function of it"
             raise ArgumentError(f"args is {args_hint}, not {reprlib.repr(args)}")
         self.args = args
-        self.kwargs = kwargs
-        self.queue = queue
+        self.kwargs = criteria.get("kwargs")
+        self.queue = criteria.get("queue")
+        at: Any = criteria.get("at", ANY)
         if not (at is ANY or at is None or isinstance(at, timedelta) or callable(at)):
             at = datetime.fromtimestamp(epoch_of(at), UTC)
         self.at = at
+        tags = criteria.get("tags")
         self.tags = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
 
     def fits(self, kept: Kept) -> bool:

@@ -2,32 +2,26 @@
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from fastkiq.api import Entry, RetrySet
-from fastkiq.tui.groups import GroupsView
-from fastkiq.tui.sets import ARGUMENTS, CLASS, ERROR, JID, QUEUE, TAGS, SetView, action_keys, base, fault, when
+from fastkiq.tui.failed import FailedView
+from fastkiq.tui.sets import ARGUMENTS, CLASS, ERROR, JID, QUEUE, TAGS, action_keys, base, fault, when
 from fastkiq.tui.table import Column
 
 
-class RetriesView(SetView):
+class RetriesView(FailedView):
     """The next first."""
 
     TAB = "Retries"
     KIND = RetrySet
     BINDINGS: ClassVar[list[BindingType]] = [
         *action_keys(("R", "retry"), ("D", "delete"), ("K", "kill")),
-        Binding("g", "group", "groups"),
-        Binding("slash", "app.filter", "filter", key_display="/"),
     ]
 
     def __init__(self) -> None:
         columns = [Column("Next", right=True), Column("Tries", right=True, rank=1)]
         super().__init__([*columns, QUEUE, CLASS, JID, TAGS, ARGUMENTS, ERROR], _cells, "no retries")
-
-    def action_group(self) -> None:
-        """Opens the errors, grouped."""
-        self.top.open(GroupsView(self, self.wanted))
 
 
 def _cells(entry: Entry) -> list[str]:

@@ -1,5 +1,6 @@
 """What a converter is, and those of JSON's own kinds."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -27,27 +28,25 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-class Converter:
+class Converter(ABC):
     """Between the values of one annotation and JSON."""
 
     kinds: frozenset[str]
     """What their JSON may be."""
     plain = False
     """Whether they are JSON as they are."""
-    rests: str | None = None
-    """Why a part of it stays plain, although it is annotated otherwise."""
 
+    @abstractmethod
     def accepts(self, value: Any) -> bool:
         """Whether this is one of the values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dumped(self, value: Any) -> Any:
         """The JSON of one of the values. Raises Misfit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, value: Any) -> Any:
         """The value that this JSON stands for; one of the values stands for itself. Raises Misfit."""
-        raise NotImplementedError
 
     def dump(self, value: Any) -> Any:
         """What travels: the value as JSON, or JSON that already stands for one. Raises Misfit."""

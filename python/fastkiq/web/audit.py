@@ -1,10 +1,12 @@
 """The audit log: one line for each action, by the logger `fastkiq.web.audit` at INFO."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from fastkiq.api import Sweep
 from fastkiq.printable import printable
 from fastkiq.web.security.loopback import client_address
 from fastkiq.web.view import current
@@ -21,6 +23,20 @@ def audit(request: HTTPConnection, action: str, **facts: object) -> None:
     told = "".join(f" {name}={_quoted(value)}" for name, value in facts.items() if value is not None)
     who, address = _quoted(current().who or "-"), _quoted(client_address(request.scope) or "-")
     LOGGER.info("action=%s who=%s from=%s%s", _quoted(action), who, address, told)
+
+
+def audit_sweep(request: HTTPConnection, action: str, key: str, swept: Sweep, conditions: Mapping[str, str]) -> None:
+    """The same of all jobs in a set that fit: how many were looked at, whether it goes on, and what they had to fit."""
+    audit(
+        request,
+        f"{action}-all",
+        set=key,
+        count=swept.outcome.done,
+        refused=swept.outcome.refused or None,
+        looked=swept.looked,
+        goes_on="yes" if swept.cursor else None,
+        **{f"of_{name}": value for name, value in conditions.items()},
+    )
 
 
 def _quoted(value: object) -> str:

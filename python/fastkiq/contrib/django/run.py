@@ -14,7 +14,7 @@ from fastkiq.contrib.django import results
 from fastkiq.contrib.django.compat import TaskContext, TaskResultStatus, signals
 from fastkiq.contrib.django.record import Record
 from fastkiq.contrib.django.task_error import LoadedTaskError
-from fastkiq.errors import ArgumentError, Control, RedisError, Retry, Shutdown
+from fastkiq.errors import ArgumentError, Control, RedisError, Retry, Shutdown, failure_of
 from fastkiq.job import Job
 from fastkiq.logging import about, logger
 from fastkiq.worker import Worker
@@ -59,9 +59,8 @@ class Run:
         """Notes the error. Whether the task is tried again is the retry policy's to say; see `ended`."""
         if not _is_failure(error):
             return
-        told = (error.__cause__ or error) if isinstance(error, Control) else error  # as the retry policy has it
         try:
-            Record.fail(self._job.jid, len(self._result.worker_ids), _task_error(told))
+            Record.fail(self._job.jid, len(self._result.worker_ids), _task_error(failure_of(error)))
         except RedisError as refused:
             logger.warning("cannot note the error of a task: %s", refused, extra=about("", self._job.jid, ""))
 

@@ -23,7 +23,7 @@ from fastkiq.contrib.opentelemetry.attributes import (
     common,
     error_type,
 )
-from fastkiq.errors import Control, Shutdown
+from fastkiq.errors import Control, Shutdown, failure_of
 from fastkiq.job import Job
 
 
@@ -91,9 +91,8 @@ def _attributes(job: Job) -> dict[str, str | int | float]:
 
 def _failure(error: BaseException) -> BaseException | None:
     """What has gone wrong; None when the job steers itself or a stop ends it."""
-    if isinstance(error, Control):
-        return error.__cause__
     asyncio = sys.modules.get("asyncio")
     if isinstance(error, Shutdown) or (asyncio is not None and isinstance(error, asyncio.CancelledError)):
         return None
-    return error
+    failure = failure_of(error)
+    return None if isinstance(failure, Control) else failure

@@ -16,7 +16,7 @@ from fastkiq.contrib.sentry.facts import describe, streaming
 from fastkiq.contrib.sentry.failures import capture
 from fastkiq.contrib.sentry.integration import FastkiqIntegration
 from fastkiq.contrib.sentry.scopes import Scopes, ended
-from fastkiq.errors import Control, Shutdown
+from fastkiq.errors import Control, Shutdown, failure_of
 from fastkiq.job import Job
 
 HEADERS: Final = "trace_propagation_headers"
@@ -45,12 +45,12 @@ def run(worker: Any, job: Job) -> Generator[None, Any, None]:
                 if not isinstance(error, (Control, *_STOPS)):
                     raise
                 thrown = error  # the job has not failed, so neither has the transaction
-                fine = isinstance(error, Control) and error.__cause__ is None
+                fine = isinstance(failure_of(error), Control)
                 span.set_status("ok" if fine else "cancelled" if isinstance(error, _STOPS) else "internal_error")
                 outcome["status"] = "ok" if fine else "error"
         if thrown is None:
             return
-        if integration.control and isinstance(thrown, Control) and thrown.__cause__ is None:
+        if integration.control and isinstance(failure_of(thrown), Control):
             capture(thrown, job, "the job steers itself")
         raise thrown
 

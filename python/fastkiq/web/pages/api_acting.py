@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from fastkiq import api
 from fastkiq.api import Entry, Outcome
 from fastkiq.web import filters, grouping
-from fastkiq.web.audit import audit
+from fastkiq.web.audit import audit, audit_sweep
 from fastkiq.web.cursors import inward, outward
 from fastkiq.web.documents import outcome_document
 from fastkiq.web.errors import BadRequest, NotFound, Refused
@@ -69,16 +69,7 @@ def of_set(request: Request, pages: SetPages, action: str) -> Response:
     jobs, cursor = pages.jobs, inward(text_of(found, "cursor", MOST_CURSOR))
     swept = jobs.sweep(action, wanted or None, cursor, before=_before(found), seconds=_SECONDS)
     grouping.forget(pages.kind.key)
-    audit(
-        request,
-        f"{action}-all",
-        set=pages.kind.key,
-        count=swept.outcome.done,
-        refused=swept.outcome.refused or None,
-        looked=swept.looked,
-        goes_on="yes" if swept.cursor else None,
-        **{f"of_{name}": value for name, value in filters.parameters(wanted).items()},
-    )
+    audit_sweep(request, action, pages.kind.key, swept, filters.parameters(wanted))
     progress = {"looked": swept.looked, "next": outward(jobs, swept.cursor), "before": swept.before}
     return answered({**outcome_document(swept.outcome), **progress})
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import Filter, JobSet, Outcome, Sweep
 from fastkiq.web import filters, grouping
-from fastkiq.web.audit import audit
+from fastkiq.web.audit import audit_sweep
 from fastkiq.web.confirmation import CONFIRM, ask
 from fastkiq.web.cursors import inward, outward
 from fastkiq.web.errors import BadRequest
@@ -47,16 +47,7 @@ def act_on_all(request: Request, pages: SetPages, name: str) -> Response:
         return asked
     swept = _swept(jobs, name, wanted, cursor, before)
     grouping.forget(pages.kind.key)
-    audit(
-        request,
-        f"{ACTIONS[name].deed}-all",
-        set=pages.kind.key,
-        count=swept.outcome.done,
-        refused=swept.outcome.refused or None,
-        looked=swept.looked,
-        goes_on="yes" if swept.cursor else None,
-        **{f"of_{parameter}": value for parameter, value in parameters.items()},
-    )
+    audit_sweep(request, ACTIONS[name].deed, pages.kind.key, swept, parameters)
     outcome, looked = _so_far(swept)
     said = " ".join([done_words(name, outcome), *(f"{note}." for note in swept.notes)])
     if swept.cursor is None:
