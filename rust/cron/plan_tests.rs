@@ -172,7 +172,7 @@ proptest! {
                     prop_assert!(found.tick == due || found.dropped);
                     prop_assert!(found.pushes());
                 } else {
-                    prop_assert_eq!(found.next, following(&definition, now, now));
+                    prop_assert_eq!(found.next, following(&definition, due, now));
                     prop_assert!(found.pushes() || now - found.tick > GRACE);
                 }
                 let Next::At(next) = found.next else { panic!("it recurs") };
