@@ -49,7 +49,7 @@ fn verdicts_are_those_of_the_table() {
             Err(Unfit::Broken(_)) => "broken",
             Err(Unfit::Strange(_)) => "strange",
         };
-        assert_eq!(Some(verdict), text("verdict").as_deref(), "{}", line);
+        assert_eq!(Some(verdict), text("verdict").as_deref(), "{line}");
     }
     assert!(table.lines().count() > 100);
 }
