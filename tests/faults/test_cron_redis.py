@@ -167,6 +167,22 @@ def test_ticks_do_not_wait_for_sidekiq_s_pace(server: Server, redis: redis_py.Re
     assert child.stop() == 0
 
 
+@pytest.mark.timeout(60)
+def test_what_is_added_does_not_wait_for_sidekiq_s_pace(
+    server: Server, redis: redis_py.Redis, processes: Processes
+) -> None:
+    """Also where nothing else recurs, so that nothing but the pace would cause a look."""
+    app = "import fastkiq\nclass Idle(fastkiq.Worker):\n    def perform(self): ...\n"
+    child = processes(server.url, app, "poll_interval_average = 60\n")
+    child.wait_for("ready:", 30)
+    time.sleep(1)  # the first look is made at once
+    added = time.time() + 1
+    put(redis, "added", added, every=60)
+    [line] = wait_until(lambda: redis.lrange("fastkiq:cron:history:added", 0, -1), 10)
+    assert json.loads(line)["at"] - added < 2.5
+    assert child.stop() == 0
+
+
 WITHOUT_CRON = (
     *("queue:*", "queues", "schedule", "retry", "dead", "processes", "process_cleanup", "paused"),
     *("stat:*", "j|*", "h|*"),
