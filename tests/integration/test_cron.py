@@ -138,6 +138,20 @@ def test_missed_ticks(
     assert child.stop() == 0
 
 
+@pytest.mark.parametrize(("lease", "how"), [(5, "skipped"), (30, "tick"), (60, "tick")])
+def test_how_late_a_tick_may_be_follows_the_lease(
+    worker_process: Start, redis: redis_py.Redis, tmp_path: Any, lease: float, how: str
+) -> None:
+    """The only ones that may fire it may have died on another host, which takes a lease and 10 s to be found out."""
+    (tmp_path / "fastkiq.toml").write_text(f"lease = {lease}\n")
+    put(redis, "hourly", time.time() - max(33, lease + 8), every=3600, missed="skip")
+    child = worker_process(EMPTY)
+    [line] = wait_until(lambda: history(redis, "hourly"), 10)
+    assert line["how"] == how
+    assert len(pushed(redis)) == (how == "tick")
+    assert child.stop() == 0
+
+
 @pytest.mark.parametrize("missed", ["skip", "once", "all"])
 @pytest.mark.parametrize("when", [{"cron": "*/2 * * * * *"}, {"every": 2}], ids=["cron", "every"])
 def test_short_spans_are_missed_as_long_ones_are(
