@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
 
 use crate::clock::wall_us;
+use crate::cron::definition::{Definition, Unfit};
 use crate::cron::expression::Expression;
 use crate::safe::Place;
 use crate::times::Compat;
@@ -110,4 +111,14 @@ pub fn cron_ticks(py: Python<'_>, expression: &str, timezone: &str, after: f64, 
 #[pyo3(signature = (expression, /))]
 pub fn cron_describe(expression: &str) -> PyResult<String> {
     Expression::parse(expression, "UTC").map(|parsed| parsed.describe()).map_err(PyValueError::new_err)
+}
+
+/// Why no process would fire a recurring job that Redis holds so; `None` when one would.
+#[pyfunction]
+#[pyo3(signature = (definition, /))]
+pub fn cron_flaw(py: Python<'_>, definition: &[u8]) -> Option<String> {
+    match py.detach(|| Definition::parse(definition)) {
+        Ok(_) => None,
+        Err(Unfit::Broken(why) | Unfit::Strange(why)) => Some(why),
+    }
 }

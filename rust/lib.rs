@@ -111,7 +111,7 @@ mod core {
     use super::client::Client;
     #[pymodule_export]
     use super::functions::{
-        blank_title, cron_describe, cron_ticks, decode, encode, mended, parse_url, raise_in_thread, splice,
+        blank_title, cron_describe, cron_flaw, cron_ticks, decode, encode, mended, parse_url, raise_in_thread, splice,
     };
     #[pymodule_export]
     use super::jids::Jids;

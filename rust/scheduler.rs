@@ -1,7 +1,7 @@
 //! Moves what is due from `schedule` and `retry` to the queues, each job exactly once whoever else tries.
 //!
 //! It looks once a second at most and sleeps until the next job is due; a push that falls due sooner is announced on a channel.
-//! With Sidekiq's own interval configured it looks at that random pace instead, and whenever a recurring job is due.
+//! With Sidekiq's own interval configured it looks at that random pace instead, but for recurring jobs.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::payload::{scan, splice};
 use crate::resp::Reply;
 use crate::safe::{self, Place};
 use crate::scripts::run_pipeline;
-use crate::shared::{Core, Phase};
+use crate::shared::{Core, Phase, micros};
 use crate::sync::thread;
 use crate::threads::Backoff;
 use crate::times::Compat;
@@ -65,23 +65,25 @@ fn round(
     let Some(open) = connection.as_mut() else {
         return Ok(());
     };
-    let (wait, next) = look(core, open, cron)?;
-    let tick = cron.turn(core, open, next)?;
+    let (wait, tick) = look(core, open, cron)?;
     if wait.min(tick) == Duration::ZERO {
         return Ok(()); // there may be more of what is due
     }
     if let Some(average) = core.options.poll_interval {
-        sleep(core, polled(average, open, dice)?.min(tick));
-        return Ok(());
+        let limit = polled(average, open, dice)?;
+        return pause(core, open, cron, limit, tick);
     }
     listen(core, channel, wait.min(tick).min(LOOK))
 }
 
-/// Moves one batch of each set; answers how long nothing more will be due, as far as Redis knows now, and when the next recurring job is.
-fn look(core: &Core, connection: &mut Connection, cron: &mut Cron) -> Result<(Duration, Option<f64>)> {
-    let all = [keys::SCHEDULE, keys::RETRY, keys::CRON_NEXT];
-    let reply = DUE.run(connection, &all, &[BATCH, keys::MOST_BYTES.to_string().as_bytes()])?;
-    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong, tick }) = due(reply) else {
+/// Moves one batch of each set, and fires what recurs; answers how long nothing more of each will be due, as far as Redis knows now.
+fn look(core: &Core, connection: &mut Connection, cron: &mut Cron) -> Result<(Duration, Duration)> {
+    let all = vec![keys::SCHEDULE.to_vec(), keys::RETRY.to_vec()];
+    let args = vec![BATCH.to_vec(), keys::MOST_BYTES.to_string().into_bytes()];
+    // Not in the same script: whoever may not read this key moves his other jobs all the same.
+    let mut replies = run_pipeline(connection, &[script_call(&DUE, all, args), Cron::question()])?;
+    let (next, reply) = (replies.pop().unwrap_or(Reply::Nil), replies.pop().unwrap_or(Reply::Nil));
+    let Some(Due { now_us, jobs: [schedule, retry], wait, wrong }) = due(reply.into_result()?) else {
         return Err(Error::Protocol("the look for due jobs was answered with something else".into()));
     };
     cron.observe(now_us);
@@ -90,7 +92,21 @@ fn look(core: &Core, connection: &mut Connection, cron: &mut Cron) -> Result<(Du
         core.met(&Error::Reply { code: "WRONGTYPE".into(), message: format!("{wrong} is no sorted set") });
     }
     let moved = move_due(core, connection, keys::SCHEDULE, schedule)? + move_due(core, connection, keys::RETRY, retry)?;
-    Ok((if moved > 0 { Duration::ZERO } else { wait }, tick))
+    Ok((if moved > 0 { Duration::ZERO } else { wait }, cron.turn(core, connection, next)?))
+}
+
+/// Until the next look at Sidekiq's pace. What recurs is looked at as often as ever: an entry may be added at any time.
+fn pause(core: &Core, connection: &mut Connection, cron: &mut Cron, limit: Duration, mut tick: Duration) -> Result<()> {
+    let until = now_us().saturating_add(micros(limit));
+    loop {
+        let left = Duration::from_micros(until.saturating_sub(now_us()));
+        sleep(core, left.min(tick).min(LOOK));
+        if core.phase() != Phase::Running || now_us() >= until {
+            return Ok(());
+        }
+        let next = run_pipeline(connection, &[Cron::question()])?.pop().unwrap_or(Reply::Nil);
+        tick = cron.turn(core, connection, next)?;
+    }
 }
 
 /// What a look for due jobs found.
@@ -102,8 +118,6 @@ pub struct Due {
     pub wait: Duration,
     /// Which of the sets is none.
     pub wrong: String,
-    /// When the next recurring job is due, in epoch seconds.
-    pub tick: Option<f64>,
 }
 
 /// Reads the answer of `due.lua`.
@@ -117,12 +131,11 @@ pub fn due(reply: Reply) -> Option<Due> {
     let next = scores.fold(f64::INFINITY, f64::min);
     let wrong = parts.next().and_then(Reply::bytes).unwrap_or_default();
     let wrong = String::from_utf8_lossy(&wrong).into_owned();
-    let tick = parts.next().and_then(|score| score.as_str()?.parse().ok());
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     let seconds = next - now_us as f64 / 1e6;
     // A millisecond more, since Redis must have passed the score when it looks.
     let wait = Duration::try_from_secs_f64(seconds + 0.001).unwrap_or(LOOK).min(LOOK);
-    Some(Due { now_us, jobs, wait, wrong, tick })
+    Some(Due { now_us, jobs, wait, wrong })
 }
 
 fn move_due(core: &Core, connection: &mut Connection, set: &[u8], due: Vec<Vec<u8>>) -> Result<usize> {
@@ -225,7 +238,7 @@ fn listen(core: &Core, channel: &mut Option<Connection>, limit: Duration) -> Res
 }
 
 fn sleep(core: &Core, limit: Duration) {
-    let until = now_us() + crate::shared::micros(limit);
+    let until = now_us() + micros(limit);
     while core.phase() == Phase::Running {
         let left = until.saturating_sub(now_us());
         if left == 0 {

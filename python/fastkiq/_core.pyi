@@ -16,6 +16,7 @@ __all__ = [
     "__version__",
     "blank_title",
     "cron_describe",
+    "cron_flaw",
     "cron_ticks",
     "debug_build",
     "decode",
@@ -339,6 +340,9 @@ def cron_ticks(expression: str, timezone: str, after: float, count: int = 1, /) 
 
 def cron_describe(expression: str, /) -> str:
     """What a cron expression means, in English. Raises ValueError."""
+
+def cron_flaw(definition: bytes, /) -> str | None:
+    """Why no process of this version would fire a recurring job that `fastkiq:cron` holds so; None when one would."""
 
 def raise_in_thread(thread_id: int, exception: type[BaseException], /) -> bool: ...
 def blank_title(secret: str, /) -> Literal[True, False]:

@@ -12,6 +12,11 @@ def _escape(match: re.Match[str]) -> str:
     return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
+def is_fit(text: str) -> bool:
+    """Whether it holds nothing that `printable` would escape."""
+    return _UNFIT.search(text) is None
+
+
 def printable(value: object, limit: int = 10_000) -> str:
     """`str(value)` on one line, control characters escaped, at most `limit` characters of it."""
     text = value if type(value) is str else f"{value}"

@@ -1,22 +1,24 @@
-//! One recurring job as Redis keeps it, read once; and the payload of its jobs.
+//! One recurring job as Redis keeps it, read once, as strictly as `definition.py` does; and the payload of its jobs.
 
-use std::ops::Range;
-
-use crate::cron::expression::Expression;
+use crate::cron::expression::{Expression, zone_of};
+use crate::cron::fields::{Fields, broken, is_name, is_queue, is_wire_name};
 use crate::encode::write_string;
 use crate::jids::hex;
-use crate::json::unescape;
-use crate::payload::{Flaw, scan, splice, walk};
+use crate::payload::{scan, splice, walk};
 use crate::safe::{self, Place};
 use crate::template::WRITTEN;
 use crate::times::Compat;
 
 /// No longer definition is read, as in `definition.py`.
 pub const MAX_BYTES: usize = 65_536;
-const MAX_NAME: usize = 800; // 200 characters
-/// Ten years in milliseconds: no step and no delay is longer.
-const MOST_MS: f64 = 315_360_000_000.0;
-const LATEST_MS: f64 = 1e14;
+/// Characters.
+const MAX_DESCRIPTION: usize = 1_000;
+/// Seconds between two ticks.
+const LEAST: f64 = 1.0;
+/// Ten years in seconds: no step and no delay is longer.
+const MOST: f64 = 315_360_000.0;
+/// The latest time, in epoch seconds.
+const LATEST: f64 = 1e11;
 
 /// When it comes; all in milliseconds.
 pub enum When {
@@ -68,28 +70,20 @@ impl Definition {
             return Err(Unfit::Broken(format!("it is {} bytes long, more than {MAX_BYTES}", raw.len())));
         }
         let fields = Fields::read(raw).map_err(|flaw| Unfit::Broken(flaw.to_string()))?;
-        let broken = |field: &str| Unfit::Broken(format!("its {field} is missing or makes no sense"));
-        let name = fields.text("name").filter(|name| !name.is_empty() && name.len() <= MAX_NAME);
-        let class = fields.text("class").filter(|class| !class.is_empty()).ok_or_else(|| broken("class"))?;
-        let queue = fields.text("queue").filter(|queue| !queue.is_empty() && queue.len() <= 1_024);
-        let args = fields.raw("args").filter(|args| args.starts_with(b"[")).ok_or_else(|| broken("args"))?;
-        let options = fields.raw("options").unwrap_or(b"{}");
-        let queue = queue.ok_or_else(|| broken("queue"))?;
-        let missed = match fields.text("missed").as_deref() {
-            None | Some("once") => Missed::Once,
-            Some("skip") => Missed::Skip,
-            Some("all") => Missed::All,
-            Some(_) => return Err(Unfit::Strange("its missed is of an unknown kind".into())),
-        };
+        let class = fields.needed("class", is_wire_name)?;
+        let queue = fields.needed("queue", is_queue)?;
+        if fields.text("description")?.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+            return Err(broken("description"));
+        }
         let definition = Self {
             raw: raw.to_vec(),
-            name: name.ok_or_else(|| broken("name"))?,
+            name: fields.needed("name", is_name)?,
             when: when(&fields)?,
-            missed,
-            enabled: fields.raw("enabled") != Some(b"false"),
-            is_api: fields.text("source").as_deref() == Some("api"),
+            missed: fields.word("missed", &[("once", Missed::Once), ("skip", Missed::Skip), ("all", Missed::All)])?,
+            enabled: fields.flag("enabled", true)?,
+            is_api: fields.word("source", &[("code", false), ("file", false), ("api", true)])?,
             spec: spec(&fields),
-            head: head(options, &queue, args, &class).map_err(|flaw| Unfit::Broken(flaw.to_string()))?,
+            head: head(&fields, &queue, &class)?,
             queue,
         };
         definition.check()?;
@@ -151,54 +145,30 @@ pub fn score(ms: i64) -> String {
 pub fn milliseconds(score: &str) -> Option<i64> {
     let seconds: f64 = score.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "the bounds fit")]
-    (!seconds.is_nan()).then(|| (seconds * 1_000.0).round().clamp(0.0, LATEST_MS) as i64)
-}
-
-struct Fields<'a> {
-    raw: &'a [u8],
-    found: Vec<(Vec<u8>, Range<usize>)>,
-}
-
-impl<'a> Fields<'a> {
-    fn read(raw: &'a [u8]) -> Result<Self, Flaw> {
-        let mut found = Vec::new();
-        walk(raw, |member| found.push((member.key.to_vec(), member.value.clone())))?;
-        Ok(Self { raw, found })
-    }
-
-    /// The value as it stands there; `null` counts as nothing.
-    fn raw(&self, key: &str) -> Option<&'a [u8]> {
-        let (_, span) = self.found.iter().find(|(name, _)| name == key.as_bytes())?;
-        self.raw.get(span.clone()).filter(|value| *value != b"null")
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.raw(key).filter(|value| value.starts_with(b"\"")).map(|value| unescape(value).into_owned())
-    }
-
-    /// Seconds as milliseconds, within bounds.
-    fn ms(&self, key: &str, least: f64, most: f64) -> Result<Option<i64>, Unfit> {
-        let Some(value) = self.raw(key) else { return Ok(None) };
-        let seconds = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f64>().ok());
-        let ms = seconds.map(|seconds| (seconds * 1_000.0).round()).filter(|ms| (least..=most).contains(ms));
-        #[expect(clippy::cast_possible_truncation, reason = "within the bounds")]
-        ms.map(|ms| Some(ms as i64)).ok_or_else(|| Unfit::Broken(format!("its {key} is no number of seconds in range")))
-    }
+    (!seconds.is_nan()).then(|| (seconds * 1_000.0).round().clamp(0.0, LATEST * 1_000.0) as i64)
 }
 
 fn when(fields: &Fields<'_>) -> Result<When, Unfit> {
-    let every = fields.ms("every", 1_000.0, MOST_MS)?;
-    let first_in = fields.ms("first_in", 0.0, MOST_MS)?;
-    let interval = fields.ms("interval", 1_000.0, MOST_MS)?;
-    let at = fields.ms("at", 0.0, LATEST_MS)?;
-    let after = fields.ms("in", 0.0, MOST_MS)?;
-    match (fields.text("cron"), every, interval, at, after) {
+    let every = fields.ms("every", LEAST, MOST)?;
+    let first_in = fields.ms("first_in", 0.0, MOST)?;
+    let interval = fields.ms("interval", LEAST, MOST)?;
+    let at = fields.ms("at", 0.0, LATEST)?;
+    let after = fields.ms("in", 0.0, MOST)?;
+    let cron = if fields.said("cron").is_some() { fields.text("cron")? } else { None };
+    let zone = fields.text("timezone")?.unwrap_or_else(|| "UTC".into());
+    // Another machine may know more zones.
+    zone_of(&zone).map_err(|why| Unfit::Strange(format!("its timezone: {why}")))?;
+    if first_in.is_some() && every.is_none() {
+        return Err(Unfit::Broken("its first_in belongs to every".into()));
+    }
+    match (cron, every, interval, at, after) {
         (Some(text), None, None, None, None) => {
-            let zone = fields.text("timezone").unwrap_or_else(|| "UTC".into());
-            // A newer croner may read more, and another machine may know more zones.
-            Expression::parse(&text, &zone)
-                .map(|read| When::Cron(Box::new(read)))
-                .map_err(|why| Unfit::Strange(format!("its cron {why}")))
+            // A newer croner may read more.
+            let read = Expression::parse(&text, &zone).map_err(|why| Unfit::Strange(format!("its cron {why}")))?;
+            match read.next(0) {
+                Some(_) => Ok(When::Cron(Box::new(read))),
+                None => Err(Unfit::Broken("its cron never comes: no such day is in the calendar".into())),
+            }
         }
         (None, Some(step), None, None, None) => Ok(When::Every { step, first_in: first_in.unwrap_or(step) }),
         (None, None, Some(step), None, None) => Ok(When::Interval(step)),
@@ -210,41 +180,44 @@ fn when(fields: &Fields<'_>) -> Result<When, Unfit> {
 }
 
 fn spec(fields: &Fields<'_>) -> Vec<u8> {
-    let at = if fields.raw("in").is_some() { "" } else { "at" }; // what an `in` has become is no change
+    let at = if fields.said("in").is_some() { "" } else { "at" }; // what an `in` has become is no change
     let said = ["cron", "timezone", "every", "first_in", "interval", "in", at];
     said.iter()
-        .flat_map(|key| [key.as_bytes(), b"=", fields.raw(key).unwrap_or_default(), b"\n"])
+        .flat_map(|key| [key.as_bytes(), b"=", fields.said(key).unwrap_or_default(), b"\n"])
         .flatten()
         .copied()
         .collect()
 }
 
 /// The payload up to the opening quote of its jid, in the order of `template.rs`: options, args, class.
-fn head(options: &[u8], queue: &str, args: &[u8], class: &str) -> Result<Vec<u8>, Flaw> {
-    let (mut out, mut has_retry) = (b"{".to_vec(), false);
-    let write_queue = |out: &mut Vec<u8>| {
-        out.extend_from_slice(b",\"queue\":");
-        write_string(out, queue);
-    };
+fn head(fields: &Fields<'_>, queue: &str, class: &str) -> Result<Vec<u8>, Unfit> {
+    let options = fields.list_or_object("options", b'{')?.unwrap_or(br#"{"retry":true}"#);
+    let args = fields.list_or_object("args", b'[')?.ok_or_else(|| broken("args"))?;
+    let (mut out, mut has_retry, mut written) = (b"{".to_vec(), false, None);
     walk(options, |member| {
-        let Ok(key) = std::str::from_utf8(&member.key) else { return };
-        if WRITTEN.contains(&key) || matches!(key, "queue" | "cron") {
+        let key = String::from_utf8_lossy(&member.key);
+        if WRITTEN.contains(&&*key) || matches!(&*key, "queue" | "cron") {
+            written = Some(key.into_owned());
             return;
         }
         if out.len() > 1 {
             out.push(b',');
         }
-        write_string(&mut out, key);
+        write_string(&mut out, &key);
         out.push(b':');
         out.extend_from_slice(&options[member.value.clone()]);
         if key == "retry" {
             has_retry = true;
-            write_queue(&mut out);
+            out.extend_from_slice(b",\"queue\":");
+            write_string(&mut out, queue);
         }
-    })?;
+    })
+    .map_err(|flaw| Unfit::Broken(format!("its options: {flaw}")))?;
+    if let Some(key) = written {
+        return Err(Unfit::Broken(format!("its options have {key}, which each tick writes")));
+    }
     if !has_retry {
-        out.extend_from_slice(if out.len() > 1 { b",\"retry\":true" } else { b"\"retry\":true" });
-        write_queue(&mut out);
+        return Err(Unfit::Broken("its options do not say retry".into()));
     }
     out.extend_from_slice(b",\"args\":");
     out.extend_from_slice(args);
@@ -255,77 +228,5 @@ fn head(options: &[u8], queue: &str, args: &[u8], class: &str) -> Result<Vec<u8>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RAW: &[u8] = br#"{"name":"n\u00e4","class":"Report","args":["x",1],"queue":"low","cron":"0 6 * * *","timezone":"Europe/Berlin","missed":"all","description":"","enabled":true,"source":"code","options":{"retry":5,"tags":["a"]}}"#;
-
-    #[test]
-    fn a_payload_has_the_form_of_every_other_push() {
-        let definition = Definition::parse(RAW).unwrap();
-        let payload = definition.payload(&[171; 12], 1_795_305_947_963, 1_795_305_900_000, None);
-        assert_eq!(
-            String::from_utf8(payload).unwrap(),
-            r#"{"retry":5,"queue":"low","tags":["a"],"args":["x",1],"class":"Report","jid":"abababababababababababab","created_at":1795305947963,"enqueued_at":1795305947963,"cron":{"name":"nä","tick":1795305900000}}"#
-        );
-        assert!(definition.missed == Missed::All && definition.enabled && !definition.is_api);
-    }
-
-    #[test]
-    fn fields_that_are_written_anyway_and_unknown_ones_do_no_harm() {
-        let raw = br#"{"later":[1],"name":"n","class":"A","args":[],"queue":"q","every":60,"options":{"jid":"x","class":"B","backtrace":true}}"#;
-        let definition = Definition::parse(raw).unwrap();
-        let payload = String::from_utf8(definition.payload(&[0; 12], 1, 2, None)).unwrap();
-        assert!(
-            payload.starts_with(r#"{"backtrace":true,"retry":true,"queue":"q","args":[],"class":"A","jid":"0"#),
-            "{payload}"
-        );
-    }
-
-    #[test]
-    fn an_in_is_still_the_same_when_it_has_become_an_at() {
-        let raw = br#"{"name":"n","class":"A","args":[],"queue":"q","in":60}"#;
-        let declared = Definition::parse(raw).unwrap();
-        let kept = declared.kept(1_000_500);
-        assert_eq!(kept, br#"{"name":"n","class":"A","args":[],"queue":"q","in":60,"at":1000.500}"#);
-        let stored = Definition::parse(&kept).unwrap();
-        assert!(declared.is_kept_as(&kept) && declared.spec == stored.spec);
-        assert!(matches!(stored.when, When::At(1_000_500)));
-    }
-
-    #[test]
-    fn what_is_no_definition_is_refused() {
-        let made = |fields: &str| format!(r#"{{"name":"n","class":"A","args":[],"queue":"q"{fields}}}"#);
-        for raw in [
-            "",
-            "[]",
-            "nonsense",
-            "{}",
-            &made(",\"every\":0"),
-            &made(",\"every\":1e999"),
-            &made(",\"every\":60,\"at\":1"),
-            &made(",\"every\":60,\"options\":[]"),
-            &made(",\"every\":60,\"options\":{\"tags\":{}}"),
-            &made(",\"at\":-5"),
-            &made(",\"every\":\"60\""),
-        ] {
-            assert!(matches!(Definition::parse(raw.as_bytes()), Err(Unfit::Broken(_))), "{raw}");
-        }
-        for raw in
-            [made(""), made(",\"moon\":\"full\""), made(",\"cron\":\"x\""), made(",\"every\":60,\"missed\":\"twice\"")]
-        {
-            assert!(matches!(Definition::parse(raw.as_bytes()), Err(Unfit::Strange(_))), "{raw}");
-        }
-        assert!(matches!(Definition::parse(&vec![b' '; MAX_BYTES + 1]), Err(Unfit::Broken(_))));
-    }
-
-    #[test]
-    fn scores_are_read_whatever_they_are() {
-        for (text, ms) in [("1795305947", 1_795_305_947_000), ("1.5", 1_500), ("-inf", 0), ("inf", 100_000_000_000_000)]
-        {
-            assert_eq!(milliseconds(text), Some(ms));
-        }
-        assert_eq!((milliseconds("nan"), milliseconds("x")), (None, None));
-        assert_eq!((score(1_500), score(60_000), score(1_001)), ("1.500".into(), "60".into(), "1.001".into()));
-    }
-}
+#[path = "definition_tests.rs"]
+mod tests;

@@ -118,7 +118,7 @@ impl Cron {
             return Ok(Some(dropped(due, i64::try_from(raw.len()).unwrap_or(0))));
         }
         let Some(at) = milliseconds(&due.score) else { return Ok(None) };
-        let step = plan::step(&definition, at, now);
+        let step = plan::step(&definition, at, now, plan::grace(core.options.lease));
         if step.dropped {
             let text = format!("{name:?} has missed more ticks than {MOST}: only the latest are made up for");
             core.events.log(WARNING, format!("the recurring job {text}"));

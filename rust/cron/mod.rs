@@ -1,12 +1,13 @@
 //! Recurring jobs: `fastkiq:cron` and what belongs to it. See "Recurring jobs" in docs/internals.md.
 //!
-//! The scheduler's look for due jobs tells when the next tick is due. Then each process tries to fire it; a script lets one.
+//! The scheduler's look for due jobs asks when the next tick is due. Then each process tries to fire it; a script lets one.
 
-mod definition;
+pub mod definition;
 pub mod expression;
+mod fields;
 mod fire;
 mod hold;
-mod plan;
+pub mod plan;
 mod sweep;
 
 use std::collections::HashSet;
@@ -19,6 +20,10 @@ use crate::cron::hold::Holding;
 use crate::cron::sweep::SWEEP;
 use crate::error::{Error, Result};
 use crate::events::{ERROR, WARNING};
+use crate::keys;
+use crate::lua::command;
+use crate::resp::Reply;
+use crate::scripts::Call;
 use crate::shared::{Core, micros};
 
 /// So many complaints about definitions are remembered, each said once.
@@ -45,6 +50,8 @@ pub struct Cron {
     clocks: Option<(i64, i64)>,
     /// Redis's clock was set back: times may lie too far ahead.
     set_back: bool,
+    /// Redis has refused to tell what is due, which was said.
+    is_shut_out: bool,
 }
 
 impl Cron {
@@ -68,6 +75,7 @@ impl Cron {
             passed: 0,
             clocks: None,
             set_back: false,
+            is_shut_out: false,
         }
     }
 
@@ -79,9 +87,29 @@ impl Cron {
         }
     }
 
-    /// Does what is due; answers how long nothing more will be. `earliest` is the first score of `fastkiq:cron:next`, if there is one.
-    pub fn turn(&mut self, core: &Core, connection: &mut Connection, earliest: Option<f64>) -> Result<Duration> {
-        let done = self.round(core, connection, earliest);
+    /// Asks for the first score of `fastkiq:cron:next`.
+    pub fn question() -> Call {
+        command(&[b"ZRANGE", keys::CRON_NEXT, b"0", b"0", b"WITHSCORES"])
+    }
+
+    /// Does what is due by the answer to `question`; answers how long nothing more will be.
+    pub fn turn(&mut self, core: &Core, connection: &mut Connection, next: Reply) -> Result<Duration> {
+        let next = next.into_result().map_err(|error| match error {
+            Error::Reply { code, message } => Error::Reply { code, message: format!("{message} (fastkiq:cron:next)") },
+            other => other,
+        });
+        if let Err(error) = &next
+            && error.code() == Some("NOPERM")
+        {
+            if !std::mem::replace(&mut self.is_shut_out, true) {
+                let text = "recurring jobs do not run here, all others do";
+                core.events
+                    .log(WARNING, format!("{text}: {error}. Allow this user the keys fastkiq:cron* (~fastkiq:cron*)."));
+            }
+            return Ok(Duration::MAX);
+        }
+        self.is_shut_out = false;
+        let done = next.and_then(|next| self.round(core, connection, first_score(next)));
         refused(core, done).map(|done| done.unwrap_or(Duration::from_secs(1)))
     }
 
@@ -122,6 +150,11 @@ impl Cron {
             core.events.log(WARNING, format!("the recurring job {name:?} in Redis does not run here: {why}"));
         }
     }
+}
+
+/// In epoch seconds.
+fn first_score(reply: Reply) -> Option<f64> {
+    reply.array()?.get(1)?.as_str()?.parse().ok()
 }
 
 /// None for what Redis refuses, which it does with one entry and keeps no other job waiting.

@@ -1,11 +1,17 @@
 //! What is to be done about a tick that has fallen due, by what its definition says about missed ones.
 
+use std::time::Duration;
+
 use crate::cron::definition::{Definition, Missed, When};
 
-/// A tick is on time so long after its moment, in milliseconds, and missed after it: a failover or a restart of Redis takes less.
-pub const GRACE: i64 = 30_000;
-/// With `missed="all"` so many of the latest missed ticks are made up for.
+/// With `missed="all"` so many of the latest ticks that are due are made up for.
 pub const MOST: usize = 100;
+
+/// How long after its moment a tick may still be on time, in milliseconds. A failover or a restart of Redis takes less; and so does the death of
+/// the only ones that may fire it: on another host it is found out within the lease and 10 s.
+pub fn grace(lease: Duration) -> i64 {
+    i64::try_from((lease + Duration::from_secs(15)).as_millis()).unwrap_or(i64::MAX).max(30_000)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {
@@ -32,29 +38,31 @@ impl Step {
     }
 }
 
-/// `due` is the entry's time in Redis, `now` Redis's clock.
-pub fn step(definition: &Definition, due: i64, now: i64) -> Step {
-    let is_missed = now - due > GRACE;
-    let skips = is_missed && definition.missed == Missed::Skip;
-    let how = if skips {
-        "skipped"
-    } else if is_missed {
-        "missed"
-    } else {
+/// `due` is the entry's time in Redis, `now` Redis's clock, all in milliseconds. A tick is on time within the grace, as long as the next one has not
+/// fallen due as well: of several that are due, all but the latest are missed.
+pub fn step(definition: &Definition, due: i64, now: i64, grace: i64) -> Step {
+    let is_due = |next| matches!(next, Next::At(at) if at <= now);
+    let (mut tick, mut next) = (due, next_of(definition, due));
+    if is_due(next) {
+        let count = if definition.missed == Missed::All { MOST } else { 1 };
+        tick = earliest_of_latest(definition, due, now, count);
+        next = next_of(definition, tick);
+    }
+    let how = if now - tick <= grace && !is_due(next) {
         "tick"
+    } else if definition.missed == Missed::Skip {
+        "skipped"
+    } else {
+        "missed"
     };
-    let step = |tick, next| Step { tick, how, next, dropped: false };
+    Step { tick, how, next, dropped: tick > due && definition.missed == Missed::All }
+}
+
+/// What comes after the tick `tick`.
+fn next_of(definition: &Definition, tick: i64) -> Next {
     match definition.when {
-        When::At(_) | When::In(_) => step(due, Next::None),
-        When::Interval(length) => step(due, Next::In(length)),
-        When::Cron(_) | When::Every { .. } if !is_missed => step(due, following(definition, due, due)),
-        When::Cron(_) | When::Every { .. } if skips => step(due, following(definition, due, now - GRACE)),
-        When::Cron(_) | When::Every { .. } => {
-            let count = if definition.missed == Missed::All { MOST } else { 1 };
-            let tick = earliest_of_latest(definition, due, now - GRACE, count);
-            let dropped = tick > due && definition.missed == Missed::All;
-            Step { dropped, ..step(tick, following(definition, tick, tick)) }
-        }
+        When::Interval(length) => Next::In(length),
+        _ => following(definition, tick, tick),
     }
 }
 
@@ -102,61 +110,5 @@ fn earliest_of_latest(definition: &Definition, due: i64, until: i64, count: usiz
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn defined(when: &str) -> Definition {
-        Definition::parse(format!(r#"{{"name":"n","class":"A","args":[],"queue":"q",{when}}}"#).as_bytes()).unwrap()
-    }
-
-    const HOUR: i64 = 3_600_000;
-
-    fn taken(definition: &Definition, due: i64, now: i64) -> (i64, &'static str, Next) {
-        let step = step(definition, due, now);
-        (step.tick, step.how, step.next)
-    }
-
-    #[test]
-    fn a_late_tick_within_the_grace_is_on_time() {
-        for when in [r#""cron":"0 * * * *""#, r#""every":3600"#] {
-            let found = taken(&defined(when), HOUR, HOUR + GRACE);
-            assert_eq!(found, (HOUR, "tick", Next::At(2 * HOUR)), "{when}");
-        }
-    }
-
-    #[test]
-    fn missed_ticks_are_one_job_or_none_or_each_its_own() {
-        for when in [r#""cron":"0 * * * *""#, r#""every":3600"#] {
-            let (due, now) = (HOUR, 5 * HOUR + HOUR / 2);
-            let with = |missed: &str| defined(&format!("{when},\"missed\":\"{missed}\""));
-            assert_eq!(taken(&with("once"), due, now), (5 * HOUR, "missed", Next::At(6 * HOUR)));
-            assert_eq!(taken(&with("skip"), due, now), (HOUR, "skipped", Next::At(6 * HOUR)));
-            assert_eq!(taken(&with("all"), due, now), (HOUR, "missed", Next::At(2 * HOUR)));
-        }
-    }
-
-    #[test]
-    fn all_missed_ticks_are_no_storm() {
-        for when in [r#""cron":"* * * * * *""#, r#""every":1"#] {
-            let definition = defined(&format!("{when},\"missed\":\"all\""));
-            let now = 10_000 * HOUR;
-            let found = step(&definition, HOUR, now);
-            assert_eq!((found.tick, found.dropped), (now - GRACE - 99_000, true), "{when}");
-        }
-    }
-
-    #[test]
-    fn an_interval_counts_from_the_job_and_a_time_comes_once() {
-        assert_eq!(taken(&defined(r#""interval":60"#), HOUR, 2 * HOUR), (HOUR, "missed", Next::In(60_000)));
-        assert_eq!(taken(&defined(r#""at":3600"#), HOUR, HOUR), (HOUR, "tick", Next::None));
-        assert_eq!(taken(&defined(r#""at":3600,"missed":"skip""#), HOUR, 2 * HOUR), (HOUR, "skipped", Next::None));
-    }
-
-    #[test]
-    fn a_new_entry_waits_for_its_first_tick() {
-        assert_eq!(first(&defined(r#""every":60"#), 1_500), Next::At(62_000));
-        assert_eq!(first(&defined(r#""every":60,"first_in":5"#), 1_500), Next::At(7_000));
-        assert_eq!(first(&defined(r#""at":3600"#), HOUR), Next::None);
-        assert_eq!(first(&defined(r#""cron":"0 * * * *""#), HOUR), Next::At(2 * HOUR));
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

@@ -95,7 +95,7 @@ macro_rules! targets {
     };
 }
 
-targets!(payload json strings floats resp claims due url records requests);
+targets!(payload json strings floats resp claims due url records requests definitions);
 
 /// A part of an input, over and over: what takes time by the square of a length shows here.
 #[test]

@@ -254,6 +254,66 @@ const RECORDS: [&[u8]; 6] =
 const RECORD_PARTS: [&[u8]; 14] =
     [b":", b"1", b"0", b"-", b"+", b" ", b"9", b"4294967295", b"9223372036854775807", b"\n", b"a", b"\xff", b"#", b"_"];
 
+const DEFINITIONS: [&[u8]; 6] = [
+    br#"{"name":"nightly","class":"shop.CleanUp","args":[30],"queue":"low","cron":"0 3 * * *","timezone":"Europe/Berlin","missed":"once","description":"","enabled":true,"source":"code","options":{"retry":true}}"#,
+    br#"{"name":"poll","class":"Poll","args":[],"queue":"q","every":90.5,"first_in":10,"missed":"all","source":"api","options":{"tags":["a"],"retry":5}}"#,
+    br#"{"name":"gap","class":"A","args":[],"queue":"q","interval":5}"#,
+    br#"{"name":"in","class":"A","args":[],"queue":"q","in":60,"timezone":"UTC"}"#,
+    br#"{"name":"launch","class":"A","args":[],"queue":"q","in":60,"at":1922421600.5,"enabled":false}"#,
+    br#"{"name":"n\u00e4","class":"Shop::Poll","args":[{}],"queue":"q","cron":"*/20 * 8-18 * * mon-fri","missed":"skip"}"#,
+];
+
+const DEFINITION_PARTS: [&[u8]; 48] = [
+    br#"{"name":"n","class":"A","args":[],"queue":"q","#,
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"\\u0000",
+    b"\\ud83d",
+    b"\xff",
+    b"null",
+    b"true",
+    b"1e999",
+    b"-0.0004",
+    b"0.9996",
+    b"315360000",
+    b"\"name\":\"n\"",
+    b"\"class\":\"A\"",
+    b"\"queue\":\"q\"",
+    b"\"args\":[1]",
+    b"\"cron\":\"",
+    b"\"cron\":\"@daily\"",
+    b"\"cron\":null",
+    b"\"every\":60",
+    b"\"every\":",
+    b"\"first_in\":5",
+    b"\"interval\":1.5",
+    b"\"at\":1922421600",
+    b"\"at\":null",
+    b"\"in\":60",
+    b"\"timezone\":\"Australia/Lord_Howe\"",
+    b"\"timezone\":\"x\"",
+    b"\"missed\":\"all\"",
+    b"\"missed\":\"skip\"",
+    b"\"enabled\":false",
+    b"\"source\":\"api\"",
+    b"\"description\":\"\"",
+    b"\"options\":{\"retry\":1,",
+    b"\"tags\":[]",
+    b"*",
+    b" ",
+    b"*/7",
+    b"0 6 * * *",
+    b"L",
+    b"15W",
+    b"5#2",
+    b"1-5,+",
+];
+
 /// What a target is fed with.
 pub fn kind(target: &str) -> Kind {
     let (real, parts): (&[&[u8]], &[&[u8]]) = match target {
@@ -261,6 +321,7 @@ pub fn kind(target: &str) -> Kind {
         "resp" | "claims" | "due" => (&REPLIES, &REPLY_PARTS),
         "url" => (&URLS, &URL_PARTS),
         "requests" => (&REQUESTS, &REQUEST_PARTS),
+        "definitions" => (&DEFINITIONS, &DEFINITION_PARTS),
         "floats" => {
             (&[&[0; 8], &[0xff; 8], &[1, 0, 0, 0, 0, 0, 0xf0, 0x3f]], &[&[0], &[0xff], &[0x3f], &[0x7f], &[0xf0]])
         }

@@ -5,6 +5,7 @@
 #![allow(clippy::missing_panics_doc, clippy::panic, reason = "that is what they are for")]
 
 mod names;
+mod recurring;
 mod text;
 mod wire;
 
@@ -18,7 +19,7 @@ mod meter;
 pub type Target = fn(&[u8]);
 
 /// By name; a seed of a crash lies in `tests/fuzz/seeds/<name>/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("payload", text::payload),
     ("json", text::json),
     ("strings", text::strings),
@@ -29,6 +30,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("url", names::url),
     ("records", names::records),
     ("requests", wire::requests),
+    ("definitions", recurring::definitions),
 ];
 
 /// For `fuzz/`.

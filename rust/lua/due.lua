@@ -1,8 +1,8 @@
 -- Looks at what is due by Redis's clock; changes nothing.
--- KEYS[1] schedule   KEYS[2] retry   KEYS[3] fastkiq:cron:next
+-- KEYS[1] schedule   KEYS[2] retry
 -- ARGV[1] most members of each   ARGV[2] most bytes of each, past the first
 -- Answers {seconds, microseconds, due of schedule, due of retry, next score of schedule or "", next score of retry or "",
--- keys of another type, which count as empty: one must not keep the other's jobs waiting, first score of recurring jobs or ""}.
+-- keys of another type, which count as empty: one must not keep the other's jobs waiting}.
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 local answer = { tonumber(time[1]), tonumber(time[2]) }
@@ -24,10 +24,5 @@ for i = 1, 2 do
   local later = redis.pcall('ZRANGEBYSCORE', KEYS[i], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   answer[4 + i] = later[2] or ''
 end
-local tick = redis.pcall('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-if tick.err then
-  wrong[#wrong + 1] = KEYS[3]
-end
 answer[7] = table.concat(wrong, ', ')
-answer[8] = tick[2] or ''
 return answer

@@ -20,7 +20,7 @@ from servers import Server, wait_until
 
 APP = """
     import fastkiq
-    class Tick(fastkiq.Worker, cron="* * * * * *", queue="ticks", name="Tick"):
+    class Tick(fastkiq.Worker, cron="* * * * * *", missed="all", queue="ticks", name="Tick"):
         def perform(self) -> None: ...
 """
 VERSION = """

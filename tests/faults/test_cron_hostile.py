@@ -67,7 +67,7 @@ def test_a_crowd_of_entries_that_cannot_be_fired(
     worker_process: Start, redis: redis_py.Redis, crowd: Callable[[redis_py.Redis], None]
 ) -> None:
     crowd(redis)
-    put(redis, "fine", time.time() - 1, every=1)
+    put(redis, "fine", time.time() - 1, every=1, missed="all")
     child = worker_process(EMPTY)
     wait_until(lambda: redis.llen("queue:ruby") >= 3, 20, child.output())
     ticks = [json.loads(raw)["cron"]["tick"] / 1000 for raw in redis.lrange("queue:ruby", 0, -1)][::-1]

@@ -141,7 +141,7 @@ def rescue(
 
 
 def due(most: int = 100, most_bytes: int = MOST_BYTES) -> Call:
-    return Call("due", ("schedule", "retry", "fastkiq:cron:next"), (most, most_bytes))
+    return Call("due", ("schedule", "retry"), (most, most_bytes))
 
 
 def move(source: str, jobs: Sequence[tuple[Job, Job, str]], bound: int = 10_000) -> Call:

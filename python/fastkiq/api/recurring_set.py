@@ -208,11 +208,8 @@ def _recurring(
 ) -> RecurringJob:
     definition, flaw = None, ""
     try:
-        read = Definition.from_json(raw) if raw else None
-        if read is not None and read.name != name:
-            raise ValueError(f"it is the definition of {printable(read.name, 200)!r}")
-        definition = read
-    except (ValueError, TypeError, RecursionError) as error:
+        definition = Definition.of_entry(name, raw) if raw else None
+    except ValueError as error:
         flaw = f"it cannot be read: {printable(error, 300)}"
     if not raw:
         flaw = f"its {length:,} bytes are too many to be read: it makes no jobs"

@@ -1,6 +1,5 @@
 """What a recurring job is: checked once, whoever says it (a class, a file, the API), and kept in Redis as JSON."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -8,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 from fastkiq import _core
 from fastkiq.options import is_queue, is_wire_name
-from fastkiq.printable import shown
+from fastkiq.printable import is_fit, shown
 from fastkiq.spans import spoken
 from fastkiq.times import stamp
 
@@ -18,6 +17,7 @@ Source = Literal["code", "file", "api"]
 MAX_BYTES: Final = 65_536
 """No longer definition is kept or read: each look at what is due may have to read it."""
 MAX_NAME: Final = 200
+MAX_QUEUE: Final = 1_024
 MAX_DESCRIPTION: Final = 1_000
 LEAST: Final = 1.0
 """Seconds between two ticks, at least."""
@@ -90,16 +90,22 @@ class Definition:
         options: Any = self.options
         if not isinstance(options, dict) or _FIELDS & options.keys() or "retry" not in options:
             raise ValueError(f"options must be those of a job in payload form, not {shown(options)}")
-        if len(self.to_json()) > MAX_BYTES:
+        raw = self.to_json()
+        if len(raw) > MAX_BYTES:
             raise ValueError(f"args make it longer than {MAX_BYTES:,} bytes: pass an id or a path")
+        flaw = _core.cron_flaw(raw)
+        if flaw is not None:
+            raise ValueError(flaw)
 
     def _check_names(self) -> None:
         if not is_name(self.name):
             raise ValueError(f"name must be 1 to {MAX_NAME} printable characters, not {shown(self.name)}")
         if not is_wire_name(self.class_name):
             raise ValueError(f"class must name a worker, not {shown(self.class_name)}")
-        if not is_queue(self.queue):
-            raise ValueError(f"queue must be made of letters, digits and _ : . -, not {shown(self.queue)}")
+        if not is_queue(self.queue) or len(self.queue) > MAX_QUEUE:
+            raise ValueError(
+                f"queue must be made of letters, digits and _ : . -, {MAX_QUEUE:,} at most, not {shown(self.queue)}"
+            )
         if type(self.description) is not str or len(self.description) > MAX_DESCRIPTION:
             raise ValueError(f"description must be a text of at most {MAX_DESCRIPTION:,} characters")
 
@@ -163,19 +169,23 @@ class Definition:
 
     @classmethod
     def from_json(cls, raw: bytes) -> "Definition":
-        """What Redis holds. Fields that it does not know are passed over. Raises ValueError that says why."""
+        """What Redis holds, if a process would fire it. Fields that it does not know are passed over. Raises ValueError
+        that says why not."""
         if len(raw) > MAX_BYTES:
             raise ValueError(f"it is {len(raw):,} bytes long, more than {MAX_BYTES:,}")
+        flaw = _core.cron_flaw(raw)
+        if flaw is not None:
+            raise ValueError(flaw)
         read = _core.decode(raw)
-        if not isinstance(read, dict):
-            raise ValueError("it is no JSON object")
-        return cls.from_mapping(read)
+        return cls(**{field: read[key] for key, field in _NAMES.items() if key in read})
 
     @classmethod
-    def from_mapping(cls, read: Mapping[str, Any]) -> "Definition":
-        """As `from_json`, of what was decoded."""
-        given = {_NAMES.get(key, key): value for key, value in read.items()}
-        return cls(**{"name": None, "class_name": None} | {key: given[key] for key in given.keys() & _KNOWN})
+    def of_entry(cls, name: str, raw: bytes) -> "Definition":
+        """As `from_json`, of what `fastkiq:cron` has by that name."""
+        found = cls.from_json(raw)
+        if found.name != name:
+            raise ValueError(f"it is the definition of {shown(found.name, 200)}")
+        return found
 
     def ticks(self, after: float, count: int = 1, following: float | None = None) -> list[float]:
         """The ticks to come after `after`, in epoch seconds, at most `count`; fewer when no more come.
@@ -229,13 +239,13 @@ class Definition:
         return f"Once, {spoken(self.in_ or 0)} after it was first seen"
 
 
-_NAMES: Final = {"class": "class_name", "in": "in_"}
-_KNOWN: Final = frozenset(Definition.__dataclass_fields__)
+_NAMES: Final = {{"class_name": "class", "in_": "in"}.get(name, name): name for name in Definition.__dataclass_fields__}
+"""Of each field of the JSON, what it is called here."""
 
 
 def is_name(name: object) -> bool:
     """Whether this can be the name of a recurring job."""
-    return isinstance(name, str) and 1 <= len(name) <= MAX_NAME and name.isprintable()
+    return isinstance(name, str) and 1 <= len(name) <= MAX_NAME and is_fit(name)
 
 
 def seconds_of(value: Any) -> Any:

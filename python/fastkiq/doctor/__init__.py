@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fastkiq import _core
-from fastkiq.doctor import network, queues, server, workers
+from fastkiq.doctor import network, queues, recurring, server, workers
 from fastkiq.doctor.facts import Facts
 from fastkiq.doctor.finding import Finding
 
@@ -23,3 +23,4 @@ def _checks(facts: Facts, url: str) -> Iterator[Finding]:
     found = workers.read(facts)
     yield from workers.check(facts, found)
     yield from queues.check(facts, found)
+    yield from recurring.check(facts, found)
