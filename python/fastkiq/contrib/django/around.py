@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, reset_queries
 from django.utils import timezone, translation
 
 import fastkiq
@@ -30,6 +30,7 @@ class Around:
         if worker._unit is None:
             yield
             return
+        reset_queries()  # with DEBUG Django keeps them, until a request begins
         close_old_connections()
         try:
             yield
