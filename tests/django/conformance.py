@@ -1,5 +1,5 @@
-"""Runs the cases of Django's own tests/tasks, and those of django-tasks-rq and django-tasks-db, with fastkiq's backend in
-place of theirs.
+"""Runs the cases of Django's own tests/tasks, of django-tasks-rq and of django-tasks-db with fastkiq's backend in place
+of theirs.
 
     python tests/django/conformance.py [FOLDER]
 

@@ -1,4 +1,4 @@
-"""Cases that cannot apply to fastkiq's backend, and whole classes of them, each with its reason. All others must pass."""
+"""Cases that cannot apply to fastkiq's backend, or whole classes, each with its reason. All others must pass."""
 
 IMMEDIATE = "the immediate backend keeps no results and knows no run_after; fastkiq's does both"
 MEMORY = "sets a field of the dummy backend's object in memory; of fastkiq's results the same is tried with a worker"
@@ -61,7 +61,7 @@ ALWAYS = {
     "DatabaseBackendWorkerTestCase.test_max_tasks": COMMAND,
     "DatabaseTaskResultTestCase": "of the rows of django-tasks-db and their locks",
     "ConnectionExclusiveTranscationTestCase": "of transactions of SQLite's in which django-tasks-db takes a row",
-    "DatabaseBackendPruneTaskResultsTestCase": "of a command that deletes old rows; fastkiq's results expire by themselves",
+    "DatabaseBackendPruneTaskResultsTestCase": "of a command that deletes old rows; results here expire by themselves",
     "DatabaseWorkerProcessTestCase": (
         "starts db_worker as a child, with waits of one second; test_command.py has the like with fastkiq's command"
     ),

@@ -428,3 +428,47 @@ def test_the_class_of_an_error_is_looked_for_among_what_is_loaded(depot: ModuleT
         with pytest.raises(ValueError, match="does not reference a valid exception"):
             _ = error_of(path).exception_class
     assert "antigravity" not in sys.modules
+
+
+def test_without_time_zones(depot: ModuleType, work: Work, redis: Redis) -> None:
+    """USE_TZ off: times are naive, in the project's zone."""
+    from depot.parcels.tasks import attempt, label
+    from django.test import override_settings
+    from django.utils import timezone
+
+    with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
+        now = timezone.now()
+        later = label.using(run_after=now + timedelta(hours=1)).enqueue("bob")
+        results = [label.enqueue("ann"), attempt.enqueue(9)]
+        work()
+        for result in results:
+            result.refresh()
+            times = (result.enqueued_at, result.started_at, result.last_attempted_at, result.finished_at)
+            assert all(time.tzinfo is None for time in times)
+            assert sorted(times) == list(times)
+            assert abs(times[0] - now) < timedelta(minutes=1)
+        assert label.get_result(later.id).task.run_after == now + timedelta(hours=1)
+        [(_, score)] = redis.zrange("schedule", 0, -1, withscores=True)
+        assert score == pytest.approx(now.timestamp() + 3600, abs=60)
+
+
+def test_a_renamed_task_waits_under_its_old_name(depot: ModuleType, redis: Redis, work: Work) -> None:
+    from depot.parcels import tasks
+    from depot.parcels.tasks import label
+
+    from fastkiq import registry
+    from fastkiq.contrib.django.compat import TaskResultDoesNotExist
+
+    result = label.enqueue("ann")
+    [job] = queued(redis)
+    redis.delete("queue:default")
+    old = "depot.parcels.tasks.label_of_last_week"
+    redis.lpush("queue:default", json.dumps({**job, "class": old}))
+    redis.hset(f"fastkiq:result:{result.id}", "payload", json.dumps({**job, "class": old}))
+    work("default")
+    [raw] = redis.zrange("retry", 0, -1)
+    assert json.loads(raw)["error_class"] == "fastkiq.UnknownWorker"
+    with pytest.raises(TaskResultDoesNotExist, match="of no task that this process has loaded"):
+        label.get_result(result.id)
+    assert registry.find(old) is None
+    assert not hasattr(tasks, "label_of_last_week")

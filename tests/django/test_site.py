@@ -190,3 +190,22 @@ def test_views_enqueue(base: str, redis: Redis) -> None:
     queued = [raw.decode() for raw in redis.lrange("queue:default", 0, -1)]
     assert [jid in raw for jid, raw in zip((second, first), queued, strict=True)] == [True, True]
     assert redis.llen("queue:scales") == 1
+
+
+def test_a_user_model_that_knows_no_staff_is_let_in_nowhere(depot: ModuleType) -> None:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.core.exceptions import PermissionDenied
+    from django.test import RequestFactory
+
+    import fastkiq.contrib.django
+
+    class Visitor(AbstractBaseUser):
+        class Meta:
+            app_label = "parcels"
+            managed = False
+
+    [route], _, _ = fastkiq.contrib.django.urls()
+    request: Any = RequestFactory().get("/jobs/")
+    request.user = Visitor()
+    with pytest.raises(PermissionDenied):
+        route.callback(request, path="")
