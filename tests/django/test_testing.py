@@ -27,7 +27,7 @@ def passes(case: type[unittest.TestCase]) -> None:
     outcome = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(outcome)
     assert outcome.testsRun > 0
-    assert [text for _, text in outcome.errors + outcome.failures] == []
+    assert [text for _, text in outcome.errors + outcome.failures] == [], "\n".join(text for _, text in outcome.errors)
 
 
 def test_testcase_whose_transaction_never_commits() -> None:
