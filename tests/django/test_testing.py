@@ -27,7 +27,7 @@ def passes(case: type[unittest.TestCase]) -> None:
     outcome = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(outcome)
     assert outcome.testsRun > 0
-    assert [text for _, text in outcome.errors + outcome.failures] == [], "\n".join(text for _, text in outcome.errors)
+    assert [text for _, text in outcome.errors + outcome.failures] == []
 
 
 def test_testcase_whose_transaction_never_commits() -> None:
@@ -63,6 +63,21 @@ def test_testcase_whose_transaction_never_commits() -> None:
             assert result.status == "FAILED"
             assert result.errors[0].exception_class is ValueError
 
+        def test_a_failure_that_is_the_last(self) -> None:
+            with self.captureOnCommitCallbacks(execute=True):
+                result = attempt.enqueue(9)
+            self.jobs.drain_all(retries=True)
+            result.refresh()
+            assert result.status == "FAILED"
+            assert Parcel.objects.count() == 0, "the connection of the test is alive"
+
+        def test_queries_are_counted(self) -> None:
+            with self.captureOnCommitCallbacks(execute=True):
+                label.enqueue("ann")
+                label.enqueue("bob")
+            with self.assertNumQueries(2):
+                self.jobs.drain_all()
+
         def test_retries(self) -> None:
             with self.captureOnCommitCallbacks(execute=True):
                 result = attempt.using(retry=3).enqueue(1)
@@ -74,7 +89,8 @@ def test_testcase_whose_transaction_never_commits() -> None:
 
 
 def test_transactiontestcase_commits() -> None:
-    from depot.parcels.tasks import label
+    from depot.parcels.models import Parcel
+    from depot.parcels.tasks import alabel, label
     from django.db import transaction
     from django.test import TransactionTestCase
 
@@ -84,6 +100,12 @@ def test_transactiontestcase_commits() -> None:
                 label.enqueue("ann")
                 self.jobs.assert_no_jobs()
             self.jobs.assert_enqueued("depot.parcels.tasks.label", count=1)
+
+        def test_a_coroutine(self) -> None:
+            result = alabel.enqueue("bob")
+            self.jobs.drain_all()
+            result.refresh()
+            assert result.return_value["pk"] == Parcel.objects.get().pk
 
         def test_outside(self) -> None:
             label.enqueue("ann")
