@@ -94,18 +94,20 @@ def test_its_tests_pass(project: Path) -> None:
 
 
 def test_its_sources_are_in_the_form_of_ours(project: Path, call: Call) -> None:
-    assert call("new", "site-shop", "--django").returncode == 0
+    assert call("new", "django-shop", "--django").returncode == 0
     tools = Path(sys.executable).parent
-    for arguments in (["ruff", "check"], ["ruff", "format", "--check"]):
-        answer = subprocess.run(
-            [tools / arguments[0], *arguments[1:], "--isolated", "--line-length", "120", "--quiet", "."],
-            cwd=project.parent,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stdout
+    ours = ["--isolated", "--line-length", "120", "--quiet", "--extend-exclude", "migrations", "."]
+    for folder in (project, project.parent / "django-shop"):
+        for arguments in (["ruff", "check"], ["ruff", "format", "--check"]):
+            answer = subprocess.run(
+                [tools / arguments[0], *arguments[1:], *ours],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert answer.returncode == 0, answer.stdout
     typed = run(project, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "my_shop", "tests")
     assert typed.returncode == 0, typed.stdout
 
@@ -164,7 +166,8 @@ def test_the_workers_of_the_django_project_run_what_its_site_enqueues(
         with urllib.request.urlopen(request, timeout=10) as answer:
             jid = json.load(answer)["job"]
         code = "from my_shop.tasks import greet; from my_shop.models import Greeting; "
-        shell = run(django_project, "manage.py", "shell", "-c", f"{code}greet.enqueue(Greeting.objects.get().pk)")
+        code += "greet.enqueue(Greeting.objects.get().pk)"
+        shell = run(django_project, "manage.py", "shell", "-c", code, **environment)
         assert shell.returncode == 0, shell.stderr
         told = workers.wait_for(lambda text: text.count("state=SUCCESSFUL") == 2, 20)
         assert f"Task id={jid} path=my_shop.tasks.greet state=SUCCESSFUL" in told
@@ -173,7 +176,7 @@ def test_the_workers_of_the_django_project_run_what_its_site_enqueues(
         site.close()
         workers.close()
     code = "from my_shop.models import Greeting; print(Greeting.objects.get().text)"
-    assert run(django_project, "manage.py", "shell", "-c", code).stdout.splitlines()[-1] == "hello, eve"
+    assert run(django_project, "manage.py", "shell", "-c", code, **environment).stdout.splitlines()[-1] == "hello, eve"
     assert {b"my_shop.workers.TidyUp"} == redis.hgetall("fastkiq:cron").keys()
     assert redis.zcard("retry") == redis.zcard("dead") == 0
 

@@ -194,7 +194,7 @@ def test_a_module_of_tasks_that_cannot_be_imported_stops_the_worker_with_its_tra
     ("words", "extra", "better"),
     [
         (("stats",), {}, "python manage.py fastkiq stats"),
-        (("cron", "list"), {}, "python manage.py fastkiq cron list"),
+        (("queues",), {}, "python manage.py fastkiq queues"),
         (("stats",), {"DJANGO_SETTINGS_MODULE": "depot.settings"}, "python manage.py fastkiq stats"),
         (("process", "--drain"), {}, "python manage.py fastkiq process"),
     ],
