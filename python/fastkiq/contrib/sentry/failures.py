@@ -37,9 +37,9 @@ def without_log(event: Any, hint: dict[str, Any]) -> Any:
     """Event processor: a line in fastkiq's log about the end of a job, or without an exception, says what handlers are
     told. That about a Django task is in Django's log."""
     record = hint.get("log_record")
-    of_job = record is not None and hasattr(record, "fastkiq")
-    twin = of_job and (hasattr(record, STANDS_OUT) or (record.name == "fastkiq" and not record.exc_info))
-    return None if twin else event
+    if record is None or not hasattr(record, "fastkiq"):
+        return event
+    return None if hasattr(record, STANDS_OUT) or (record.name == "fastkiq" and not record.exc_info) else event
 
 
 def capture(error: BaseException, job: Job | None, what: str) -> None:
