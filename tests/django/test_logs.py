@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from children import Child
 from fastkiq.logging import OF_REDIS
@@ -53,6 +54,24 @@ def test_one_record_says_all(depot: ModuleType, work: Work, name: str, caplog: p
     assert facts["elapsed"] >= 0
     assert record.exc_info is not None
     assert record.exc_info[0] is ValueError
+
+
+def test_a_task_that_has_killed_three_processes_is_told_once(
+    depot: ModuleType, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    from depot.parcels.tasks import label
+
+    from fastkiq import config as configuration
+    from fastkiq.contrib.django.compat import NAME
+    from fastkiq.reporter import Reporter
+
+    result = label.enqueue("ann")
+    [raw] = redis.lrange("queue:default", 0, -1)
+    reporter: Any = SimpleNamespace(_config=configuration.default())
+    Reporter._poison(reporter, "depot.parcels.tasks.label", result.id, raw)
+    [record] = told(caplog)
+    assert (record.name, record.levelname) == (NAME, "ERROR")
+    assert "state=FAILED: three processes died while they ran this job" in record.getMessage()
 
 
 def test_each_of_two_failures_is_told(depot: ModuleType, work: Work, caplog: pytest.LogCaptureFixture) -> None:

@@ -78,6 +78,11 @@ def test_testcase_whose_transaction_never_commits() -> None:
             with self.assertNumQueries(2):
                 self.jobs.drain_all()
 
+        def test_inline(self) -> None:
+            with testing.inline(), self.captureOnCommitCallbacks(execute=True):
+                label.enqueue("ann")
+            assert Parcel.objects.get().to == "ann"
+
         def test_retries(self) -> None:
             with self.captureOnCommitCallbacks(execute=True):
                 result = attempt.using(retry=3).enqueue(1)

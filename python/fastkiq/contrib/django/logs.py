@@ -39,7 +39,7 @@ def _write_once() -> None:
 
 def _is_fastkiqs(record: LogRecord) -> bool:
     """Whether fastkiq's logger keeps this record. Where Django's is switched off it keeps all."""
-    if record.levelno != WARNING or not getattr(record, STANDS_OUT, False):
+    if record.levelno < WARNING or not getattr(record, STANDS_OUT, False):
         return True
     facts = vars(record)["fastkiq"]
     task = task_of(facts["class"])
