@@ -12,7 +12,6 @@ from fastkiq import config as configuration
 from fastkiq.cli.completion import files, words
 from fastkiq.config import Config
 from fastkiq.errors import ConfigError
-from fastkiq.hints import for_django
 from fastkiq.options import suggestion
 from fastkiq.printable import printable
 from fastkiq.settings import Rank
@@ -81,6 +80,8 @@ def _mention_sections(environment: str, sections: list[str]) -> None:
 
 def _mention_django(config: Config) -> None:
     """This command knows nothing of the settings of a Django project, and so may ask another Redis than meant."""
+    from fastkiq.hints import for_django
+
     context = click.get_current_context()
     if context.info_name == "process" and os.environ.get("DJANGO_SETTINGS_MODULE"):
         return  # it sets the project up
