@@ -61,6 +61,8 @@ def for_django(command: str) -> str:
 
 
 def _is_manage(file: Path) -> bool:
+    if not file.is_file():  # a pipe would be waited for
+        return False
     try:
         with file.open("rb") as opened:
             return b"DJANGO_SETTINGS_MODULE" in opened.read(_LONGEST)
