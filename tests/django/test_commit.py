@@ -363,22 +363,6 @@ def test_a_robust_callback_that_fails_stops_nothing(redis: Redis, caplog: pytest
 
 
 @pytest.mark.usefixtures("held")
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_request_in_a_transaction_of_its_own(redis: Redis, fails: bool) -> None:
-    from depot.parcels.models import Parcel
-    from django.db import connection
-    from django.test import Client
-
-    connection.settings_dict["ATOMIC_REQUESTS"] = True
-    try:
-        answer = Client(raise_request_exception=False).get("/send/", {"to": "ann", **({"fail": "1"} if fails else {})})
-    finally:
-        connection.settings_dict["ATOMIC_REQUESTS"] = False
-    assert answer.status_code == (500 if fails else 200)
-    assert Parcel.objects.count() == redis.llen("queue:default") == (0 if fails else 1)
-
-
-@pytest.mark.usefixtures("held")
 def test_three_databases_deep(redis: Redis) -> None:
     """Savepoints of one inside of transactions of another; what is rolled back is dropped, and nothing else."""
     from depot.parcels.workers import Weigh

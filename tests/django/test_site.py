@@ -209,3 +209,21 @@ def test_a_user_model_that_knows_no_staff_is_let_in_nowhere(depot: ModuleType) -
     request.user = Visitor()
     with pytest.raises(PermissionDenied):
         route.callback(request, path="")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_request_in_a_transaction_of_its_own(depot: ModuleType, redis: Redis, fails: bool) -> None:
+    from depot.parcels.models import Parcel
+    from django.db import connection
+    from django.test import Client, override_settings
+
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        with override_settings(FASTKIQ={"enqueue_after_commit": True}):
+            answer = Client(raise_request_exception=False).get(
+                "/send/", {"to": "ann", **({"fail": "1"} if fails else {})}
+            )
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+    assert answer.status_code == (500 if fails else 200)
+    assert Parcel.objects.count() == redis.llen("queue:default") == (0 if fails else 1)
