@@ -7,6 +7,7 @@ import fastkiq
 from fastkiq import client
 from fastkiq.contrib.django import FastkiqBackend
 from fastkiq.contrib.django.compat import tasks
+from fastkiq.drain import Drain
 from servers import wait_until
 
 
@@ -74,5 +75,4 @@ def work(queue: str | None = None) -> None:
     """Runs all that lies in queues, or in this one, by a real worker on threads of this process."""
     queues = [queue] if queue is not None else queue_names()
     with fastkiq.run_in_process(queues=queues or ["default"], concurrency=1) as workers:
-        server = workers._launcher.server
-        wait_until(lambda: server.pending(0.0)[0] == 0 and server.busy == 0, 15, "an end of the work")
+        wait_until(Drain(workers._launcher.server, 0.0).look, 15, "an end of the work")
