@@ -3,11 +3,12 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from servers import free_port, wait_until
@@ -25,31 +26,49 @@ def is_missing() -> bool:
     return binaries() is None and os.environ.get("FASTKIQ_CI") != "1"
 
 
-@contextmanager
-def postgres() -> Iterator[dict[str, Any]]:
-    """Yields an entry of Django's DATABASES."""
-    programs = binaries()
-    assert programs is not None, "no PostgreSQL, and in CI it must be there"
-    folder = Path(tempfile.mkdtemp(prefix="fastkiq-pg-"))
-    user = _user()
-    if user is not None:
-        os.chown(folder, user, -1)
-    port = free_port()
-    options: dict[str, Any] = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    data = str(folder / "data")
-    words = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]
-    subprocess.run(words, check=True, timeout=60, **options)
-    settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", f"unix_socket_directories={folder}"]
-    server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), *settings], **options)
-    try:
-        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+class Postgres:
+    """A server with its data in `folder`; `entry` is one of Django's DATABASES."""
+
+    def __init__(self, folder: Path) -> None:
+        programs = binaries()
+        assert programs is not None, "no PostgreSQL, and in CI it must be there"
+        self._programs, self._folder, self._data = programs, folder, str(folder / "data")
+        user = _user()
+        if user is not None:
+            os.chown(folder, user, -1)
+        quiet = subprocess.DEVNULL
+        self._options: dict[str, Any] = {"user": user, "cwd": folder, "stdout": quiet, "stderr": quiet}
+        self._port = free_port()
+        where = {"HOST": "127.0.0.1", "PORT": self._port, "USER": "postgres", "NAME": "postgres"}
+        self.entry: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql", **where}
+        words = [programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]
+        subprocess.run(words, check=True, timeout=60, **self._options)
+        self.start()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        own = [f"unix_socket_directories={self._folder}", "listen_addresses=127.0.0.1", "fsync=off"]
+        settings = [word for setting in own for word in ("-c", setting)]
+        command = [self._programs / "postgres", "-D", self._data, "-p", str(self._port), *settings]
+        self._server = subprocess.Popen(command, **self._options)
+        ready = [self._programs / "pg_isready", "-h", "127.0.0.1", "-p", str(self._port), "-q"]
         wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, 30, "PostgreSQL")
-        where = {"HOST": "127.0.0.1", "PORT": port, "USER": "postgres", "NAME": "postgres"}
-        yield {"ENGINE": "django.db.backends.postgresql", **where}
-    finally:
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder)
+
+    def stop(self) -> None:
+        """At once: who is connected is thrown out."""
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(30)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """One that is gone afterwards."""
+    with TemporaryDirectory(prefix="fastkiq-pg-") as folder:
+        server = Postgres(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _user() -> int | None:

@@ -1,8 +1,11 @@
 """What a newcomer is told who names the wrong thing."""
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 
 import pytest
 
@@ -60,6 +63,27 @@ def test_an_empty_folder_gives_no_hint(tmp_path: Path, monkeypatch: pytest.Monke
 def test_of_many_files_three_are_named(project: Path) -> None:
     (project / "more.py").write_text(WORKER)
     assert hints.for_nothing() == "; here jobs.py, more.py, app/tasks.py and 1 more define workers"
+
+
+def test_a_django_project_is_known_by_its_manage_py_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    monkeypatch.delitem(sys.modules, "fastkiq.contrib.django.conf", raising=False)
+    manage = tmp_path / "manage.py"
+    assert hints.for_django("fastkiq stats") == ""
+    manage.write_bytes(b"# Flask-Script, say\xff\n")
+    assert hints.for_django("fastkiq stats") == ""
+    manage.write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
+    assert hints.for_django("fastkiq stats") == "python manage.py fastkiq stats"
+    manage.unlink()
+    os.mkfifo(manage)
+    assert hints.for_django("fastkiq stats") == ""
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop.settings")
+    assert hints.for_django("fastkiq stats") == "python -m django fastkiq stats"
+    monkeypatch.setitem(sys.modules, "fastkiq.contrib.django.conf", ModuleType("conf"))
+    assert hints.for_django("fastkiq stats") == ""
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def workers(project: Path, redis_url: str) -> Iterator[Child]:
     child.close()
 
 
+@pytest.fixture
+def django_project(call: Call, tmp_path: Path) -> Path:
+    answer = call("new", "my-shop", "--django", "--docker")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return tmp_path / "my-shop"
+
+
 def run(project: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, *arguments],
@@ -86,18 +93,21 @@ def test_its_tests_pass(project: Path) -> None:
     assert "passed" in answer.stdout
 
 
-def test_its_sources_are_in_the_form_of_ours(project: Path) -> None:
+def test_its_sources_are_in_the_form_of_ours(project: Path, call: Call) -> None:
+    assert call("new", "django-shop", "--django").returncode == 0
     tools = Path(sys.executable).parent
-    for arguments in (["ruff", "check"], ["ruff", "format", "--check"]):
-        answer = subprocess.run(
-            [tools / arguments[0], *arguments[1:], "--isolated", "--line-length", "120", "--quiet", "."],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stdout
+    ours = ["--isolated", "--line-length", "120", "--quiet", "--extend-exclude", "migrations", "."]
+    for folder in (project, project.parent / "django-shop"):
+        for arguments in (["ruff", "check"], ["ruff", "format", "--check"]):
+            answer = subprocess.run(
+                [tools / arguments[0], *arguments[1:], *ours],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert answer.returncode == 0, answer.stdout
     typed = run(project, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "my_shop", "tests")
     assert typed.returncode == 0, typed.stdout
 
@@ -122,6 +132,72 @@ def test_its_pages_enqueue(web: str, call: Call, tmp_path: Path, redis_url: str,
     assert (json.loads(queued)["jid"], json.loads(queued)["args"]) == (jid, ["eve"])
     dependencies = tomllib.loads((tmp_path / "shop" / "pyproject.toml").read_text())["project"]["dependencies"]
     assert web in "".join(dependencies)
+
+
+def test_the_django_project_is_sound_and_its_tests_pass_without_a_server(django_project: Path) -> None:
+    nowhere = {"FASTKIQ_REDIS_URL": "redis://127.0.0.1:1"}
+    checked = run(django_project, "-W", "error", "manage.py", "check", **nowhere)
+    assert checked.returncode == 0, checked.stderr
+    assert run(django_project, "manage.py", "makemigrations", "--check", **nowhere).returncode == 0
+    tested = run(django_project, "manage.py", "test", **nowhere)
+    assert tested.returncode == 0, tested.stderr
+    assert "Ran 4 tests" in tested.stderr
+    readme = (django_project / "README.md").read_text()
+    for command in ("migrate", "createsuperuser", "fastkiq process --reload -v", "runserver", "test"):
+        assert f"\npython manage.py {command}\n" in readme
+
+
+def test_the_workers_of_the_django_project_run_what_its_site_enqueues(
+    django_project: Path, redis_url: str, redis: redis_py.Redis
+) -> None:
+    environment = {"FASTKIQ_REDIS_URL": redis_url}
+    assert run(django_project, "manage.py", "migrate", "-v", "0", **environment).returncode == 0
+    port = str(free_port())
+    site = Child(
+        [sys.executable, "manage.py", "runserver", "--noreload", port], django_project, clean_environment(environment)
+    )
+    workers = Child(
+        [sys.executable, "manage.py", "fastkiq", "process", "-v"], django_project, clean_environment(environment)
+    )
+    try:
+        workers.wait_for("ready:")
+        site.wait_for("Quit the server")
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/greetings/eve/", method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            jid = json.load(answer)["job"]
+        code = "from my_shop.tasks import greet; from my_shop.models import Greeting; "
+        code += "greet.enqueue(Greeting.objects.get().pk)"
+        shell = run(django_project, "manage.py", "shell", "-c", code, **environment)
+        assert shell.returncode == 0, shell.stderr
+        told = workers.wait_for(lambda text: text.count("state=SUCCESSFUL") == 2, 20)
+        assert f"Task id={jid} path=my_shop.tasks.greet state=SUCCESSFUL" in told
+        assert workers.stop() == 0
+    finally:
+        site.close()
+        workers.close()
+    code = "from my_shop.models import Greeting; print(Greeting.objects.get().text)"
+    assert run(django_project, "manage.py", "shell", "-c", code, **environment).stdout.splitlines()[-1] == "hello, eve"
+    assert {b"my_shop.workers.TidyUp"} == redis.hgetall("fastkiq:cron").keys()
+    assert redis.zcard("retry") == redis.zcard("dead") == 0
+
+
+def test_the_django_project_in_production(django_project: Path) -> None:
+    files = {file.relative_to(django_project).as_posix() for file in django_project.rglob("*") if file.is_file()}
+    assert {"manage.py", "Dockerfile", "fastkiq.toml", ".gitignore", "my_shop/tasks.py"} <= files
+    assert not {"my_shop/jobs.py", "my_shop/__main__.py"} & files
+    docker = (django_project / "Dockerfile").read_text()
+    assert 'CMD ["python", "manage.py", "fastkiq", "process", "--health", "0.0.0.0:8080"]' in docker
+    assert "COPY pyproject.toml fastkiq.toml manage.py ./" in docker
+    assert "SECRET_KEY" in run(django_project, "manage.py", "check", FASTKIQ_ENV="production").stderr
+    told = {"FASTKIQ_ENV": "production", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "shop.example"}
+    assert run(django_project, "manage.py", "check", **told).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["admin", "auth", "django-tasks", "sessions"])
+def test_a_django_project_cannot_be_called_like_an_app_of_its_own(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NewError, match="cannot be the name of a project"):
+        write(name, tmp_path, web="django")
+    assert write(name, tmp_path)
 
 
 def test_its_configuration_is_read(project: Path) -> None:

@@ -1,5 +1,7 @@
 """What somebody may have meant who named no module, or one that is not there. Nothing is imported to find out."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,6 +11,8 @@ from fastkiq.sources import worker_files
 _MOST: Final = 2_000
 """Files that are looked at: the folder may be a home, or the root of a machine."""
 _LISTED: Final = 3
+_LONGEST: Final = 20_000
+"""Of a manage.py, in bytes."""
 
 
 class _Found(NamedTuple):
@@ -45,6 +49,25 @@ def for_worker(name: str) -> str:
     """`; did you mean 'app.jobs.Mail'?` for the name of a worker, when none here is called so and one nearly is."""
     known = [f"{each.module}.{worker}" for each in _found() for worker in each.workers]
     return "" if name in known or name in {each.rpartition(".")[2] for each in known} else suggestion(name, known)
+
+
+def for_django(command: str) -> str:
+    """How the Django project that is here, or that the environment names, is asked; nothing where it is set up."""
+    if "fastkiq.contrib.django.conf" in sys.modules:
+        return ""
+    if _is_manage(Path("manage.py")):
+        return f"python manage.py {command}"
+    return f"python -m django {command}" if os.environ.get("DJANGO_SETTINGS_MODULE") else ""
+
+
+def _is_manage(file: Path) -> bool:
+    if not file.is_file():  # a pipe would be waited for
+        return False
+    try:
+        with file.open("rb") as opened:
+            return b"DJANGO_SETTINGS_MODULE" in opened.read(_LONGEST)
+    except OSError:
+        return False
 
 
 def _there(found: list[_Found]) -> str:

@@ -9,7 +9,7 @@ from fastkiq import events
 from fastkiq.boot_checks import RoundTrips
 from fastkiq.errors import FastkiqError, PoisonPill
 from fastkiq.job import Job
-from fastkiq.logging import about, logger
+from fastkiq.logging import STANDS_OUT, about, logger
 from fastkiq.printable import counted, printable
 from fastkiq.results.run import poisoned
 
@@ -76,7 +76,7 @@ class Reporter(Thread):
     def _poison(self, class_name: str, jid: str, raw: bytes) -> None:
         job = Job.from_bytes(raw)
         logger.error("three processes died while they ran this job, so it is in the dead set now",
-                     extra=about(class_name, jid, job.queue))  # fmt: skip
+                     extra={**about(class_name, jid, job.queue), STANDS_OUT: True})  # fmt: skip
         error = PoisonPill("its process died three times while it ran")
         poisoned(raw, str(error))
         events.died(self._config, job, error)

@@ -27,5 +27,5 @@ def postgres() -> Iterator[str]:
     """`127.0.0.1:PORT/postgres` of a server for this session's tests."""
     if is_missing():
         pytest.skip("no PostgreSQL on this machine; .ci/run installs it")
-    with server() as entry:
-        yield f"{entry['HOST']}:{entry['PORT']}/{entry['NAME']}"
+    with server() as found:
+        yield f"{found.entry['HOST']}:{found.entry['PORT']}/{found.entry['NAME']}"

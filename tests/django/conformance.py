@@ -1,4 +1,5 @@
-"""Runs the cases of Django's own tests/tasks, and those of django-tasks-rq, with fastkiq's backend in place of theirs.
+"""Runs the cases of Django's own tests/tasks, of django-tasks-rq and of django-tasks-db with fastkiq's backend in place
+of theirs.
 
     python tests/django/conformance.py [FOLDER]
 
@@ -47,6 +48,8 @@ SWAPS = [
 ]
 TO_BACKPORT = [("django.tasks", "django_tasks")]
 """After the others."""
+OF_DB = [("uuid.UUID(result.id).version, 4", "len(result.id), 24"), ("is not JSON serializable", "Unsupported type")]
+"""The id is a job's, and what is wrong with an answer is in Django's words."""
 
 
 class Swapped(SourceFileLoader):
@@ -106,7 +109,7 @@ def set_up() -> None:
         FASTKIQ={"autodiscover": False},
     )
     django.setup()
-    logging.getLogger("fastkiq").setLevel(logging.CRITICAL)  # many cases are of tasks that fail
+    logging.getLogger().addHandler(logging.NullHandler())  # many cases are of tasks that fail
 
 
 def djangos(folder: Path) -> list[types.ModuleType]:
@@ -123,25 +126,50 @@ def djangos(folder: Path) -> list[types.ModuleType]:
     return [load(f"tasks.{name}", folder / f"{name}.py", swaps) for name in names]
 
 
-def rqs(tests: Path, tasks: Path) -> types.ModuleType:
+def rqs(tests: Path) -> types.ModuleType:
     """Those of django-tasks-rq. What they import of RQ is not there; what they would ask of it, fastkiq is asked."""
     import conformance_backends
 
     from fastkiq import client
 
-    absent = ("django_rq", "django_rq.connection_utils", "fakeredis", "rq", "rq.defaults", "rq.timeouts")
-    for name in (*absent, "django_tasks_rq", "django_tasks_rq.backend"):
-        sys.modules[name] = mock.MagicMock(name=name)
-    for name in ("django_tasks_rq", "django_tasks_rq.backend"):
-        sys.modules[name].RQBackend = conformance_backends.FastkiqBackend  # type: ignore[attr-defined]
-    # The tasks of their cases are not in their archive; they are those of Django's.
-    load("tests", tasks.parent / "__init__.py", [])
-    load("tests.tasks", tasks, [*TO_BACKPORT, ("This Task failed", "This task failed")])
+    absent("django_rq", "django_rq.connection_utils", "fakeredis", "rq", "rq.defaults", "rq.timeouts")
+    absent("django_tasks_rq", "django_tasks_rq.backend", RQBackend=conformance_backends.FastkiqBackend)
     module = load("tests.tests", tests, [])
     case = module.RQBackendTestCase
     case.setUp = lambda self: client.default().command("FLUSHDB")
     case.run_worker = lambda self: conformance_backends.work()
     return module
+
+
+def dbs(tests: Path) -> types.ModuleType:
+    """Those of django-tasks-db. What they count in its table is counted in Redis; of a database nothing is asked."""
+    import conformance_backends
+    from django.test import TransactionTestCase
+
+    from fastkiq import client
+
+    commands = ("management", "management.commands", "management.commands.prune_db_task_results")
+    absent("django_tasks_db", DatabaseBackend=conformance_backends.FastkiqBackend)
+    absent(*(f"django_tasks_db.{name}" for name in (*commands, "admin", "utils")))
+    absent("django_tasks_db.models", DBTaskResult=mock.Mock(objects=conformance_backends.Table()))
+    module = load("tests.tests", tests, OF_DB)
+    for case in (module.DatabaseBackendTestCase, module.DatabaseBackendWorkerTestCase):
+        case.setUp = lambda self: client.default().command("FLUSHDB")
+        case.run_worker = staticmethod(conformance_backends.work_off)
+        case.assertNumQueries = lambda self, number: TransactionTestCase.assertNumQueries(self, 0)
+    return module
+
+
+def absent(*names: str, **present: Any) -> None:
+    """Modules that can be imported, though nothing is in them but what is given."""
+    for name in names:
+        sys.modules[name] = mock.MagicMock(name=name, **present)
+
+
+def their_tasks(file: Path) -> None:
+    """The tasks of the cases of these packages are not in their archives; they are those of Django's."""
+    load("tests", file.parent / "__init__.py", [])
+    load("tests.tasks", file, [*TO_BACKPORT, ("This Task failed", "This task failed")])
 
 
 def cases(modules: Iterable[types.ModuleType]) -> Iterator[unittest.TestCase]:
@@ -162,7 +190,9 @@ def main(folder: Path) -> int:
             set_up()
             modules = djangos(tasks)
             if not OWN_TASKS:
-                modules.append(rqs(next(folder.glob("django_tasks_rq-*/tests/tests.py")), tasks / "tasks.py"))
+                their_tasks(tasks / "tasks.py")
+                modules.append(rqs(next(folder.glob("django_tasks_rq-*/tests/tests.py"))))
+                modules.append(dbs(next(folder.glob("django_tasks_db-*/tests/tests.py"))))
             return run(list(cases(modules)))
         finally:
             server.stop()
@@ -177,9 +207,10 @@ def run(found: list[unittest.TestCase]) -> int:
     chosen: dict[type, list[unittest.TestCase]] = {}
     for case in found:
         name = case.id().split(".", 2)[2]
-        if name in reasons:
+        reason = reasons.get(name, reasons.get(type(case).__name__))
+        if reason is not None:
             counts["left out"] += 1
-            print(f"left out  {name}: {reasons[name]}")
+            print(f"left out  {name}: {reason}")
         else:
             chosen.setdefault(type(case), []).append(case)
     for group in chosen.values():

@@ -17,6 +17,7 @@ import pytest
 import fastkiq
 from children import Child, clean_environment
 from fastkiq import config as configuration
+from fastkiq.drain import Drain
 from servers import wait_until
 
 PROJECT = Path(__file__).parent / "project"
@@ -78,8 +79,7 @@ def work(depot: ModuleType) -> Callable[..., None]:
     def run(*queues: str) -> None:
         names = queues or ("default:high", "default", "default:low", "mail:high", "mail", "scales")
         with fastkiq.run_in_process(queues=list(names), concurrency=2, timeout=10) as workers:
-            server = workers._launcher.server
-            wait_until(lambda: server.pending(0.5)[:2] == (0, 0) and server.busy == 0, 15, "an end of the work")
+            wait_until(Drain(workers._launcher.server, 0.5).look, 15, "an end of the work")
 
     return run
 

@@ -94,6 +94,26 @@ def test_a_coroutine_has_a_thread_and_connections_of_its_own(depot: ModuleType) 
             opened.execute("SELECT 1")
 
 
+class Asks(fastkiq.Worker, name="around.Asks"):
+    def perform(self) -> None:
+        from depot.parcels.models import Parcel
+        from django.db import connection
+
+        list(Parcel.objects.all())
+        seen.append(len(connection.queries_log))
+
+
+def test_with_debug_the_queries_of_a_job_end_with_it(depot: ModuleType) -> None:
+    """Django forgets them when a request begins, and keeps 9,000 of each thread, however long they are."""
+    from django.test import override_settings
+
+    with override_settings(DEBUG=True), fastkiq.run_in_process(queues=["default"], concurrency=1) as workers:
+        for _ in range(3):
+            Asks.perform_async()
+        _finish(workers, 3)
+    assert len(set(seen)) == 1
+
+
 def test_a_job_in_the_callers_own_code_leaves_its_connection_alone(depot: ModuleType) -> None:
     from depot.parcels.models import Parcel
     from django.db import connection

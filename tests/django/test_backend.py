@@ -250,74 +250,6 @@ def test_signals_are_sent_around_a_task(depot: ModuleType, work: Work) -> None:
             getattr(signals, name).disconnect(receiver)
 
 
-def test_nothing_is_imported_because_redis_names_it(depot: ModuleType, redis: Redis, work: Work) -> None:
-    from depot.parcels.tasks import label
-
-    from fastkiq.contrib.django.compat import TaskResultDoesNotExist
-
-    result = label.enqueue("ann")
-    [job] = queued(redis)
-    redis.delete("queue:default")
-    for name in ("subprocess.check_output", "antigravity.fly", "depot.parcels.models.Parcel", "depot.parcels.tasks"):
-        redis.lpush("queue:default", json.dumps({**job, "class": name, "jid": name.ljust(24, "0")[:24]}))
-        redis.hset(f"fastkiq:result:{result.id}", "payload", json.dumps({**job, "class": name}))
-        with pytest.raises(TaskResultDoesNotExist):
-            label.get_result(result.id)
-    work_until_retry(redis, work)
-    assert "antigravity" not in sys.modules
-    assert {json.loads(raw)["error_class"] for raw in redis.zrange("retry", 0, -1)} == {"fastkiq.UnknownWorker"}
-
-
-def work_until_retry(redis: Redis, work: Work) -> None:
-    work("default")
-    assert redis.zcard("retry") == 4
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"payload": b"\xff"},
-        {"payload": b"[]"},
-        {"status": b"sleeping"},
-        {"django:runs": b"999999999999"},
-        {"django:runs": b"-1", "django:started_at": b"x"},
-        {"django:runs": b"1", "django:error:1": b'{"class": 1}'},
-        {"started_at": b"99999999999999999999"},
-    ],
-)
-def test_a_hostile_record_is_no_crash(depot: ModuleType, redis: Redis, fields: dict[str, bytes]) -> None:
-    from depot.parcels.tasks import label
-
-    from fastkiq.contrib.django.compat import TaskResultDoesNotExist
-
-    result = label.enqueue("ann")
-    redis.hset(f"fastkiq:result:{result.id}", mapping=fields)
-    try:
-        found = label.get_result(result.id)
-    except TaskResultDoesNotExist:
-        return
-    assert found.id == result.id
-    assert found.attempts <= 10_000
-
-
-def test_what_a_hostile_payload_says_of_the_task_is_not_believed(depot: ModuleType, redis: Redis) -> None:
-    from depot.parcels.tasks import label
-
-    result = label.enqueue("ann")
-    [job] = queued(redis)
-    said: Any
-    for said in (
-        {"backend": "nowhere"},
-        {"priority": "high"},
-        {"priority": 10**400},
-        {"run_after": "tomorrow"},
-        {"queue_name": ["x"]},
-        7,
-    ):
-        redis.hset(f"fastkiq:result:{result.id}", "payload", json.dumps({**job, "django": said}))
-        assert label.get_result(result.id).task == label
-
-
 def test_results_can_be_switched_off(depot: ModuleType, redis: Redis, work: Work) -> None:
     from depot.parcels.tasks import attempt
     from django.conf import settings
@@ -394,37 +326,23 @@ def test_a_receiver_of_a_failure_finds_the_error_and_may_use_the_database(
     assert record.exc_info[0] is ValueError
 
 
-@pytest.mark.parametrize("args", [[], ["ann"], ["ann", {}], [["ann"], ["note"]], [["ann"], {"to": "bob"}], [{}, []]])
-def test_arguments_of_another_form_are_a_failure(depot: ModuleType, redis: Redis, work: Work, args: list[Any]) -> None:
-    """As another program may have pushed them."""
-    from depot.parcels.tasks import label
+def test_without_time_zones(depot: ModuleType, work: Work, redis: Redis) -> None:
+    """USE_TZ off: times are naive, in the project's zone."""
+    from depot.parcels.tasks import attempt, label
+    from django.test import override_settings
+    from django.utils import timezone
 
-    result = label.enqueue("ann")
-    [job] = queued(redis)
-    redis.delete("queue:default")
-    redis.lpush("queue:default", json.dumps({**job, "args": args}))
-    work("default")
-    result.refresh()
-    assert result.status == "FAILED"
-    [error] = [json.loads(raw)["error_class"] for raw in redis.zrange("dead", 0, -1)]
-    assert error in ("TypeError", "fastkiq.ArgumentError", "fastkiq.errors.ArgumentError")
-
-
-def test_the_class_of_an_error_is_looked_for_among_what_is_loaded(depot: ModuleType, redis: Redis) -> None:
-    from depot.parcels.tasks import label
-
-    result = label.enqueue("ann")
-
-    def error_of(path: str) -> Any:
-        told = json.dumps({"class": path, "traceback": "as it was"})
-        redis.hset(f"fastkiq:result:{result.id}", mapping={"django:runs": 1, "django:error:1": told})
-        return label.get_result(result.id).errors[0]
-
-    assert error_of("json.decoder.JSONDecodeError").exception_class is json.JSONDecodeError
-    for path in ("antigravity.Error", "nowhere", "", "a." * 5_000):
-        with pytest.raises(ImportError):
-            _ = error_of(path).exception_class
-    for path in ("os.system", "json.nothing", "builtins.int"):
-        with pytest.raises(ValueError, match="does not reference a valid exception"):
-            _ = error_of(path).exception_class
-    assert "antigravity" not in sys.modules
+    with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
+        now = timezone.now()
+        later = label.using(run_after=now + timedelta(hours=1)).enqueue("bob")
+        results = [label.enqueue("ann"), attempt.enqueue(9)]
+        work()
+        for result in results:
+            result.refresh()
+            times = (result.enqueued_at, result.started_at, result.last_attempted_at, result.finished_at)
+            assert all(time.tzinfo is None for time in times)
+            assert sorted(times) == list(times)
+            assert abs(times[0] - now) < timedelta(minutes=1)
+        assert label.get_result(later.id).task.run_after == now + timedelta(hours=1)
+        [(_, score)] = redis.zrange("schedule", 0, -1, withscores=True)
+        assert score == pytest.approx(now.timestamp() + 3600, abs=60)

@@ -174,3 +174,47 @@ def test_a_task_of_a_worker_that_was_killed_runs_again(depot: ModuleType, manage
     assert len(set(result.worker_ids)) == 2
     assert result.errors == []
     assert second.stop() == 0
+
+
+def test_a_module_of_tasks_that_cannot_be_imported_stops_the_worker_with_its_traceback(
+    depot: ModuleType, managed: Managed, manage: Manage
+) -> None:
+    """Rather than one that runs without them: its jobs would wait as unknown ones."""
+    broken = json.dumps({"FASTKIQ": {"autodiscover": ["broken"]}})
+    child = managed("fastkiq", "process", "--drain", DEPOT=broken)
+    assert child.wait() == 1
+    assert "RuntimeError: this module cannot be imported" in child.output()
+    plain = managed("process", program=("-m", "fastkiq"), DJANGO_SETTINGS_MODULE="depot.settings", DEPOT=broken)
+    assert plain.wait() == 1
+    assert "RuntimeError: this module cannot be imported" in plain.output()
+    assert "fastkiq.contrib.django.project cannot be loaded" in plain.output()
+
+
+@pytest.mark.parametrize(
+    ("words", "extra", "better"),
+    [
+        (("stats",), {}, "python manage.py fastkiq stats"),
+        (("queues",), {}, "python manage.py fastkiq queues"),
+        (("stats",), {"DJANGO_SETTINGS_MODULE": "depot.settings"}, "python manage.py fastkiq stats"),
+        (("process", "--drain"), {}, "python manage.py fastkiq process"),
+    ],
+)
+def test_plain_commands_in_a_project_say_that_they_do_not_know_its_settings(
+    depot: ModuleType, managed: Managed, words: tuple[str, ...], extra: dict[str, str], better: str
+) -> None:
+    told = "nobody has said where Redis is, so it is redis://localhost:6379/0; with the settings of the Django project"
+    child = managed(*words, program=("-m", "fastkiq"), **extra, FASTKIQ_REDIS_URL="")
+    child.wait()
+    assert f"{told}: {better}" in child.output()
+    child = managed(*words, program=("-m", "fastkiq"), **extra)
+    child.wait()
+    assert "Django project" not in child.output(), "somebody has said it"
+
+
+def test_with_the_project_set_up_nobody_is_sent_elsewhere(depot: ModuleType, manage: Manage, managed: Managed) -> None:
+    for done in (manage("fastkiq", "stats", FASTKIQ_REDIS_URL=""), manage("fastkiq", "stats")):
+        assert "Django project" not in done.stdout + done.stderr
+    given = {"DJANGO_SETTINGS_MODULE": "depot.settings", "FASTKIQ_REDIS_URL": ""}
+    child = managed("process", "--help", program=("-m", "fastkiq"), **given)
+    child.wait()
+    assert "Django project" not in child.output()

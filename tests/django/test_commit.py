@@ -328,3 +328,59 @@ def test_another_callback_that_fails_takes_those_behind_it_along_and_the_log_nam
     with transaction.atomic():
         Weigh.perform_async(4)
     assert redis.llen("queue:scales") == 2
+
+
+@pytest.mark.usefixtures("held")
+def test_an_atomic_without_autocommit_holds_nothing_back(redis: Redis) -> None:
+    """Django would call what waits there at `set_autocommit(True)`: never, where the setting AUTOCOMMIT is off."""
+    from depot.parcels.tasks import label
+    from depot.parcels.workers import Weigh
+    from django.db import transaction
+
+    transaction.set_autocommit(False)
+    try:
+        with transaction.atomic():
+            Weigh.perform_async(1)
+            assert label.enqueue("ann").enqueued_at is not None
+            assert sizes(redis) == {"queue:default": 1, "queue:scales": 1}
+        transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert sizes(redis) == {"queue:default": 1, "queue:scales": 1}
+
+
+@pytest.mark.usefixtures("held")
+def test_a_robust_callback_that_fails_stops_nothing(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    from depot.parcels.workers import Weigh
+    from django.db import transaction
+
+    with transaction.atomic():
+        transaction.on_commit(lambda: 1 // 0, robust=True)
+        Weigh.perform_async(1)
+        transaction.on_commit(lambda: Weigh.perform_async(2), robust=True)
+    assert redis.llen("queue:scales") == 2
+    assert "not enqueued" not in caplog.text
+
+
+@pytest.mark.usefixtures("held")
+def test_three_databases_deep(redis: Redis) -> None:
+    """Savepoints of one inside of transactions of another; what is rolled back is dropped, and nothing else."""
+    from depot.parcels.workers import Weigh
+    from django.db import transaction
+
+    with setting(enqueue_after_commit=["default", "archive"]):
+        with transaction.atomic():
+            Weigh.perform_async(1)
+            with rolled_back(using="archive"):
+                Weigh.perform_async(2)  # the default database's commit is waited for, archive's after it
+                with transaction.atomic():
+                    Weigh.perform_async(3)
+            with transaction.atomic(using="archive"):
+                with rolled_back():
+                    Weigh.perform_async(4)
+                Weigh.perform_async(5)
+            assert redis.keys("*") == []
+    args = [fastkiq.Job.from_bytes(raw).args[0] for raw in redis.lrange("queue:scales", 0, -1)][::-1]
+    assert args[0] == 1
+    assert 4 not in args
+    assert args[-1] == 5

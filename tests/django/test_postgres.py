@@ -6,26 +6,27 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import psycopg
 import pytest
 from redis import Redis
 
 from children import Child
-from postgres_server import is_missing, postgres
+from postgres_server import Postgres, is_missing, postgres
 from servers import wait_until
 
 pytestmark = pytest.mark.skipif(is_missing(), reason="no PostgreSQL on this machine; .ci/run installs it")
 
 
 @pytest.fixture(scope="module")
-def server_entry() -> Iterator[dict[str, Any]]:
+def database_server() -> Iterator[Postgres]:
     with postgres() as found:
         yield found
 
 
 @pytest.fixture
-def settings(server_entry: dict[str, Any], managed: Callable[..., Child]) -> str:
+def settings(database_server: Postgres, managed: Callable[..., Child]) -> str:
     """For DEPOT, with tables made."""
-    entry = {**server_entry, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    entry = {**database_server.entry, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     given = json.dumps({"DATABASES": {"default": entry}, "FASTKIQ": {"enqueue_after_commit": True}})
     made = managed("migrate", "--run-syncdb", "-v", "0", DEPOT=given)
     assert made.wait(60) == 0, made.output()
@@ -111,3 +112,43 @@ print("well")
     done = manage("shell", "-c", code, DEPOT=settings)
     assert done.stdout.splitlines()[-1:] == ["well"], done.stderr + worker.output()
     assert worker.stop() == 0
+
+
+def test_a_restart_of_the_database_costs_no_job_that_runs_after_it(
+    depot: ModuleType, managed: Callable[..., Child], settings: str, database_server: Postgres, redis: Redis
+) -> None:
+    from depot.parcels.workers import Weigh
+
+    def weigh(to: str) -> None:
+        with _connection(database_server) as line:
+            found = line.execute(
+                "INSERT INTO parcels_parcel (\"to\", note) VALUES (%s, '') RETURNING id", [to]
+            ).fetchone()
+        assert found is not None
+        Weigh.perform_async(found[0])
+
+    def weighed() -> list[str]:
+        with _connection(database_server) as line:
+            rows = line.execute("SELECT \"to\" FROM parcels_parcel WHERE note = 'weighed' ORDER BY id").fetchall()
+        return [to for (to,) in rows]
+
+    with _connection(database_server) as line:
+        line.execute("DELETE FROM parcels_parcel")
+    worker = managed("fastkiq", "process", "-c", "1", DEPOT=settings)
+    worker.wait_for("ready:")
+    weigh("before")
+    wait_until(lambda: weighed() == ["before"], 10)
+    database_server.stop()
+    Weigh.perform_async(0)
+    wait_until(lambda: redis.zcard("retry") == 1, 10)
+    database_server.start()
+    for number in range(3):
+        weigh(f"after {number}")
+    wait_until(lambda: len(weighed()) == 4, 10)
+    assert redis.zcard("retry") == 1, "only that of the time in between"
+    assert worker.stop() == 0
+
+
+def _connection(server: Postgres) -> psycopg.Connection[Any]:
+    where = server.entry
+    return psycopg.connect(host=where["HOST"], port=where["PORT"], user=where["USER"], dbname=where["NAME"])

@@ -190,3 +190,40 @@ def test_views_enqueue(base: str, redis: Redis) -> None:
     queued = [raw.decode() for raw in redis.lrange("queue:default", 0, -1)]
     assert [jid in raw for jid, raw in zip((second, first), queued, strict=True)] == [True, True]
     assert redis.llen("queue:scales") == 1
+
+
+def test_a_user_model_that_knows_no_staff_is_let_in_nowhere(depot: ModuleType) -> None:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.core.exceptions import PermissionDenied
+    from django.test import RequestFactory
+
+    import fastkiq.contrib.django
+
+    class Visitor(AbstractBaseUser):
+        class Meta:
+            app_label = "parcels"
+            managed = False
+
+    [route], _, _ = fastkiq.contrib.django.urls()
+    request: Any = RequestFactory().get("/jobs/")
+    request.user = Visitor()
+    with pytest.raises(PermissionDenied):
+        route.callback(request, path="")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_request_in_a_transaction_of_its_own(depot: ModuleType, redis: Redis, fails: bool) -> None:
+    from depot.parcels.models import Parcel
+    from django.db import connection
+    from django.test import Client, override_settings
+
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        with override_settings(FASTKIQ={"enqueue_after_commit": True}):
+            answer = Client(raise_request_exception=False).get(
+                "/send/", {"to": "ann", **({"fail": "1"} if fails else {})}
+            )
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+    assert answer.status_code == (500 if fails else 200)
+    assert Parcel.objects.count() == redis.llen("queue:default") == (0 if fails else 1)

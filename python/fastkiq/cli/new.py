@@ -14,29 +14,39 @@ Examples:
   fastkiq new shop            a folder with workers, tests and a README
   fastkiq new shop --docker   and a Dockerfile
   fastkiq new shop --fastapi  and requests that enqueue
+  fastkiq new shop --django   a Django project with an app
 """
+_PLAIN = """\
+  fastkiq process --reload -v      the workers, in one terminal
+  {enqueue:<31}  jobs for them, in another
+  pytest"""
+_DJANGO = """\
+  python manage.py migrate
+  python manage.py createsuperuser
+  python manage.py fastkiq process --reload -v    the workers, in one terminal
+  python manage.py runserver                      the site, in another
+  python manage.py test"""
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("name")
 @click.option("--flask", "web", flag_value="flask", help="With a Flask application that enqueues.")
 @click.option("--fastapi", "web", flag_value="fastapi", help="With a FastAPI application that enqueues.")
+@click.option("--django", "web", flag_value="django", help="A Django project instead, with the web UI for staff.")
 @click.option("--docker", is_flag=True, help="With a Dockerfile.")
 def new(name: str, web: str | None, docker: bool) -> None:
-    """Writes a project to start from into a new folder NAME: two workers, their tests, the configuration."""
+    """Writes a project to start from into a new folder NAME: two kinds of jobs, their tests, the configuration."""
     try:
         written = project.write(name, Path.cwd(), web=web, docker=docker)
     except OSError as error:
         raise click.ClickException(f"{printable(name, 100)} cannot be written: {error.strerror or error}") from None
     for file in written:
         click.echo(f"  {os.path.relpath(file)}")
-    enqueue = f"python -m {project.package_of(name)} ann bob"
+    then = _DJANGO if web == "django" else _PLAIN.format(enqueue=f"python -m {project.package_of(name)} ann bob")
     click.echo(
         f"""
 Now:
   cd {shlex.quote(name)}
   python3 -m venv .venv && . .venv/bin/activate && pip install -e '.[dev]'
-  fastkiq process --reload -v      the workers, in one terminal
-  {enqueue:<31}  jobs for them, in another
-  pytest"""
+{then}"""
     )

@@ -1,5 +1,6 @@
 """`--redis`, `-C` and `-e`, which every command that talks to Redis takes."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -62,6 +63,8 @@ def configured(redis_url: str | None, config_file: str | None, environment: str 
         _mention_sections(environment, config.sections)
     if redis_url is not None:
         hide_password(redis_url)
+    if config.source("redis_url") == "default":
+        _mention_django(config)
     return config
 
 
@@ -73,6 +76,19 @@ def _mention_sections(environment: str, sections: list[str]) -> None:
         hint = suggestion(environment, sections)
         text = f"no such section in the configuration file, so none applies; there: {there}{hint}"
         click.echo(f"fastkiq: -e {name}: {text}", err=True)
+
+
+def _mention_django(config: Config) -> None:
+    """This command knows nothing of the settings of a Django project, and so may ask another Redis than meant."""
+    from fastkiq.hints import for_django
+
+    context = click.get_current_context()
+    if context.info_name == "process" and os.environ.get("DJANGO_SETTINGS_MODULE"):
+        return  # it sets the project up
+    better = for_django(context.command_path)
+    if better:
+        text = f"nobody has said where Redis is, so it is {printable(config.safe_url())}"
+        click.echo(f"fastkiq: {text}; with the settings of the Django project: {better}", err=True)
 
 
 def hide_password(url: str) -> None:

@@ -18,6 +18,20 @@ _WEB: Final = {
     "flask": ('"fastkiq", "flask>=3.0"', "flask --app {package}.web run --port 8000"),
     "fastapi": ('"fastkiq", "fastapi>=0.115", "uvicorn>=0.30"', "uvicorn {package}.web:app"),
 }
+_PLAIN: Final = {
+    "files": "pyproject.toml fastkiq.toml",
+    "command": '"fastkiq"',
+    "environment": "",
+    "data": "greetings",
+    "loads": 'require = ["{package}.jobs"]\nqueues = ["default", "low"]    # in this order\n',
+}
+_DJANGO: Final = {
+    "files": "pyproject.toml fastkiq.toml manage.py",
+    "command": '"python", "manage.py", "fastkiq"',
+    "environment": " -e SECRET_KEY=...",
+    "data": "data",
+    "loads": "",
+}
 _SERVE: Final = """Or by HTTP:
 
 ```
@@ -47,11 +61,15 @@ _TAKEN: Final = frozenset(
 )
 
 
+_APPS: Final = frozenset({"admin", "auth", "contenttypes", "messages", "sessions", "staticfiles", "django_tasks"})
+"""Names of apps of a Django project, of which each must have another one."""
+
+
 class NewError(FastkiqError):
     """The project cannot be written: its name will not do, or something is there already."""
 
 
-def package_of(name: str) -> str:
+def package_of(name: str, *, django: bool = False) -> str:
     """The package of a project, `my_shop` for `my-shop`. Raises NewError for a name that will not do."""
     package = name.replace("-", "_").lower()
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
@@ -59,28 +77,33 @@ def package_of(name: str) -> str:
             f"{name[:80]!r} cannot be the name of a project: letters, digits, and single - or _ between them, "
             f"a letter first, at most {_LONGEST} characters"
         )
-    if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in _TAKEN:
-        raise NewError(f"{name!r} cannot be the name of a project: {package} means something else in Python already")
+    taken = _TAKEN | _APPS if django else _TAKEN
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in taken:
+        raise NewError(f"{name!r} cannot be the name of a project: {package} means something else already")
     return package
 
 
 def write(name: str, parent: Path, *, web: str | None = None, docker: bool = False) -> list[Path]:
     """Writes the project `name` into a new folder of that name, and answers its files in order.
 
-    `web` is `flask` or `fastapi`: a module `web` that enqueues. Raises NewError when the name will not do or the folder
-    is there and not empty: nothing is ever overwritten.
+    `web` is `flask` or `fastapi`, a module `web` that enqueues; or `django`, a project with an app. Raises NewError
+    when the name will not do or the folder is there and not empty: nothing is ever overwritten.
     """
-    package = package_of(name)
+    django = web == "django"
+    package = package_of(name, django=django)
     folder = parent / name
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise NewError(f"{folder} is there already, and nothing is overwritten: take another name or remove it")
     words = {"name": name, "package": package, "dependencies": '"fastkiq"', "serve": ""}
-    if web is not None:
+    for key, value in (_DJANGO if django else _PLAIN).items():
+        words[key] = value.format(package=package)
+    if web in _WEB:
         dependencies, serve = _WEB[web]
         words |= {"dependencies": dependencies, "serve": _SERVE.format(command=serve.format(package=package))}
     written = []
     templates = files("fastkiq.new") / "templates"
-    for part in ("base", *([web] if web is not None else []), *(["docker"] if docker else [])):
+    parts = ["common", "django"] if django else ["common", "base", *([web] if web is not None else [])]
+    for part in [*parts, *(["docker"] if docker else [])]:
         for path, template in _templates(templates / part):
             file = folder.joinpath(*(package if each == "package" else each for each in path))
             file.parent.mkdir(parents=True, exist_ok=True)

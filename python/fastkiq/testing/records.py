@@ -39,6 +39,10 @@ class Records:
                 return [held.get(str(name)) for name in names]
             case ["HGET", str() as key, name] if _is_ours(key):
                 return self._read(key).get(str(name))
+            case ["HGETALL", str() as key] if _is_ours(key):
+                return _flat(self._read(key))
+            case ["EVAL", _, 1, str() as key, "run" | "error" as step, *facts] if _is_ours(key):
+                return self._run(key, step, facts)
             case ["EVAL", _, 1, str() as key, step, run, milliseconds, *pairs] if _is_ours(key):
                 fields = {str(name): _bytes(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
                 return self._change(key, str(step), _bytes(run), int(milliseconds), fields)
@@ -75,12 +79,34 @@ class Records:
             self._held[key] = (self._clock() + milliseconds / 1000, held)
             return int("payload" in held)
 
+    def _run(self, key: str, step: str, facts: Sequence[Any]) -> list[bytes]:
+        """`run.lua` of fastkiq.contrib.django, which says what the facts are."""
+        with self._guard.lock:
+            held = dict(self._read(key))
+            if not held:
+                return []
+            if step == "run":
+                worker, now = facts
+                number = int(held.get("django:runs", b"0")) + 1
+                held |= {"django:runs": _bytes(number), f"django:worker:{number}": _bytes(worker)}
+                held.setdefault("django:started_at", _bytes(now))
+            else:
+                number, told, most = facts
+                held.pop(f"django:error:{number - most}", None)
+                held[f"django:error:{number}"] = _bytes(told)
+            self._held[key] = (self._held[key][0], held)
+            return _flat(held)
+
 
 _ENDED = {"start": ("value", "finished_at", "progress"), "done": ("value", "error")}
 
 
 def _is_ours(key: str) -> bool:
     return key.startswith("fastkiq:result:")
+
+
+def _flat(held: dict[str, bytes]) -> list[bytes]:
+    return [word for name, value in held.items() for word in (name.encode(), value)]
 
 
 def _bytes(value: Any) -> bytes:

@@ -27,8 +27,9 @@ class FastkiqConfig(AppConfig):
         around.install(config)
         checks.install()
         if VERSION >= (6, 0) or find_spec("django_tasks") is not None:
-            from fastkiq.contrib.django import worker
+            from fastkiq.contrib.django import logs, worker
 
+            logs.install(config)
             worker.install(config)
         if conf.problem is None:
             autodiscover_modules(*conf.read().modules)

@@ -5,14 +5,14 @@ keeps them in context variables. The signals of requests are not sent: a job is 
 """
 
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.utils import timezone, translation
 
 import fastkiq
@@ -23,18 +23,20 @@ _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,40}(/[A-Za-z0-9_+-]{1,40}){
 
 
 class Around:
-    """Server middleware. A job that runs inside of the caller's own code leaves the connections alone."""
+    """Server middleware. A job that runs inside of the caller's own code leaves the connections alone, and one that a
+    test runs inside of a transaction (fastkiq.testing in Django's TestCase) the connection of that."""
 
     def call(self, worker: Worker, job: Any) -> Generator[None, None, None]:
         """In a thread, whose connections outlive the job."""
         if worker._unit is None:
             yield
             return
-        close_old_connections()
+        held = in_transactions()
+        close_old(held)
         try:
             yield
         finally:
-            close_old_connections()
+            close_old(held)
 
     async def acall(self, worker: Worker, job: Any) -> AsyncGenerator[None, None]:
         """On the event loop: each job has a thread of its own for what must not block, the database above all, as each
@@ -47,6 +49,21 @@ class Around:
                 yield
             finally:
                 await sync_to_async(connections.close_all)()
+
+
+def in_transactions() -> set[str]:
+    """The aliases of this thread's connections with an open `atomic`."""
+    return {each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block}
+
+
+def close_old(held: Collection[str]) -> None:
+    """What Django does to this thread's connections around a request, but for these aliases. With DEBUG it keeps their
+    queries until the next one begins; those that a test captures stay."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.force_debug_cursor:
+            connection.queries_log.clear()
+        if connection.alias not in held:
+            connection.close_if_unusable_or_obsolete()
 
 
 def install(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 - `hold` is an outlet: it sees every push of this process, of tasks and of plain workers.
 - The connection of the calling thread tells: a thread without an open transaction pushes at once, and so does one
-  with autocommit switched off, where Django knows no end of a transaction.
+  with autocommit switched off, where Django knows no end of a transaction, not even that of an `atomic` in it.
 - Django runs what waits in the order of the calls, and drops what a savepoint's rollback takes back. When one of the
   callbacks of `on_commit` raises, whoever's it is, it drops those behind it: a line in the log names their jobs.
 """
@@ -79,7 +79,7 @@ def open_transaction() -> Any:
     """The connection whose transaction is waited for, if one of this thread has one open."""
     for alias in _named():
         connection = connections[alias]
-        if connection.in_atomic_block:
+        if connection.in_atomic_block and connection.commit_on_exit:
             return connection
     return None
 

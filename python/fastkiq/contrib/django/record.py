@@ -43,7 +43,7 @@ class Record:
     @classmethod
     def start(cls, jid: str, worker: str, now: int) -> "Record":
         """Notes that a worker has begun a run, at `now` (epoch ms). Raises RedisError."""
-        return cls(_pairs(client.default().command("EVAL", _SCRIPT, 1, key_of(jid), "start", worker, now)))
+        return cls(_pairs(client.default().command("EVAL", _SCRIPT, 1, key_of(jid), "run", worker, now)))
 
     @staticmethod
     def fail(jid: str, number: int, error: Any) -> None:

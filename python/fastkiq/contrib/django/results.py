@@ -44,13 +44,14 @@ def of(payload: Mapping[str, Any], record: Record) -> Any:
     state, (args, kwargs) = record.state, _arguments(payload)
     task = as_enqueued(defined, payload)
     status = STATUSES.get(state.status, TaskResultStatus.READY)
+    first = min(filter(None, (record.first_started_at, state.started_at)), default=None)  # two clocks read one start
     over = status in (TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED)
     result = TaskResult(
         task=task,
         id=jid,
         status=status,
         enqueued_at=local(moment(_extras(payload).get("enqueued_at")) or state.queued_at),
-        started_at=local(record.first_started_at),
+        started_at=local(first),
         last_attempted_at=local(state.started_at),
         finished_at=local(state.finished_at if over else None),
         args=args,

@@ -49,7 +49,7 @@ def _for_staff(page: Any) -> Any:
         user = getattr(request, "user", None)
         if user is None:
             raise ImproperlyConfigured("fastkiq's pages need django.contrib.auth's AuthenticationMiddleware")
-        if user.is_active and user.is_staff:
+        if user.is_active and getattr(user, "is_staff", False):  # a model of the project's own need not have it
             return page(request, path)
         if user.is_authenticated:
             raise PermissionDenied

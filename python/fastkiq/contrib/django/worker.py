@@ -5,10 +5,9 @@ import types
 from inspect import iscoroutinefunction
 from typing import Any
 
-from django.db import close_old_connections
-
 from fastkiq import registry
 from fastkiq.config import Config
+from fastkiq.contrib.django.around import close_old, in_transactions
 from fastkiq.contrib.django.compat import plain
 from fastkiq.contrib.django.known import TaskWorker, task_of
 from fastkiq.contrib.django.run import Run
@@ -72,6 +71,7 @@ def _died(job: Job, error: BaseException | None) -> None:
     as in an `except` block, where Django's own backends send it."""
     if task_of(job.class_name) is None:
         return
+    held = in_transactions()
     try:
         if error is None or sys.exc_info()[1] is not None:
             Run.ended(job, error)
@@ -81,4 +81,4 @@ def _died(job: Job, error: BaseException | None) -> None:
         except BaseException:
             Run.ended(job, error)
     finally:
-        close_old_connections()
+        close_old(held)

@@ -13,6 +13,7 @@ from fastkiq.contrib.sentry.scopes import ended
 from fastkiq.errors import Control, PoisonPill
 from fastkiq.events import RAISED
 from fastkiq.job import Job
+from fastkiq.logging import STANDS_OUT
 
 
 def failed(error: BaseException, context: dict[str, Any]) -> None:
@@ -33,10 +34,12 @@ def died(job: Job, error: BaseException | None) -> None:
 
 
 def without_log(event: Any, hint: dict[str, Any]) -> Any:
-    """Event processor: a line in fastkiq's log about a job, without an exception, says what handlers are told."""
+    """Event processor: a line in fastkiq's log about the end of a job, or without an exception, says what handlers are
+    told. That about a Django task is in Django's log."""
     record = hint.get("log_record")
-    twin = record is not None and record.name == "fastkiq" and hasattr(record, "fastkiq") and not record.exc_info
-    return None if twin else event
+    if record is None or not hasattr(record, "fastkiq"):
+        return event
+    return None if hasattr(record, STANDS_OUT) or (record.name == "fastkiq" and not record.exc_info) else event
 
 
 def capture(error: BaseException, job: Job | None, what: str) -> None:

@@ -1,0 +1,60 @@
+"""What the log says of a task that has failed for good: one record, with all that is known of it.
+
+fastkiq's line about the end of a job is made an error of Django's own logger of Tasks, where projects look for one and
+have mails sent. The record that Django would make of the same end, which says less, is dropped then.
+"""
+
+from contextvars import ContextVar
+from logging import ERROR, WARNING, LogRecord, StreamHandler, getLevelName, getLogger
+from typing import Final
+
+from fastkiq.config import Config
+from fastkiq.contrib.django.compat import NAME, TaskResultStatus
+from fastkiq.contrib.django.known import task_of
+from fastkiq.logging import STANDS_OUT, logger
+from fastkiq.printable import printable
+
+_tasks: Final = getLogger(NAME)
+_told: ContextVar[str] = ContextVar("fastkiq_django_told", default="")
+"""The id of the task whose end has been logged last."""
+
+
+def install(config: Config) -> None:
+    """For this process; once."""
+    logger.addFilter(_is_fastkiqs)
+    _tasks.addFilter(_is_news)
+    if _write_once not in config.hooks("startup"):
+        config.on("startup", _write_once)
+
+
+def _write_once() -> None:
+    """With DEBUG Django has a handler of its own for what is below "django", which goes to the root's handler as well:
+    in a worker that is fastkiq's, on the same stream."""
+    django = getLogger("django")
+    for own in [each for each in django.handlers if isinstance(each, StreamHandler)]:
+        others = [each for each in getLogger().handlers if isinstance(each, StreamHandler)]
+        if django.propagate and any(each.stream is own.stream and each.level <= own.level for each in others):
+            django.removeHandler(own)
+
+
+def _is_fastkiqs(record: LogRecord) -> bool:
+    """Whether fastkiq's logger keeps this record. Where Django's is switched off it keeps all."""
+    if record.levelno < WARNING or not getattr(record, STANDS_OUT, False):
+        return True
+    facts = vars(record)["fastkiq"]
+    task = task_of(facts["class"])
+    if task is None or not _tasks.isEnabledFor(ERROR):
+        return True
+    _told.set(facts["jid"])
+    record.name, record.levelno, record.levelname = NAME, ERROR, getLevelName(ERROR)
+    who = f"Task id={printable(facts['jid'])} path={task.module_path} state={TaskResultStatus.FAILED}"
+    record.msg, record.args = f"%s: {record.msg}", (who, *(record.args or ()))
+    _tasks.handle(record)
+    return False
+
+
+def _is_news(record: LogRecord) -> bool:
+    """Not what Django says of the end that fastkiq has told."""
+    if record.levelno != ERROR or getattr(record, STANDS_OUT, False) or not isinstance(record.args, tuple):
+        return True
+    return record.args[:1] != (_told.get(),)
