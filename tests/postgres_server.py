@@ -40,6 +40,7 @@ def postgres() -> Iterator[dict[str, Any]]:
     words = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]
     subprocess.run(words, check=True, timeout=60, **options)
     settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", f"unix_socket_directories={folder}"]
+    settings += ["-c", "max_prepared_transactions=4"]  # of two-phase commits
     server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), *settings], **options)
     try:
         ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.testclient import TestClient
 from redis import Redis
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -325,3 +326,14 @@ def test_the_web_ui_behind_a_dependency(redis: Redis, redis_url: str, outer: str
         assert redis.smembers("paused") == set()
         assert post(f"{jobs}/queues/default", {"pause": "1"}, X_User="boss").status == 303
         assert redis.smembers("paused") == {b"default"}
+
+
+@pytest.mark.parametrize("answer", [1, ["boss"], PlainTextResponse("go away")], ids=["number", "list", "response"])
+def test_what_is_no_answer_lets_nobody_in(redis_url: str, answer: object) -> None:
+    app = FastAPI()
+    app.include_router(web_ui(lambda: answer, redis_url=redis_url), prefix="/jobs")
+    with pytest.raises(
+        TypeError, match=rf"the dependency of web_ui\(\) must answer .* not {type(answer).__name__}; what"
+    ):
+        TestClient(app).get("/jobs/")
+    assert TestClient(app, raise_server_exceptions=False).get("/jobs/").status_code == 500

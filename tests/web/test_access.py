@@ -162,6 +162,12 @@ def test_an_authorize_that_answers_an_object_lets_nobody_in(
     caplog.clear()
 
 
+@pytest.mark.parametrize("said", [{"who": None}, {"who": b"ann"}, {"who": "ann", "read_only": None}])
+def test_an_access_is_of_a_name_and_a_flag(said: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="the name is a text, read_only True or False"):
+        Access(**said)
+
+
 def test_authorize_or_the_token_as_well(web: Web) -> None:
     base = web(authorize=lambda request: "x-admin" in request.headers, token="t0ken")
     assert ask(base + "/", headers={"X-Admin": "1"}).status == 200

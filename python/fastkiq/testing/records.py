@@ -39,7 +39,7 @@ class Records:
                 return [held.get(str(name)) for name in names]
             case ["HGET", str() as key, name] if _is_ours(key):
                 return self._read(key).get(str(name))
-            case ["EVAL", _, 1, str() as key, step, run, milliseconds, *pairs] if _is_ours(key):
+            case ["EVALSHA", _, 1, str() as key, step, run, milliseconds, *pairs] if _is_ours(key):
                 fields = {str(name): _bytes(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
                 return self._change(key, str(step), _bytes(run), int(milliseconds), fields)
         return send()

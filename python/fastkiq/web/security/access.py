@@ -19,10 +19,18 @@ LOGGER: Final = logging.getLogger("fastkiq.web")
 
 @dataclass(frozen=True)
 class Access:
-    """What `authorize` may answer instead of True: a name for the audit log, and whether reading is all they may."""
+    """What `authorize` may answer instead of True: a name for the audit log, and whether reading is all they may.
+
+    Raises TypeError for what is no text, and for a `read_only` that is neither True nor False.
+    """
 
     who: str
     read_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.who, str) or not isinstance(self.read_only, bool):
+            said = f"Access({type(self.who).__name__}, read_only={self.read_only!r:.80})"
+            raise TypeError(f"{said}: the name is a text, read_only True or False")
 
 
 class AccessCheck:
