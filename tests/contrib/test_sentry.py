@@ -272,8 +272,8 @@ RUBYS: dict[str, Any] = {
     "sentry_user": {"id": 7, "email": "ann@example.org", "more": {"nested": [1]}},
     "trace_propagation_headers": {
         "sentry-trace": f"{RUBYS_TRACE}-{RUBYS_SPAN}-1",
-        "baggage": f"sentry-trace_id={RUBYS_TRACE},sentry-sample_rate=1.0,sentry-sample_rand=0.284931,sentry-sampled=true,"
-        "sentry-environment=production,sentry-public_key=key,sentry-transaction=OrdersController%23create",
+        "baggage": f"sentry-trace_id={RUBYS_TRACE},sentry-sample_rate=1.0,sentry-sample_rand=0.284931,"
+        "sentry-sampled=true,sentry-environment=production,sentry-public_key=key,sentry-transaction=Orders%23create",
     },
     "enqueued_at": 1_790_000_000_001,
 }
