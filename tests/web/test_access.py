@@ -162,9 +162,9 @@ def test_an_authorize_that_answers_an_object_lets_nobody_in(
     caplog.clear()
 
 
-@pytest.mark.parametrize("said", [{"who": None}, {"who": b"ann"}, {"who": "ann", "read_only": None}])
+@pytest.mark.parametrize("said", [{"who": None}, {"who": b"ann"}, {"who": ""}, {"who": "ann", "read_only": 0}])
 def test_an_access_is_of_a_name_and_a_flag(said: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match="the name is a text, read_only True or False"):
+    with pytest.raises(TypeError, match="the name is a text and not empty, read_only True or False"):
         Access(**said)
 
 

@@ -21,16 +21,17 @@ LOGGER: Final = logging.getLogger("fastkiq.web")
 class Access:
     """What `authorize` may answer instead of True: a name for the audit log, and whether reading is all they may.
 
-    Raises TypeError for what is no text, and for a `read_only` that is neither True nor False.
+    Raises TypeError for a name that is empty or no text, and for a `read_only` that is neither True nor False.
     """
 
     who: str
     read_only: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.who, str) or not isinstance(self.read_only, bool):
-            said = f"Access({type(self.who).__name__}, read_only={self.read_only!r:.80})"
-            raise TypeError(f"{said}: the name is a text, read_only True or False")
+        if not isinstance(self.who, str) or not self.who or not isinstance(self.read_only, bool):
+            # A user who is not there, an unknown role: they must not let anybody in, or do more.
+            said = f"Access({self.who!r:.80}, read_only={self.read_only!r:.80})"
+            raise TypeError(f"{said}: the name is a text and not empty, read_only True or False")
 
 
 class AccessCheck:
@@ -100,7 +101,7 @@ async def _authorized(view: View) -> bool:
             found = await found
     if isinstance(found, Access):
         view.read_only = view.read_only or found.read_only
-        found = found.who or True
+        found = found.who
     if not isinstance(found, str | bool | None):
         # Objects are true: an anonymous user, a redirect to where one signs in.
         raise TypeError(f"authorize must answer True, False, a name or an Access, not {type(found).__name__}")
