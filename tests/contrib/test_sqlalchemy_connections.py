@@ -70,7 +70,7 @@ WRITES: dict[str, Execute] = {
     "returning": lambda connection: connection.execute(ROW.returning(Row.id)).all(),
     "text": lambda connection: connection.execute(text(TEXT)),
     "driver": lambda connection: connection.exec_driver_sql(TEXT),
-    "table": lambda connection: connection.execute(text("CREATE TABLE more (name TEXT)")),
+    "two": lambda connection: [connection.execute(text("SELECT 1")).all(), connection.execute(ROW)],
 }
 READS: dict[str, Execute] = {
     "core": lambda connection: connection.execute(select(Row)).all(),
@@ -189,8 +189,8 @@ def test_sessions_that_are_bound_to_the_connection_of_a_test(
         session.connection().execute(ROW)
         Mail.perform_async("closed")
     assert queued() == ["committed", "read"]
-    assert event.contains(connection, "before_execute", _sent)
-    assert len(connection.dispatch.before_execute) == 1, "one, however many sessions there were"
+    assert event.contains(connection, "before_cursor_execute", _sent)
+    assert len(connection.dispatch.before_cursor_execute) == 1, "one, however many sessions there were"
     if connection.in_transaction():
         connection.rollback()
     del outer
@@ -289,7 +289,7 @@ def test_connections_of_nobodys_session_are_left_alone(
         session.execute(select(Row))
         other.execute(select(Row)).all()
         connection.execute(select(Row)).all()
-        assert not event.contains(connection, "before_execute", _sent)
-        assert not event.contains(other.connection(), "before_execute", _sent)
+        assert not event.contains(connection, "before_cursor_execute", _sent)
+        assert not event.contains(other.connection(), "before_cursor_execute", _sent)
         Mail.perform_async("x")
     assert queued() == ["x"]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet, finalize, ref
 
 from sqlalchemy import Connection, event
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_session, sessionmaker
 
@@ -113,13 +114,13 @@ def _connected(session: Session, _: SessionTransaction, connection: Connection) 
     users = _users.get(connection)
     if users is None:
         users = _users[connection] = WeakSet()
-        event.listen(connection, "before_execute", _sent)
+        event.listen(connection, "before_cursor_execute", _sent)
     users.add(session)
 
 
-def _sent(connection: Connection, statement: object, *_: Any) -> None:
+def _sent(connection: Connection, _: Any, sql: str, __: Any, of: ExecutionContext, *___: Any) -> None:
     """A statement goes to the database: a session's own, or one that is executed on `session.connection()`."""
-    does_read = reads(statement)
+    does_read = reads(sql if of.invoked_statement is None else of.invoked_statement)  # None: of `exec_driver_sql`
     for session in list(_users[connection]):
         if session.in_transaction():
             _use(session)

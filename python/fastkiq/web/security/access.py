@@ -28,7 +28,8 @@ class Access:
     read_only: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.who, str) or not self.who or not isinstance(self.read_only, bool):
+        given: tuple[object, object] = (self.who, self.read_only)
+        if [type(each) for each in given] != [str, bool] or not self.who:
             # A user who is not there, an unknown role: they must not let anybody in, or do more.
             said = f"Access({self.who!r:.80}, read_only={self.read_only!r:.80})"
             raise TypeError(f"{said}: the name is a text and not empty, read_only True or False")
