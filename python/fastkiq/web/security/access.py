@@ -39,7 +39,8 @@ class AccessCheck:
     """Lets in whom `authorize` or the credentials let in; with neither, who has come from this machine itself.
 
     `authorize(request)` answers True or False, a name, or an `Access`; it may be a coroutine function, and runs in a
-    thread when it is not. With credentials as well, either will do.
+    thread when it is not. With credentials as well, either will do. The static files, which are the same for everybody,
+    anybody may have: a refusal is a page with styles.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,11 +49,19 @@ class AccessCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         view = current()
         try:
-            await _admit(view)
+            if not _asks_for_static(view):
+                await _admit(view)
         except Refused as refused:
             await answer(refused.status, refused.text, refused.headers, bare=True)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+def _asks_for_static(view: View) -> bool:
+    match view.path.split("/", 3):
+        case ["", "static", _, path]:
+            return path in view.site.assets.files and view.request.method in ("GET", "HEAD")
+    return False
 
 
 async def _admit(view: View) -> None:
