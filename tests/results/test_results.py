@@ -133,6 +133,7 @@ def test_scripts_are_sent_whole_once_only(redis: Redis) -> None:
 
 def test_what_a_script_refuses_is_asked_once(redis: Redis) -> None:
     jid = str(Sum.perform_async(1))
+    change(fastkiq.client.default(), jid, "start", "run", 60, {"status": "running"})
     redis.config_resetstat()
     with pytest.raises(fastkiq.RedisError):
         change(fastkiq.client.default(), jid, "start", "run", 10**30, {"status": "running"})

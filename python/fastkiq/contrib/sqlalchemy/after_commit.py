@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakSet, finalize, ref
+from weakref import WeakKeyDictionary, finalize, ref
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExecutionContext
@@ -67,7 +67,7 @@ class _Record:
 
 
 _records: Final[WeakKeyDictionary[SessionTransaction, _Record]] = WeakKeyDictionary()
-_users: Final[WeakKeyDictionary[Connection, WeakSet[Session]]] = WeakKeyDictionary()
+_users: Final[WeakKeyDictionary[Connection, tuple[ref[Session], ...]]] = WeakKeyDictionary()
 """The sessions that have begun a transaction on this connection: one, unless they are bound to it, as in a test."""
 _used: Final[ContextVar[tuple[ref[Session], ...]]] = ContextVar("fastkiq_sessions", default=())
 """The sessions that this thread or task has used, as far as they have been in a transaction since."""
@@ -96,8 +96,9 @@ def _record(session: Session) -> _Record:
 def _use(session: Session) -> None:
     """Notes that the session is used here; it may have been opened by another thread, of a web framework say."""
     used = _used.get()
-    if any(one() is session for one in used):
-        return
+    for one in used:
+        if one() is session:
+            return
     living = [one for one in used if (other := one()) is not None and other.in_transaction()]
     _used.set((*living, ref(session)))
 
@@ -113,16 +114,17 @@ def _connected(session: Session, _: SessionTransaction, connection: Connection) 
     """On the connection itself, since an engine's listeners come too late for the connections there are."""
     users = _users.get(connection)
     if users is None:
-        users = _users[connection] = WeakSet()
+        users = ()
         event.listen(connection, "before_cursor_execute", _sent)
-    users.add(session)
+    _users[connection] = (*(one for one in users if one() not in (None, session)), ref(session))
 
 
 def _sent(connection: Connection, _: Any, sql: str, __: Any, of: ExecutionContext, *___: Any) -> None:
     """A statement goes to the database: a session's own, or one that is executed on `session.connection()`."""
     does_read = reads(sql if of.invoked_statement is None else of.invoked_statement)  # None: of `exec_driver_sql`
-    for session in list(_users[connection]):
-        if session.in_transaction():
+    for one in _users[connection]:
+        session = one()
+        if session is not None and session.in_transaction():
             _use(session)
             if not does_read:
                 _record(session).wrote = True
