@@ -231,8 +231,8 @@ RUBYS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_a_job_of_rubys_instrumentation(
     telemetry: Callable[..., Telemetry], config: Config, link: bool, wrapped: bool
 ) -> None:
-    """opentelemetry-instrumentation-sidekiq injects into the job hash itself, of Active Job's as well, which has a
-    context of its own in the argument where opentelemetry-instrumentation-active_job is used, too: an outer one."""
+    """opentelemetry-instrumentation-sidekiq (0.29) injects into the job hash itself. Active Job's argument has an outer
+    context, where opentelemetry-instrumentation-active_job is used, too."""
     seen = telemetry(link=link)
     more: dict[str, Any] = {"retry": True, "traceparent": RUBYS, "tracestate": "vendor=a", "baggage": "tenant=acme"}
     if wrapped:

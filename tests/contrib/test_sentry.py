@@ -261,27 +261,28 @@ def test_recurring_jobs_check_in(worker_process: Callable[..., Child], sentry: S
     assert sorted(each["status"] for each in sentry.all("check_in")) == ["error", "in_progress", "in_progress", "ok"]
 
 
-RUBYS_TRACE, RUBYS_SPAN = "7fd9ef0d0ae94b6ba6bd7cc4b2b9e1d0", "ab51d6f3a6a5ef5c"
+RUBYS_TRACE, RUBYS_SPAN = "069fa149909145649c591f75b17dc149", "0e8f6fd35bca499f"
 RUBYS: dict[str, Any] = {
     "retry": False,
     "queue": "default",
-    "args": [],
     "class": "app.Fails",
-    "jid": "b" * 24,
-    "created_at": 1_790_000_000_000,
-    "sentry_user": {"id": 7, "email": "ann@example.org", "more": {"nested": [1]}},
+    "args": ["x"],
+    "jid": "68b1b69162203b6ba73ebffa",
+    "created_at": 1_795_776_751_102,
+    "sentry_user": {"id": 7, "email": "ann@example.org"},
     "trace_propagation_headers": {
         "sentry-trace": f"{RUBYS_TRACE}-{RUBYS_SPAN}-1",
-        "baggage": f"sentry-trace_id={RUBYS_TRACE},sentry-sample_rate=1.0,sentry-sample_rand=0.284931,"
-        "sentry-sampled=true,sentry-environment=production,sentry-public_key=key,sentry-transaction=Orders%23create",
+        "baggage": f"sentry-trace_id={RUBYS_TRACE},sentry-sample_rate=1.0,sentry-sample_rand=0.120432,"
+        "sentry-sampled=true,sentry-environment=development,sentry-public_key=key,"
+        "sentry-transaction=OrdersController%23create",
     },
-    "enqueued_at": 1_790_000_000_001,
+    "enqueued_at": 1_795_776_751_102,
 }
-"""As sentry-sidekiq 6.6 leaves it."""
+"""What sentry-sidekiq 6.6.2 has left in Redis."""
 
 
 def test_a_job_of_sentrys_ruby_integration(worker: Callable[..., Child], sentry: Sentry, redis: Redis) -> None:
-    redis.lpush("queue:default", json.dumps({**RUBYS, "args": ["x"]}))
+    redis.lpush("queue:default", json.dumps(RUBYS))
     child = worker()
     child.wait_for("not retried")
     assert child.stop() == 0
