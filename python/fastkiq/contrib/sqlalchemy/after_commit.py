@@ -119,9 +119,10 @@ def _connected(session: Session, _: SessionTransaction, connection: Connection) 
     _users[connection] = (*(one for one in users if one() not in (None, session)), ref(session))
 
 
-def _sent(connection: Connection, _: Any, sql: str, __: Any, of: ExecutionContext, *___: Any) -> None:
+def _sent(connection: Connection, _cursor: Any, sql: str, _values: Any, context: ExecutionContext, _many: bool) -> None:
     """A statement goes to the database: a session's own, or one that is executed on `session.connection()`."""
-    does_read = reads(sql if of.invoked_statement is None else of.invoked_statement)  # None: of `exec_driver_sql`
+    statement = context.invoked_statement
+    does_read = reads(sql if statement is None else statement)  # None: of `exec_driver_sql`
     for one in _users[connection]:
         session = one()
         if session is not None and session.in_transaction():
