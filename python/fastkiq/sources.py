@@ -36,8 +36,8 @@ def worker_files(folder: Path, most: int | None = None) -> dict[Path, list[str]]
     workers = {
         source.path: [*(name for name, bases in source.classes if bases & known), *source.jobs] for source in sources
     }
-    word = re.compile(rf"\b(?:{'|'.join(['fastkiq', *(known - {'Worker'})])})\b")
-    torn = {source.path for source in sources if word.search(source.broken)}
+    telling = {"fastkiq", *known} - {"Worker"}
+    torn = {source.path for source in sources if telling & set(re.findall(r"\w+", source.broken))}
     return {path: names for path, names in workers.items() if names or path in torn}
 
 
