@@ -48,6 +48,7 @@ class Postgres:
     def start(self) -> None:
         """Returns when it answers."""
         own = [f"unix_socket_directories={self._folder}", "listen_addresses=127.0.0.1", "fsync=off"]
+        own.append("max_prepared_transactions=4")  # of two-phase commits
         settings = [word for setting in own for word in ("-c", setting)]
         command = [self._programs / "postgres", "-D", self._data, "-p", str(self._port), *settings]
         self._server = subprocess.Popen(command, **self._options)

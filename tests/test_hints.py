@@ -116,3 +116,7 @@ def test_who_types_a_push_is_told_of_a_name_that_is_nearly_right(
 
 def test_the_worker_says_what_to_name(project: Path) -> None:
     assert "run `fastkiq process app.mails`" in registry.unknown("app.mails.Welcome")
+    module = __name__
+    known = (f"{module}.Remind", f"{module}.Resize", f"{module}.Welcomed")
+    assert registry._near(f"{module}.Charge", known) == "", "the module is no likeness"
+    assert registry._near(f"{module}.Welcome", known) == f"; did you mean '{module}.Welcomed'?"

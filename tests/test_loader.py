@@ -115,6 +115,38 @@ def test_a_folder_loads_only_what_defines_workers(write: Write, before: set[str]
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import fastkiq\nclass Torn(fastkiq.Worker:\n    pass\n",
+        "from base import LotBase\nclass Torn(LotBase:\n",
+        "# fastkiq\0",
+    ],
+    ids=["worker", "below a class of workers", "no text"],
+)
+def test_a_file_of_a_folder_that_may_define_workers_but_does_not_parse_is_an_error(
+    write: Write, before: set[str], tmp_path: Path, text: str
+) -> None:
+    """Left out in silence, its jobs would find nobody to run them."""
+    write("base.py", "import fastkiq\nclass LotBase(fastkiq.Worker): ...\n")
+    torn = write("lot_torn.py", text)
+    with pytest.raises(LoadError, match=r"lot_torn cannot be loaded: \w+Error") as caught:
+        load(".")
+    assert caught.value.report is not None
+    assert "Error: " in caught.value.report
+    assert worker_files(tmp_path)[torn] == []
+
+
+def test_a_wrong_definition_shows_where_it_is_and_nothing_of_ours(write: Write) -> None:
+    write("lot_wrong.py", "import fastkiq\nclass Wrong(fastkiq.Worker, retry=-3):\n    def perform(self): ...\n")
+    with pytest.raises(LoadError) as caught:
+        load("lot_wrong")
+    report = (caught.value.report or "").splitlines()
+    assert report[2] == "    class Wrong(fastkiq.Worker, retry=-3):"
+    assert report[-1].startswith("fastkiq.errors.DefinitionError: lot_wrong.Wrong: retry must be")
+    assert "__init_subclass__" not in str(report)
+
+
 def test_a_package_folder_is_loaded_from_its_root(write: Write, before: set[str], tmp_path: Path) -> None:
     write("top/lot_c/__init__.py", "")
     write("top/lot_c/jobs.py", WORKER.format(name="Hard"))

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 import fastkiq
 from fastkiq.contrib.flask import Fastkiq, web_ui
+from fastkiq.web import Access
 
 PAGE = """<!doctype html>
 <title>Guest book</title>
@@ -61,13 +62,13 @@ def leave() -> AnyResponse:
     return redirect(url_for("show"))
 
 
-def admin() -> str | bool | Response:
+def admin() -> Access | bool | Response:
     """Whoever knows ADMIN_PASSWORD sees the jobs, as the user "admin"; without one nobody does."""
     wanted, given = os.environ.get("ADMIN_PASSWORD", ""), request.authorization
     if wanted and given is not None and given.type == "basic":
         password = (given.password or "").encode()
         if given.username == "admin" and hmac.compare_digest(password, wanted.encode()):
-            return "admin"
+            return Access("admin")
     return Response("who are you?", 401, {"WWW-Authenticate": 'Basic realm="jobs"'}) if wanted else False
 
 

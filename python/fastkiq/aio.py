@@ -27,6 +27,7 @@ class AsyncProcessor(Thread):
 
     def __init__(self, server: "Server", policy: "RetryPolicy", chain: "Chain", *, verbose: bool) -> None:
         super().__init__(name="fastkiq-async", daemon=True)
+        self.seat = "async"  # what the core calls every coroutine's thread
         self._server = server
         self._policy = policy
         self._run = chain.arun

@@ -23,10 +23,15 @@ class Stored(NamedTuple):
     """Why that is not all, or nothing; for people."""
 
 
+def is_own(file: str) -> bool:
+    """Whether this is one of fastkiq's files."""
+    return file.startswith(_HERE)
+
+
 def users_part(error: BaseException) -> TracebackType | None:
     """The traceback from the first frame outside fastkiq on; the whole one when there is none outside."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and is_own(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next
     return frame or error.__traceback__
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fastkiq.options import suggestion
+from fastkiq.options import name_suggestion, suggestion
 from fastkiq.sources import worker_files
 
 _MOST: Final = 2_000
@@ -48,7 +48,7 @@ def for_nothing() -> str:
 def for_worker(name: str) -> str:
     """`; did you mean 'app.jobs.Mail'?` for the name of a worker, when none here is called so and one nearly is."""
     known = [f"{each.module}.{worker}" for each in _found() for worker in each.workers]
-    return "" if name in known or name in {each.rpartition(".")[2] for each in known} else suggestion(name, known)
+    return "" if name in known or name in {each.rpartition(".")[2] for each in known} else name_suggestion(name, known)
 
 
 def for_django(command: str) -> str:
@@ -82,6 +82,8 @@ def _found() -> list[_Found]:
     here = Path.cwd()
     answer = []
     for path, workers in worker_files(here, _MOST).items():
+        if not workers:
+            continue  # it does not parse
         relative = path.relative_to(here)
         parts = relative.with_suffix("").parts
         inside = parts[1:] if parts[0] == "src" and len(parts) > 1 else parts

@@ -14,7 +14,7 @@ from fastkiq.boot_checks import BootError, refuse_old, warnings
 from fastkiq.capsules import served
 from fastkiq.cron import declared
 from fastkiq.errors import ForkedError, Shutdown
-from fastkiq.logging import OF_REDIS, logger, stacks
+from fastkiq.logging import OF_PROCESS, logger, stacks
 from fastkiq.policy import RetryPolicy
 from fastkiq.printable import counted, printable
 from fastkiq.processor import Processor
@@ -67,7 +67,7 @@ class Launcher:
             self.server.start()
             refuse_old(self.server.info())
             for warning in warnings(self.server.info()):
-                logger.warning("%s", warning, extra={OF_REDIS: True})
+                logger.warning("%s", warning, extra={OF_PROCESS: True})
             if any(entry.is_async for entry in registry.entries()):
                 self._start_async()
             self._reporter.start()
@@ -154,21 +154,25 @@ class Launcher:
                 self._async.cancel()
         self.attend()
         self.server.stop()
-        clean = self._join(deadline, hurried)
+        clean = self._join(deadline, hurried, late)
         events.fire(self.config, "exit")
         self.server.end_health()
         return clean
 
-    def _join(self, deadline: float, hurried: Callable[[], bool]) -> bool:
-        threads = [*self._threads, *([self._async] if self._async is not None else [])]
+    def _join(self, deadline: float, hurried: Callable[[], bool], late: set[str]) -> bool:
+        threads: list[Processor | AsyncProcessor] = [
+            *self._threads,
+            *([self._async] if self._async is not None else []),
+        ]
         if self._async is not None:
             self._async.finish()
         for thread in threads:
             while thread.is_alive() and monotonic() < deadline and not hurried():
                 thread.join(min(SLICE, max(0.0, deadline - monotonic())))
-        hung = [thread.name for thread in threads if thread.is_alive()]
-        if hung:
-            logger.warning("still running, and left behind: %s", ", ".join(hung))
+        hung = [thread for thread in threads if thread.is_alive()]
+        # The others have nothing to run, and were about to end when the stop had to hurry.
+        if names := [each.name for each in hung if each.seat in late]:
+            logger.warning("still running, and left behind: %s", ", ".join(names), extra={OF_PROCESS: True})
         self.attend()
         self._reporter.finish(max(0.1, deadline - monotonic()))
         return not hung

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fastkiq.backtrace import is_own
 from fastkiq.errors import FastkiqError
 from fastkiq.hints import for_target
 from fastkiq.sources import worker_files
@@ -131,7 +132,11 @@ def _broken(name: str, error: BaseException) -> LoadError:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
         frames = frames.tb_next
-    load_error.report = "".join(traceback.format_exception(type(error), error, frames)).rstrip("\n")
+    told = traceback.TracebackException(type(error), error, frames)
+    if isinstance(error, FastkiqError):  # of a definition that cannot be: how that was found out is of no interest
+        while len(told.stack) > 1 and is_own(told.stack[-1].filename):
+            told.stack.pop()
+    load_error.report = "".join(told.format()).rstrip("\n")
     return load_error
 
 

@@ -23,8 +23,9 @@ logger: Final = logging.getLogger("fastkiq")
 _COLOURS: Final = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 STANDS_OUT: Final = "fastkiq_stands_out"
 """The attribute of records that a reader must not overlook among others of their level."""
-OF_REDIS: Final = "fastkiq_of_redis"
-"""The attribute of records in which a start says what is unwise about the Redis it has found."""
+OF_PROCESS: Final = "fastkiq_of_process"
+"""The attribute of warnings that mean nothing where a process is started anew again and again: of its end, or of a
+Redis that is set up unwisely."""
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}  # Sidekiq's words
 _Thrown = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 

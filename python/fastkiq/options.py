@@ -45,6 +45,12 @@ def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def name_suggestion(name: str, known: list[str]) -> str:
+    """`suggestion` for the wire name of a worker: one that has more than its module in common with it."""
+    last = name.rpartition(".")[2][:100]
+    return suggestion(name, [each for each in known if get_close_matches(last, [each.rpartition(".")[2]])])
+
+
 def check(options: Mapping[str, Any], where: str, error: type[FastkiqError]) -> dict[str, Any]:
     """The options in their payload form; raises `error` in the name of `where` at the first that makes no sense."""
     checked = {}

@@ -7,6 +7,7 @@ import os
 import selectors
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -89,6 +90,8 @@ class Process:
                 self._at_once = True
             elif name in ("INT", "TERM"):
                 if not self._stopping:
+                    if name == "INT":
+                        _end_line()
                     logger.info("%s: stopping", name)
                 self._stopping = True
             else:
@@ -138,6 +141,13 @@ class Process:
             timer.start()
         except RuntimeError as error:  # no thread to be had: what is to be stopped is the more important
             logger.warning("nothing limits this stop to %.1f s: %s", seconds, error)
+
+
+def _end_line() -> None:
+    """A terminal has shown "^C", and the log begins a line of its own."""
+    with suppress(AttributeError, OSError, ValueError):  # stderr may be closed
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
 
 
 def leave(code: int) -> None:

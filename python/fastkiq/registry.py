@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastkiq.errors import DefinitionError
 from fastkiq.guard import Guard
-from fastkiq.options import is_wire_name, suggestion
+from fastkiq.options import is_wire_name, name_suggestion
 
 if TYPE_CHECKING:
     from fastkiq.bound import Bound
@@ -155,7 +155,7 @@ def unknown(name: str) -> str:
 
 @lru_cache(256)  # a queue may be full of jobs of one such name
 def _near(name: str, known: tuple[str, ...]) -> str:
-    return suggestion(name, list(known)) if len(known) <= _COMPARED else ""
+    return name_suggestion(name, list(known)) if len(known) <= _COMPARED else ""
 
 
 def _where(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,13 +15,15 @@ class _Source(NamedTuple):
     path: Path
     classes: list[tuple[str, set[str]]]  # each class with the last names of its bases
     jobs: list[str]  # functions under a decorator of ours
+    broken: str = ""  # the text of a file that does not parse
 
 
 def worker_files(folder: Path, most: int | None = None) -> dict[Path, list[str]]:
     """Files that define a subclass of `Worker`, however many steps down, or a function under `@fastkiq.job`; sorted.
 
-    Each with the names of those. Left out: hidden folders, virtual environments, tests, and files that do not parse
-    (Python says so when they are imported by name). Of many files the first `most` are looked at.
+    Each with the names of those; without any for a file that does not parse and speaks of fastkiq or of a class of
+    workers, since nobody can say more of it. Left out: hidden folders, virtual environments, tests. Of many files the
+    first `most` are looked at.
     """
     files = islice(_python_files(folder), most)
     sources = [source for path in files if (source := _read(path)) is not None]
@@ -33,7 +36,9 @@ def worker_files(folder: Path, most: int | None = None) -> dict[Path, list[str]]
     workers = {
         source.path: [*(name for name, bases in source.classes if bases & known), *source.jobs] for source in sources
     }
-    return {path: names for path, names in workers.items() if names}
+    telling = {"fastkiq", *known} - {"Worker"}
+    torn = {source.path for source in sources if telling & set(re.findall(r"\w+", source.broken))}
+    return {path: names for path, names in workers.items() if names or path in torn}
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
@@ -56,8 +61,10 @@ def _read(path: Path) -> _Source | None:
         if b"class " not in text and b"fastkiq" not in text:
             return None
         tree = ast.parse(text, filename=str(path))
-    except (OSError, SyntaxError, ValueError, RecursionError):
+    except OSError:
         return None
+    except (SyntaxError, ValueError, RecursionError):
+        return _Source(path, [], [], text.decode("utf-8", "replace"))
     classes: list[tuple[str, set[str]]] = []
     jobs: list[str] = []
     ours = b"fastkiq" in text

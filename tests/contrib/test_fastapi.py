@@ -325,3 +325,21 @@ def test_the_web_ui_behind_a_dependency(redis: Redis, redis_url: str, outer: str
         assert redis.smembers("paused") == set()
         assert post(f"{jobs}/queues/default", {"pause": "1"}, X_User="boss").status == 303
         assert redis.smembers("paused") == {b"default"}
+
+
+@pytest.mark.parametrize("answer", [1, ["boss"], PlainTextResponse("go away")], ids=["number", "list", "response"])
+def test_what_is_no_answer_lets_nobody_in(redis_url: str, answer: object) -> None:
+    app = FastAPI()
+    app.include_router(web_ui(lambda: answer, redis_url=redis_url), prefix="/jobs")
+
+    @app.exception_handler(TypeError)
+    async def told(_: Request, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse(str(error), 500)
+
+    with serve_asgi(app) as base:
+        page = ask(f"{base}/jobs/")
+    assert page.status == 500
+    assert page.text.startswith(
+        "the dependency of web_ui() must answer True, False, a name or fastkiq.web.Access(name)"
+    )
+    assert f"not {type(answer).__name__};" in page.text

@@ -252,6 +252,46 @@ def test_nobody_is_let_in_unless_somebody_says_so(redis_url: str) -> None:
         assert ask(f"{base}/acme/%C3%B6ffen/queues", headers={"X-Guard": "1"}).status == 302
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["boss", "<h1>Please log in</h1>", "", 1, ["boss"], {"user": "boss"}, object(), b"boss", fastkiq.web.Access],
+    ids=["name", "page", "empty", "number", "list", "dict", "object", "bytes", "class"],
+)
+def test_what_is_no_answer_lets_nobody_in(redis_url: str, caplog: pytest.LogCaptureFixture, answer: object) -> None:
+    app = Flask("strict")
+    app.register_blueprint(web_ui(lambda: answer, redis_url=redis_url), url_prefix="/jobs")
+    page = app.test_client().get("/jobs/")
+    assert page.status_code == 500
+    assert b"Queues" not in page.data
+    assert "must answer True, False, fastkiq.web.Access(name) or a response" in caplog.text
+    assert f"flask.make_response makes one), not {type(answer).__name__}" in caplog.text
+
+
+@pytest.mark.parametrize(("answer", "status"), [(("who are you?", 401), 401), (flask.Response("no", 418), 418)])
+def test_a_response_is_sent(redis_url: str, answer: object, status: int) -> None:
+    app = Flask("polite")
+    app.register_blueprint(web_ui(lambda: answer, redis_url=redis_url), url_prefix="/jobs")
+    assert app.test_client().get("/jobs/").status_code == status
+
+
+def test_the_page_of_flask_login_is_no_name(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An `unauthorized_handler` answers what a view does: a text, say, and this function hands it on."""
+    from flask_login import LoginManager, UserMixin, current_user
+
+    app = Flask("handler")
+    app.secret_key = "s" * 32
+    manager = LoginManager(app)
+    manager.user_loader(lambda name: UserMixin())
+    manager.unauthorized_handler(lambda: "Please log in")
+
+    def is_admin() -> Any:
+        return True if current_user.is_authenticated else manager.unauthorized()
+
+    app.register_blueprint(web_ui(is_admin, redis_url=redis_url), url_prefix="/jobs")
+    assert app.test_client().get("/jobs/").status_code == 500
+    assert "not str" in caplog.text
+
+
 def test_importing_it_loads_no_web_ui(tmp_path: Path) -> None:
     code = "import fastkiq.contrib.flask, sys; print([m for m in sys.modules if 'starlette' in m or m == 'redis'])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -226,12 +226,23 @@ def test_an_inline_job_is_a_child_of_its_caller(telemetry: Callable[..., Telemet
 RUBYS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["worker", "active_job"])
 @pytest.mark.parametrize("link", [False, True])
-def test_a_job_of_rubys_instrumentation(telemetry: Callable[..., Telemetry], config: Config, link: bool) -> None:
-    """opentelemetry-instrumentation-sidekiq injects into the job hash itself."""
+def test_a_job_of_rubys_instrumentation(
+    telemetry: Callable[..., Telemetry], config: Config, link: bool, wrapped: bool
+) -> None:
+    """opentelemetry-instrumentation-sidekiq (0.29) injects into the job hash itself. Active Job's argument has an outer
+    context, where opentelemetry-instrumentation-active_job is used, too."""
     seen = telemetry(link=link)
-    run(config, {"traceparent": RUBYS, "baggage": "tenant=acme"})
+    more: dict[str, Any] = {"retry": True, "traceparent": RUBYS, "tracestate": "vendor=a", "baggage": "tenant=acme"}
+    if wrapped:
+        outer = [["traceparent", RUBYS.replace("b7ad6b", "000000")]]
+        argument = {"job_class": "Fine", "job_id": "1", "arguments": [], "__otel_headers": outer}
+        more |= {"class": "Sidekiq::ActiveJob::Wrapper", "wrapped": "Fine", "args": [argument]}
+    run(config, more)
     [span] = seen.spans()
+    state = span.links[0].context.trace_state if link else span.context.trace_state
+    assert state.get("vendor") == "a"
     if link:
         assert span.parent is None
         assert [each.context.span_id for each in span.links] == [0xB7AD6B7169203331]

@@ -1,6 +1,7 @@
 """Errors of jobs reach Sentry once, with what is known of the job, and traces go on from the enqueue to the run."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -260,9 +261,57 @@ def test_recurring_jobs_check_in(worker_process: Callable[..., Child], sentry: S
     assert sorted(each["status"] for each in sentry.all("check_in")) == ["error", "in_progress", "in_progress", "ok"]
 
 
+RUBYS_TRACE, RUBYS_SPAN = "069fa149909145649c591f75b17dc149", "0e8f6fd35bca499f"
+RUBYS: dict[str, Any] = {
+    "retry": False,
+    "queue": "default",
+    "class": "app.Fails",
+    "args": ["x"],
+    "jid": "68b1b69162203b6ba73ebffa",
+    "created_at": 1_795_776_751_102,
+    "sentry_user": {"id": 7, "email": "ann@example.org"},
+    "trace_propagation_headers": {
+        "sentry-trace": f"{RUBYS_TRACE}-{RUBYS_SPAN}-1",
+        "baggage": f"sentry-trace_id={RUBYS_TRACE},sentry-sample_rate=1.0,sentry-sample_rand=0.120432,"
+        "sentry-sampled=true,sentry-environment=development,sentry-public_key=key,"
+        "sentry-transaction=OrdersController%23create",
+    },
+    "enqueued_at": 1_795_776_751_102,
+}
+"""What sentry-sidekiq 6.6.2 has left in Redis."""
+
+
+def test_a_job_of_sentrys_ruby_integration(worker: Callable[..., Child], sentry: Sentry, redis: Redis) -> None:
+    redis.lpush("queue:default", json.dumps(RUBYS))
+    child = worker()
+    child.wait_for("not retried")
+    assert child.stop() == 0
+    [transaction], [event] = sentry.all("transaction"), sentry.all("event")
+    for told in (transaction, event):
+        assert told["contexts"]["trace"]["trace_id"] == RUBYS_TRACE
+        assert told["user"] == {"id": 7, "email": "ann@example.org"}
+    assert transaction["contexts"]["trace"]["parent_span_id"] == RUBYS_SPAN
+
+
+def test_what_it_writes_is_what_rubys_reads(here: Sentry, redis: Redis) -> None:
+    """By sentry-ruby's own expression; it takes a hash with these two names."""
+    with sentry_sdk.start_transaction(op="http.server", name="/join") as request:
+        sentry_sdk.set_user({"id": 7})
+        push("Fine")
+    payload = json.loads(redis.lrange("queue:default", 0, -1)[0])
+    headers = payload["trace_propagation_headers"]
+    assert headers.keys() == {"sentry-trace", "baggage"}
+    found = re.fullmatch(r"([0-9a-f]{32})?-?([0-9a-f]{16})?-?([01])?", headers["sentry-trace"])
+    assert found is not None
+    assert (found[1], found[3]) == (request.trace_id, "1")
+    assert f"sentry-trace_id={request.trace_id}" in headers["baggage"].split(",")
+    assert "sentry_user" not in payload
+
+
 def test_hostile_headers_and_streamed_spans(worker: Callable[..., Child], sentry: Sentry, redis: Redis) -> None:
     for headers in ("text", {"sentry-trace": 5, "baggage": ["x"]}, {"sentry-trace": "x" * 9_999, "baggage": "=;,"}):
         payload = {"class": "app.Fine", "args": [], "jid": "a" * 24, "queue": "default", "retry": False}
+        payload["sentry_user"] = headers
         redis.lpush("queue:default", json.dumps({**payload, "trace_propagation_headers": headers}))
     child = worker(None, {"trace_lifecycle": "stream"})
     child.wait_for(lambda output: output.count("FINE") == 3)

@@ -60,6 +60,22 @@ def workers(supervisor: Child) -> list[int]:
 
 
 @pytest.fixture
+def reloading_folder(tmp_path: Path, redis_url: str) -> Iterator[Callable[[str], Terminal]]:
+    started: list[Terminal] = []
+
+    def start(text: str) -> Terminal:
+        (tmp_path / "shop").mkdir()
+        (tmp_path / "shop" / "app.py").write_text(text)
+        environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+        started.append(Terminal(fastkiq("process", "shop/", "--reload"), tmp_path, environment, 120))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+@pytest.fixture
 def client(redis_url: str) -> Client:
     return Client(redis_url)
 
@@ -111,6 +127,7 @@ def test_a_running_job_goes_back_and_runs_again(
     child.wait_for("slow done by version 2")
     assert child.stop() == 0
     assert "back in their queues: 1 job" in child.output()
+    assert "left behind" not in child.output()
     assert redis.zcard("retry") == 0
     assert redis.keys("fastkiq:flight:*") == []
 
@@ -131,6 +148,21 @@ def test_broken_source_shows_the_traceback_and_waits_for_the_next_save(
     client.push("app.Tell", "all")
     child.wait_for("told all by version 3")
     assert child.stop() == 0
+
+
+def test_broken_source_in_a_folder_shows_the_traceback_too(
+    tmp_path: Path, reloading_folder: Callable[[str], Terminal]
+) -> None:
+    terminal = reloading_folder(TEXT)
+    terminal.wait_for("Ctrl-C stops")
+    (tmp_path / "shop" / "app.py").write_text(TEXT + "class Torn(fastkiq.Worker:\n    pass\n")
+    text = terminal.wait_for("the workers ended with exit code 1; they start again at the next save (Ctrl-C ends this)")
+    assert "class Torn(fastkiq.Worker:" in text
+    assert "SyntaxError: " in text
+    (tmp_path / "shop" / "app.py").write_text(TEXT)
+    terminal.wait_for("ready again")
+    terminal.type("\x03")
+    assert terminal.wait() == 0
 
 
 def test_source_that_is_broken_from_the_start_is_waited_for_too(worker_process: Start, tmp_path: Path) -> None:
@@ -274,6 +306,8 @@ def test_ctrl_c_at_a_terminal_stops_in_order_and_only_once(reloading: Terminal, 
     assert reloading.wait() == 0, "one Ctrl-C, though both processes see it, does not hurry"
     assert "slow done by version 2" in reloading.text
     assert reloading.text.count("Ctrl-C stops") == 1, "the banner is shown once"
+    assert re.search(r"\^C(slow begun\r\n)?\r\n", reloading.text), "and what comes then begins a line"
+    assert "left behind" not in reloading.text, "that a reload leaves a thread behind matters to nobody"
 
 
 def test_a_debugger_in_a_job_has_the_terminal(reloading: Terminal, client: Client, tmp_path: Path) -> None:

@@ -114,6 +114,32 @@ def test_what_cannot_keep_results_says_so_at_the_call() -> None:
         fastkiq.result("a b")
 
 
+def test_scripts_are_sent_whole_once_only(redis: Redis) -> None:
+    def sent(times: int) -> tuple[int, int]:
+        redis.config_resetstat()
+        for _ in range(times):
+            jid = str(Sum.perform_async(1))
+            change(fastkiq.client.default(), jid, "start", "run", 60, {"status": "running"})
+        assert fastkiq.result(jid).status == "running"
+        stats = redis.info("commandstats")
+        return tuple(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha"))
+
+    redis.script_flush()
+    assert sent(10) == (2, 20), "two scripts"
+    assert sent(10) == (0, 20)
+    redis.script_flush()  # as a restart does it
+    assert sent(1) == (2, 2)
+
+
+def test_what_a_script_refuses_is_asked_once(redis: Redis) -> None:
+    jid = str(Sum.perform_async(1))
+    change(fastkiq.client.default(), jid, "start", "run", 60, {"status": "running"})
+    redis.config_resetstat()
+    with pytest.raises(fastkiq.RedisError):
+        change(fastkiq.client.default(), jid, "start", "run", 10**30, {"status": "running"})
+    assert "cmdstat_eval" not in redis.info("commandstats")
+
+
 def test_middleware_that_stops_a_job_leaves_no_record(redis: Redis, config: Config) -> None:
     def stop(worker: Any, payload: Any) -> Iterator[None]:
         if not payload:
@@ -217,6 +243,16 @@ def push(redis: Redis, name: str, *args: Any, **options: Any) -> str:
     return jid
 
 
+def test_a_push_by_name_may_ask_for_what_the_class_does_not_do(worker_process: Callable[..., Child]) -> None:
+    child = worker_process(
+        "import fastkiq\nclass Says(fastkiq.Worker):\n    def perform(self): print('RAN', flush=True)"
+    )
+    jid = fastkiq.Client().push("app.Says", result_ttl=60)
+    child.wait_for("RAN")
+    with pytest.raises(TimeoutError, match=r"it waits in its queue, or its class does not say result_ttl=\.\.\."):
+        fastkiq.result(str(jid)).wait(0.05)
+
+
 def test_threads_and_coroutines_tell_how_their_jobs_end(
     worker_process: Callable[..., Child], redis: Redis, tmp_path: Path
 ) -> None:
@@ -229,7 +265,7 @@ def test_threads_and_coroutines_tell_how_their_jobs_end(
 
     waits = fastkiq.result(push(redis, "Waits", str(tmp_path / "go")))
     wait_until(lambda: waits.refresh().status == "running", 5)
-    with pytest.raises(TimeoutError, match=r"was not over within 0\.05 s"):
+    with pytest.raises(TimeoutError, match=r"was not over within 0\.05 s$"):
         waits.wait(0.05)
     (tmp_path / "go").touch()
 

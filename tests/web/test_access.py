@@ -162,6 +162,32 @@ def test_an_authorize_that_answers_an_object_lets_nobody_in(
     caplog.clear()
 
 
+def test_a_refusal_has_its_styles_and_nothing_else_is_given_away(web: Web) -> None:
+    base = web(authorize=lambda request: False)
+    page = ask(base + "/")
+    assert page.status == 403
+    static = [part for part in page.text.split('"') if "/static/" in part]
+    assert len(static) >= 3
+    for path in static:
+        assert ask(base + path).status == 200
+        assert ask(base + path, method="POST").status == 403
+    assert ask(f"{base}/static/x/fastkiq.css/../../../").status == 403
+    for path in (
+        "/static/x/",
+        "/static/x/nothing.css",
+        "/static//queues",
+        "/static/../queues",
+        "/queues/static/x/fastkiq.css",
+    ):
+        assert ask(base + path).status == 403, path
+
+
+@pytest.mark.parametrize("said", [{"who": None}, {"who": b"ann"}, {"who": ""}, {"who": "ann", "read_only": 0}])
+def test_an_access_is_of_a_name_and_a_flag(said: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="the name is a text and not empty, read_only True or False"):
+        Access(**said)
+
+
 def test_authorize_or_the_token_as_well(web: Web) -> None:
     base = web(authorize=lambda request: "x-admin" in request.headers, token="t0ken")
     assert ask(base + "/", headers={"X-Admin": "1"}).status == 200

@@ -221,7 +221,7 @@ def _banner(launcher: Launcher) -> None:
         f"{bolt} /_ {off}   {dim}redis{off}    {url}",
         f"{bolt}  / {off}   {dim}queues{off}   {queues}{order}",
         f"{bolt} /  {off}   {dim}runs{off}     {workers}, up to {threads}",
-        *(f"        {dim}capsule{off}  {each}" for each in beside),
-        f"        {dim}pid{off}      {os.getpid()}; Ctrl-C stops, twice at once",
+        *(f"       {dim}capsule{off}  {each}" for each in beside),
+        f"       {dim}pid{off}      {os.getpid()}; Ctrl-C stops, twice at once",
     ]
     click.echo("\n" + "\n".join(rows) + "\n", err=True)

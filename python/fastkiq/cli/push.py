@@ -14,7 +14,7 @@ from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.cli.time_option import span_of, time_of
 from fastkiq.client import When
 from fastkiq.hints import for_worker
-from fastkiq.options import suggestion
+from fastkiq.options import name_suggestion
 from fastkiq.printable import counted
 
 _EXAMPLES = """\b
@@ -89,5 +89,5 @@ def _not_defined(name: str, modules: tuple[str, ...]) -> str:
         return f"{where} defines no worker, so none that is called {name}"
     last = name.rpartition(".")[2]
     namesakes = [each for each in known if each.rpartition(".")[2] == last]
-    hint = f"; did you mean {namesakes[0]!r}?" if namesakes else suggestion(name, known)
+    hint = f"; did you mean {namesakes[0]!r}?" if namesakes else name_suggestion(name, known)
     return f"{where} defines no worker {name}" + (hint or f", only {', '.join(known[:5])}")

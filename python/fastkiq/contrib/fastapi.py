@@ -35,12 +35,18 @@ def web_ui(allowed: Callable[..., Any], **options: Any) -> APIRouter:
     `fastkiq.web.Access`, or raises an HTTPException. `options` are those of `fastkiq.web.app()` but for `authorize`.
     Needs `fastkiq[web]`.
     """
-    from fastkiq.web import app
+    from fastkiq.web import Access, app
 
     web = app(authorize=_admitted, **options)
     router = APIRouter()
 
     async def show(request: Request, path: str, answer: Annotated[Any, Depends(allowed)]) -> Response:
+        if not isinstance(answer, bool | str | Access | None):
+            # Objects are true: an anonymous user, a redirect to where one signs in.
+            raise TypeError(
+                "the dependency of web_ui() must answer True, False, a name or fastkiq.web.Access(name), not "
+                f"{type(answer).__name__}; what is to be sent instead of the pages it raises, as an HTTPException"
+            )
         return _Handed(web, path, answer)
 
     router.add_api_route("/{path:path}", show, methods=METHODS, include_in_schema=False, response_model=None)

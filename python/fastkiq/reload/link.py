@@ -12,7 +12,7 @@ import socket
 from threading import Thread
 from typing import Final
 
-from fastkiq.logging import OF_REDIS, logger
+from fastkiq.logging import OF_PROCESS, logger
 from fastkiq.reload.folders import loaded_files
 
 VARIABLE: Final = "FASTKIQ_RELOAD_FD"
@@ -75,4 +75,4 @@ def link() -> Link | None:
 def _of_interest(record: logging.LogRecord) -> bool:
     """While it reloads: what is about jobs, and warnings, but for those that the first start gave. That one process
     ends and another one starts is said in two lines."""
-    return hasattr(record, "fastkiq") or (record.levelno >= logging.WARNING and not hasattr(record, OF_REDIS))
+    return hasattr(record, "fastkiq") or (record.levelno >= logging.WARNING and not hasattr(record, OF_PROCESS))

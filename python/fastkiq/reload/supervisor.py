@@ -126,7 +126,7 @@ class Supervisor:
         self._let_go(child)
         if self._stopping or code in _STOPPED or (code == _CALLED_WRONGLY and self._starts == 1):
             return code if code >= 0 else 128 - code
-        ended = f"were ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        ended = f"were ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._say(f"the workers {ended}; they start again at the next save (Ctrl-C ends this)", "33")
         return None
 

@@ -31,7 +31,7 @@ class Result:
         self._key = key_of(jid)
         self._client = client
         self._state: State | None = None
-        self._known = False
+        self._told: bytes | None = None  # the status, as a wait has last seen it
 
     def refresh(self) -> "Result":
         """Looks anew, and answers itself."""
@@ -151,7 +151,7 @@ class Result:
             if "WRONGTYPE" not in str(error):
                 raise
             status = None
-        self._known = self._known or status is not None
+        self._told = self._told if status is None else status
         return status in _OVER
 
     def _pauses(self, timeout: float | None) -> Iterator[float]:
@@ -160,16 +160,22 @@ class Result:
         pause = 0.0
         while True:
             passed = time.monotonic() - began
-            if not self._known and passed > PATIENCE:
+            if self._told is None and passed > PATIENCE:
                 return
             if timeout is not None and pause and passed >= timeout:
-                if not self._known:
-                    raise TimeoutError(
-                        f"nothing is known of job {self.jid} after {timeout:g} s: does its worker say result_ttl=...?"
-                    )
-                raise TimeoutError(f"job {self.jid} was not over within {timeout:g} s")
+                raise TimeoutError(self._not_over(timeout))
             yield pause if timeout is None else max(0.0, min(pause, timeout - passed))
             pause = min(max(0.01, pause * 1.5), 0.5)
+
+    def _not_over(self, timeout: float) -> str:
+        if self._told is None:
+            return f"nothing is known of job {self.jid} after {timeout:g} s: does its worker say result_ttl=...?"
+        if self._told == b"queued":  # a push by name may ask for what the class does not do
+            return (
+                f"job {self.jid} was not over within {timeout:g} s: it waits in its queue, or its class does not say "
+                "result_ttl=..., and then nobody notes that it runs"
+            )
+        return f"job {self.jid} was not over within {timeout:g} s"
 
 
 def _failed(jid: str, error: Failure | None) -> JobFailed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastkiq import _core
 from fastkiq.errors import ArgumentError, PushUncertain, RedisBusyError, RedisConnectionError, RedisError
 from fastkiq.options import MAX_RESULT_TTL
+from fastkiq.results.script import Script
 
 if TYPE_CHECKING:
     from fastkiq.client import Client
@@ -25,8 +26,8 @@ _JID: Final = re.compile(r"[!-~]{1,200}")
 _BATCH: Final = 1_000  # jobs a script, as a bulk push has a trip
 _BATCH_BYTES: Final = 4_194_304
 _LUA: Final = Path(__file__).parent / "lua"
-_QUEUED: Final = (_LUA / "queued.lua").read_text()
-_CHANGE: Final = (_LUA / "change.lua").read_text()
+_QUEUED: Final = Script(_LUA / "queued.lua")
+_CHANGE: Final = Script(_LUA / "change.lua")
 
 
 def key_of(jid: str) -> str:
@@ -65,7 +66,7 @@ def begin(client: "Client", payloads: Iterable[dict[str, Any]]) -> None:
     if not keys:
         return
     try:
-        client.command("EVAL", _QUEUED, len(keys), *keys, *facts)
+        _QUEUED.run(client, keys, facts)
     except RedisConnectionError:
         if not client.config.outage_buffer:
             raise
@@ -123,8 +124,7 @@ def change(
 ) -> int:
     """One change, renewing the record's life to so many seconds; answers what `change.lua` does. Raises RedisError."""
     words = [word for pair in fields.items() for word in pair]
-    answer = client.command("EVAL", _CHANGE, 1, key_of(jid), step, run, int(lives * 1000), *words)
-    return int(answer)
+    return int(_CHANGE.run(client, [key_of(jid)], [step, run, int(lives * 1000), *words]))
 
 
 def insist(write: Callable[[], object], given_up: Callable[[], bool], refused: float | None = None) -> None:

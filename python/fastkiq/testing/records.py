@@ -41,9 +41,9 @@ class Records:
                 return self._read(key).get(str(name))
             case ["HGETALL", str() as key] if _is_ours(key):
                 return _flat(self._read(key))
-            case ["EVAL", _, 1, str() as key, "run" | "error" as step, *facts] if _is_ours(key):
+            case ["EVALSHA", _, 1, str() as key, "run" | "error" as step, *facts] if _is_ours(key):
                 return self._run(key, step, facts)
-            case ["EVAL", _, 1, str() as key, step, run, milliseconds, *pairs] if _is_ours(key):
+            case ["EVALSHA", _, 1, str() as key, step, run, milliseconds, *pairs] if _is_ours(key):
                 fields = {str(name): _bytes(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
                 return self._change(key, str(step), _bytes(run), int(milliseconds), fields)
         return send()

@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastkiq import _core, client
 from fastkiq.contrib.django.task_error import LoadedTaskError
 from fastkiq.errors import RedisReplyError
+from fastkiq.results.script import Script
 from fastkiq.results.state import FIELDS, State, parse
 from fastkiq.results.store import key_of
 
@@ -19,7 +20,7 @@ KEPT: Final = 25
 """Errors of one task that are kept."""
 LONGEST_TRACEBACK: Final = 16_384  # characters
 MOST_RUNS: Final = 10_000
-_SCRIPT: Final = (Path(__file__).parent / "lua" / "run.lua").read_text()
+_SCRIPT: Final = Script(Path(__file__).parent / "lua" / "run.lua")
 _LATEST_MS: Final = 253_370_764_800_000  # the year 9999
 
 
@@ -43,13 +44,13 @@ class Record:
     @classmethod
     def start(cls, jid: str, worker: str, now: int) -> "Record":
         """Notes that a worker has begun a run, at `now` (epoch ms). Raises RedisError."""
-        return cls(_pairs(client.default().command("EVAL", _SCRIPT, 1, key_of(jid), "run", worker, now)))
+        return cls(_pairs(_SCRIPT.run(client.default(), [key_of(jid)], ["run", worker, now])))
 
     @staticmethod
     def fail(jid: str, number: int, error: Any) -> None:
         """Notes the error (a TaskError) of a run. Raises RedisError."""
         told = _core.encode({"class": error.exception_class_path, "traceback": _sound(error.traceback)})
-        client.default().command("EVAL", _SCRIPT, 1, key_of(jid), "error", number, told, KEPT)
+        _SCRIPT.run(client.default(), [key_of(jid)], ["error", number, told, KEPT])
 
     @property
     def workers(self) -> list[str]:

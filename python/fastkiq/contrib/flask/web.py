@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,9 +17,10 @@ _ACCESS: Final = "fastkiq.access"  # in the environ; no header of a client's can
 def web_ui(allowed: Callable[[], Any], *, name: str = "fastkiq", **options: Any) -> Blueprint:
     """A blueprint: `app.register_blueprint(web_ui(is_admin), url_prefix="/jobs")`.
 
-    `allowed` is called in the request's context and answers True, False, the user's name for the audit log, or a
-    `fastkiq.web.Access`; anything else is sent as the response, a redirect to the login page, say. `options` are those
-    of `fastkiq.web.app()` but for `authorize`. Needs `fastkiq[web]`.
+    `allowed` is called in the request's context and answers True, False, a `fastkiq.web.Access` with the user's name
+    for the audit log, or a response: a redirect to the login page, a tuple of text and status. A text alone is an
+    error, since a page could not be told from a name. `options` are those of `fastkiq.web.app()` but for `authorize`.
+    Needs `fastkiq[web]`.
     """
     from fastkiq.web import Access, wsgi_app
 
@@ -29,9 +31,15 @@ def web_ui(allowed: Callable[[], Any], *, name: str = "fastkiq", **options: Any)
     @blueprint.route("/<path:path>", methods=METHODS, provide_automatic_options=False)
     def show(path: str) -> ResponseReturnValue:
         answer = current_app.ensure_sync(allowed)()
-        if not isinstance(answer, bool | str | Access | None):
+        if isinstance(answer, Response | tuple):
             response: ResponseReturnValue = answer
             return response
+        if not isinstance(answer, bool | Access | None):
+            # Objects are true: an anonymous user, the text of a login page.
+            raise TypeError(
+                "what web_ui() calls must answer True, False, fastkiq.web.Access(name) or a response (of a page's text "
+                f"flask.make_response makes one), not {type(answer).__name__}"
+            )
         return current_app.response_class.from_app(web, _below(path, answer))
 
     return blueprint

@@ -28,6 +28,9 @@ def describe(scope: Scope, job: Job) -> None:
         if moment is not None:
             facts[name] = moment.isoformat()
     scope.set_context("fastkiq", facts)
+    user = job.payload.get("sentry_user")  # sentry-sidekiq's, if the enqueuer knew one
+    if isinstance(user, dict):
+        scope.set_user({name: fact for name, fact in user.items() if isinstance(fact, (str, int))})
 
 
 def _may_send_arguments() -> bool:

@@ -2,21 +2,24 @@
 
 A push belongs to every transaction that is open around it: of each Session that this thread or task has used, as its
 ContextVar tells. It is sent when all of them have committed. `SessionTransaction` tells its end by `after_commit`,
-`after_rollback` or neither (the session was closed), and in any case by `after_transaction_end`.
+`after_rollback` or neither (the session was closed), and in any case by `after_transaction_end`. What was written, the
+connection tells: also of statements that the session knows nothing of.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakSet, finalize, ref
+from weakref import WeakKeyDictionary, finalize, ref
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_session, sessionmaker
 
 from fastkiq import outlets
 from fastkiq.contrib.sqlalchemy.held import Held, drop, send
+from fastkiq.contrib.sqlalchemy.statements import reads
 from fastkiq.errors import ConfigError
 from fastkiq.outlets import Payload, Push
 
@@ -64,8 +67,8 @@ class _Record:
 
 
 _records: Final[WeakKeyDictionary[SessionTransaction, _Record]] = WeakKeyDictionary()
-_about_to_write: Final[WeakSet[Session]] = WeakSet()
-"""Those whose statement begins a transaction, since it is announced before that."""
+_users: Final[WeakKeyDictionary[Connection, tuple[ref[Session], ...]]] = WeakKeyDictionary()
+"""The sessions that have begun a transaction on this connection: one, unless they are bound to it, as in a test."""
 _used: Final[ContextVar[tuple[ref[Session], ...]]] = ContextVar("fastkiq_sessions", default=())
 """The sessions that this thread or task has used, as far as they have been in a transaction since."""
 
@@ -93,8 +96,9 @@ def _record(session: Session) -> _Record:
 def _use(session: Session) -> None:
     """Notes that the session is used here; it may have been opened by another thread, of a web framework say."""
     used = _used.get()
-    if any(one() is session for one in used):
-        return
+    for one in used:
+        if one() is session:
+            return
     living = [one for one in used if (other := one()) is not None and other.in_transaction()]
     _used.set((*living, ref(session)))
 
@@ -103,20 +107,34 @@ def _begun(session: Session, transaction: SessionTransaction) -> None:
     _use(session)
     if transaction.parent is None or transaction.nested:
         record = _records[transaction] = _Record()
-        if session in _about_to_write:
-            record.wrote = True
-            _about_to_write.discard(session)
         finalize(transaction, _abandoned, record)
-    else:  # a flush, or one of the bulk methods, which are announced by nothing else
-        _record(session).wrote = True
+
+
+def _connected(session: Session, _: SessionTransaction, connection: Connection) -> None:
+    """On the connection itself, since an engine's listeners come too late for the connections there are."""
+    users = _users.get(connection)
+    if users is None:
+        users = ()
+        event.listen(connection, "before_cursor_execute", _sent)
+    _users[connection] = (*(one for one in users if one() not in (None, session)), ref(session))
+
+
+def _sent(connection: Connection, _cursor: Any, sql: str, _values: Any, context: ExecutionContext, _many: bool) -> None:
+    """A statement goes to the database: a session's own, or one that is executed on `session.connection()`."""
+    statement = context.invoked_statement
+    does_read = reads(sql if statement is None else statement)  # None: of `exec_driver_sql`
+    for one in _users[connection]:
+        session = one()
+        if session is not None and session.in_transaction():
+            _use(session)
+            if not does_read:
+                _record(session).wrote = True
 
 
 def _written(session: Session, *_: Any) -> None:
     _use(session)
-    if session.in_transaction():
+    if session.in_transaction():  # else its statements will tell
         _record(session).wrote = True
-    else:
-        _about_to_write.add(session)
 
 
 def _attached(session: Session, _: Any) -> None:
@@ -124,9 +142,10 @@ def _attached(session: Session, _: Any) -> None:
 
 
 def _executed(state: ORMExecuteState) -> None:
-    if state.is_select:
+    """Of a transaction that was open before `enqueue_after_commit` this tells, not its connection."""
+    if reads(state.statement):
         _use(state.session)
-    else:  # a text may be anything
+    else:
         _written(state.session)
 
 
@@ -175,4 +194,5 @@ _LISTENERS: Final[dict[str, Any]] = {
     "transient_to_pending": _written,
     "before_flush": _written,
     "do_orm_execute": _executed,
+    "after_begin": _connected,
 }

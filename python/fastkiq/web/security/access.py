@@ -19,17 +19,28 @@ LOGGER: Final = logging.getLogger("fastkiq.web")
 
 @dataclass(frozen=True)
 class Access:
-    """What `authorize` may answer instead of True: a name for the audit log, and whether reading is all they may."""
+    """What `authorize` may answer instead of True: a name for the audit log, and whether reading is all they may.
+
+    Raises TypeError for a name that is empty or no text, and for a `read_only` that is neither True nor False.
+    """
 
     who: str
     read_only: bool = False
+
+    def __post_init__(self) -> None:
+        given: tuple[object, object] = (self.who, self.read_only)
+        if [type(each) for each in given] != [str, bool] or not self.who:
+            # A user who is not there, an unknown role: they must not let anybody in, or do more.
+            said = f"Access({self.who!r:.80}, read_only={self.read_only!r:.80})"
+            raise TypeError(f"{said}: the name is a text and not empty, read_only True or False")
 
 
 class AccessCheck:
     """Lets in whom `authorize` or the credentials let in; with neither, who has come from this machine itself.
 
     `authorize(request)` answers True or False, a name, or an `Access`; it may be a coroutine function, and runs in a
-    thread when it is not. With credentials as well, either will do.
+    thread when it is not. With credentials as well, either will do. The static files, which are the same for everybody,
+    anybody may have: a refusal is a page with styles.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,11 +49,19 @@ class AccessCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         view = current()
         try:
-            await _admit(view)
+            if not _asks_for_static(view):
+                await _admit(view)
         except Refused as refused:
             await answer(refused.status, refused.text, refused.headers, bare=True)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+def _asks_for_static(view: View) -> bool:
+    match view.path.split("/", 3):
+        case ["", "static", _, path]:
+            return path in view.site.assets.files and view.request.method in ("GET", "HEAD")
+    return False
 
 
 async def _admit(view: View) -> None:
@@ -92,7 +111,7 @@ async def _authorized(view: View) -> bool:
             found = await found
     if isinstance(found, Access):
         view.read_only = view.read_only or found.read_only
-        found = found.who or True
+        found = found.who
     if not isinstance(found, str | bool | None):
         # Objects are true: an anonymous user, a redirect to where one signs in.
         raise TypeError(f"authorize must answer True, False, a name or an Access, not {type(found).__name__}")

@@ -1,0 +1,18 @@
+"""Which statements change nothing."""
+
+import re
+from typing import Final
+
+from sqlalchemy import TextClause
+from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
+
+_SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
+_ONE_SELECT: Final = re.compile(r"\s*select\b[^;]*;?\s*", re.IGNORECASE)
+
+
+def reads(statement: object) -> bool:
+    """Whether this only reads, functions with effects aside. A text may be anything, unless it is a lone SELECT."""
+    text = statement.text if isinstance(statement, TextClause) else statement
+    if isinstance(text, str):
+        return _ONE_SELECT.fullmatch(text) is not None
+    return isinstance(statement, _SAVEPOINTS) or bool(getattr(statement, "is_select", False))
