@@ -36,7 +36,7 @@ def config(redis_url: str) -> Iterator[Config]:
 
 
 def commands(redis: Redis) -> int:
-    return int(redis.info("commandstats").get("cmdstat_eval", {}).get("calls", 0))
+    return int(redis.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
 
 
 def test_what_a_job_tells_is_read_and_lives_with_its_result(redis: Redis) -> None:
