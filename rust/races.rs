@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
@@ -26,8 +27,9 @@ use crate::events::Event;
 use crate::flight::{Claim, Job};
 use crate::intake;
 use crate::options::Options;
+use crate::phase::Phase;
 use crate::seat::Seat;
-use crate::shared::{Core, Phase};
+use crate::shared::Core;
 use crate::sync::thread::{self, JoinHandle};
 use crate::url::RedisUrl;
 
@@ -134,6 +136,13 @@ fn work(core: &Arc<Core>, run: impl Fn(&Arc<Job>) + Send + 'static) -> JoinHandl
             }
         }
     })
+}
+
+/// Lets nothing else happen, or much.
+fn dawdle(most: u32) {
+    for _ in 0..thread_rng().gen_range(0..most) {
+        thread::yield_now();
+    }
 }
 
 /// The launcher's main loop: starts the threads that the core asks for, until it hears `Beat`. Answers their handles.

@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
 use crate::intake;
 use crate::keys;
+use crate::parked::unpark;
+use crate::phase::Phase;
 use crate::predecessor::Client;
 use crate::resp::Pipeline;
-use crate::shared::{Core, Phase, unpark};
+use crate::shared::Core;
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::threads::Backoff;
@@ -212,7 +214,7 @@ impl Waiter {
         let marks = if suspects { intake::marks(core, connection, &payloads)? } else { Vec::new() };
         // Not before: a job whose marks could not be read is found by the next look at our lists and given back.
         for bytes in &payloads {
-            intake::remember_moved(core, identity.epoch, bytes);
+            core.moved.remember(identity.epoch, bytes);
         }
         let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
         let order = core.order.fetch_add(1, Ordering::Relaxed);
