@@ -9,7 +9,6 @@
 //! Several trips may be under way at once: while Redis runs one claim, the jobs of the claim before are read and handed over, which takes
 //! about as long; and a Redis far away is asked again before it has answered.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::WARNING;
-use crate::hoard;
+use crate::hoard::Hoard;
 use crate::intake;
 use crate::lists::Lists;
 use crate::lua::command;
@@ -35,6 +34,7 @@ use crate::threads::Backoff;
 use crate::trip::{self, Asking, Catch, Trip};
 use crate::waiter::Waiter;
 use crate::waiters::Waiters;
+use crate::way::Way;
 use crate::writer::Writer;
 
 /// So many trips may be under way at once: with claims of 500 jobs and 10 ms to Redis and back, 800,000 jobs a second.
@@ -46,18 +46,16 @@ pub struct Fetcher<'a> {
     connection: Option<Connection>,
     client: Client,
     writer: Writer,
-    /// Sent and not yet answered, oldest first.
-    under_way: VecDeque<Trip>,
+    way: Way,
     /// Redis does not know our scripts: the next trip carries their sources.
     whole: bool,
-    /// Claimed and not yet handed over.
-    catches: Vec<Catch>,
     kinds: Kinds,
     dice: Dice,
     epoch: u64,
     /// The number of confirmed beats at which Redis did not know us: the next one tells under which name we go on.
     fenced: Option<u64>,
     prospects: Prospects,
+    hoard: Hoard,
     lists: Lists,
     refused_us: u64,
     backoff: Backoff,
@@ -71,14 +69,14 @@ impl<'a> Fetcher<'a> {
             connection: None,
             client: Client::default(),
             writer: Writer::default(),
-            under_way: VecDeque::new(),
+            way: Way::default(),
             whole: false,
-            catches: Vec::new(),
             kinds: Kinds::new(core.options.queues.len()),
             dice: Dice::new(),
             epoch: 0,
             fenced: None,
             prospects: Prospects::new(core, waiters.len()),
+            hoard: Hoard::default(),
             lists: Lists::new(core.options.reliable),
             refused_us: 0,
             backoff: Backoff::new(),
@@ -100,24 +98,28 @@ impl<'a> Fetcher<'a> {
         let core = self.core;
         let now = now_us();
         self.notice_changes(now);
-        hoard::take_back(core, &mut self.writer, phase, now);
+        let has_all = || !self.way.brings_any() && self.waiters.are_back();
+        if self.hoard.take_back(core, &mut self.writer, phase, now, has_all) && core.is_serial() {
+            self.prospects.heat(); // a claim follows them on their way, a waiter might be there first
+        }
         // Before the box is emptied: who looks at both sees one of them in use until all is written.
         core.calm.store(false, Ordering::Release);
         core.written.store(false, Ordering::Release);
         self.writer.gather(core, phase != Phase::Running);
         core.written.store(self.is_done(), Ordering::Release);
-        let (room, shares) = self.room(phase);
-        let unblock = self.waiters.place(core, phase, &self.prospects, &room, now);
+        let room = self.room(phase);
+        let unblock = self.waiters.place(core, phase, &self.prospects, &self.way, &room, now);
+        let shares = self.shares(phase);
         let check = phase != Phase::Stopped && now >= self.lists.due_us;
         let wanted = self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check;
         // The look at our lists must know all that has been claimed.
-        let hindered = check && !(self.under_way.is_empty() && self.catches.is_empty());
-        let departs = wanted && !hindered && self.under_way.len() < UNDER_WAY && now >= self.refused_us;
+        let hindered = check && !self.way.is_empty();
+        let departs = wanted && !hindered && self.way.trips.len() < UNDER_WAY && now >= self.refused_us;
         if departs {
             let departed = self.depart(&shares, &unblock, check);
             self.see(departed);
         }
-        if !self.catches.is_empty() {
+        if !self.way.catches.is_empty() {
             let handed_over = self.hand_over();
             self.see(handed_over);
             return false;
@@ -125,7 +127,7 @@ impl<'a> Fetcher<'a> {
         if departs {
             return false;
         }
-        if let Some(trip) = self.under_way.pop_front() {
+        if let Some(trip) = self.way.trips.pop_front() {
             let arrived = self.arrive(trip);
             self.see(arrived);
             return false;
@@ -155,23 +157,37 @@ impl<'a> Fetcher<'a> {
 
     /// All that was given to it is written and answered, and all that was claimed is handed over.
     fn is_done(&self) -> bool {
-        self.writer.is_empty() && self.under_way.is_empty() && self.catches.is_empty()
+        self.writer.is_empty() && self.way.is_empty()
     }
 
-    /// The queues with room for jobs that wait there, and those to claim from. What is claimed and on its way has its room already; but it
-    /// may be less than was asked for, and so no waiter is called back for it.
-    fn room(&self, phase: Phase) -> (Vec<Share>, Vec<Share>) {
+    /// The queues with room for jobs that wait there. What is claimed and on its way has its room already; but it may be less than was asked
+    /// for, and so no waiter is called back for it.
+    fn room(&self, phase: Phase) -> Vec<Share> {
         if !self.may_claim(phase) {
-            return (Vec::new(), Vec::new());
+            return Vec::new();
         }
-        let caught: usize = self.catches.iter().map(|catch| catch.payloads.len()).sum();
-        let coming: usize = self.under_way.iter().map(Trip::coming).sum();
-        let room = claims::shares(self.core, &self.kinds, caught, |_| true);
-        (room, claims::shares(self.core, &self.kinds, caught + coming, |queue| self.prospects.is_hot(queue)))
+        claims::shares(self.core, &self.kinds, self.way.caught(), |_| true)
+    }
+
+    /// Those to claim from: of others nothing is known to wait, or a waiter may be about to bring what waited before.
+    fn shares(&self, phase: Phase) -> Vec<Share> {
+        if !self.may_claim(phase) {
+            return Vec::new();
+        }
+        let coming = self.way.caught() + self.way.coming();
+        let goes_back = |queue| self.writer.gives_back_to(queue) || self.way.gives_back_to(queue);
+        let may = |queue: usize| {
+            let is_free = self.waiters.is_away(queue) && !(self.core.is_serial() && goes_back(queue));
+            self.prospects.is_hot(queue) && is_free
+        };
+        claims::shares(self.core, &self.kinds, coming, may)
     }
 
     fn may_claim(&self, phase: Phase) -> bool {
-        phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.beats())
+        phase == Phase::Running
+            && !self.hoard.recalls
+            && self.core.lease_holds()
+            && self.fenced != Some(self.core.beats())
     }
 
     fn notice_changes(&mut self, now: u64) {
@@ -191,15 +207,13 @@ impl<'a> Fetcher<'a> {
 
     /// What a step came to: after a failure nothing is sent for a moment.
     fn see(&mut self, outcome: Result<()>) {
-        let Err(error) = outcome else {
-            return;
-        };
+        let Err(error) = outcome else { return };
         // Also when a reply could not be used: what a claim brought is then looked for in our lists.
         self.lists.doubt();
         if self.core.met(&error) {
             self.connection = None;
             self.core.shut_down(|name| name == "fetch");
-            while let Some(trip) = self.under_way.pop_back() {
+            while let Some(trip) = self.way.trips.pop_back() {
                 self.writer.lost(trip.calls);
             }
         }
@@ -225,10 +239,10 @@ impl<'a> Fetcher<'a> {
         let calls = self.writer.take();
         let all: Vec<&Call> = calls.iter().map(|sent| &sent.call).chain(&extra).collect();
         let sent = scripts::send(connection, &all, std::mem::take(&mut self.whole));
-        let alone = self.under_way.is_empty();
+        let alone = self.way.trips.is_empty();
         let trip = Trip { sent_us: now_us(), alone, calls, unblocks: unblock.len(), asking };
         if trip.replies() > 0 {
-            self.under_way.push_back(trip);
+            self.way.trips.push_back(trip);
         }
         sent
     }
@@ -241,7 +255,7 @@ impl<'a> Fetcher<'a> {
         let mut replies = match received {
             Ok(replies) => replies,
             Err(error) => {
-                self.under_way.push_front(trip);
+                self.way.trips.push_front(trip);
                 return Err(error);
             }
         };
@@ -296,20 +310,20 @@ impl<'a> Fetcher<'a> {
         } else {
             self.prospects.heat(); // each pop begins at the first queue, as a `BRPOP` of all would
         }
-        self.catches.extend(catches);
+        self.way.catches.extend(catches);
         Ok(())
     }
 
     /// Makes jobs of what claims brought and hands them to the threads. What breaks off here is found by the next look at our lists, and given
     /// back.
     fn hand_over(&mut self) -> Result<()> {
-        if self.catches.iter().any(|catch| catch.suspects) {
+        if self.way.catches.iter().any(|catch| catch.suspects) {
             // The marks are asked for on this connection: nothing else may be under way on it.
-            while let Some(trip) = self.under_way.pop_front() {
+            while let Some(trip) = self.way.trips.pop_front() {
                 self.arrive(trip)?;
             }
         }
-        for Catch { queue, claim, payloads, suspects, .. } in std::mem::take(&mut self.catches) {
+        for Catch { queue, claim, payloads, suspects, .. } in std::mem::take(&mut self.way.catches) {
             // Under another name than ours they are not ours any more: whoever buried that name puts them back.
             if claim.as_ref().is_some_and(|claim| claim.identity.epoch != self.core.identity().epoch) {
                 continue;
@@ -341,7 +355,7 @@ impl<'a> Fetcher<'a> {
         if let Some(due) = self.writer.due_us() {
             until = until.min(due);
         }
-        if let Some(due) = hoard::due_us(core) {
+        if let Some(due) = self.hoard.due_us(core) {
             until = until.min(due);
         }
         if phase != Phase::Stopped {

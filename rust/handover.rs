@@ -80,7 +80,7 @@ impl Core {
     }
 
     /// Jobs that the event loop could not take before may be taken now.
-    fn call_coroutines(&self) {
+    pub fn call_coroutines(&self) {
         if self.ready.lock().waiting(true) > 0 {
             self.async_bell.ring();
         }

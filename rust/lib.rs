@@ -101,6 +101,7 @@ mod waiter;
 mod waiters;
 mod waker;
 mod watch;
+mod way;
 mod wish;
 mod writer;
 

@@ -9,6 +9,7 @@ pub mod clock;
 mod events;
 mod lapse;
 mod moves;
+mod order;
 mod ready;
 pub mod redis;
 mod settle;

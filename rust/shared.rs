@@ -149,6 +149,11 @@ impl Core {
         })
     }
 
+    /// Jobs begin one after the other, so that their order can be seen: it is kept even for those that go back to their queue.
+    pub fn is_serial(&self) -> bool {
+        self.options.concurrency == 1 && !self.has_async
+    }
+
     /// Whether this capsule is the one that the process is known by.
     pub fn speaks(&self) -> bool {
         self.number == 0

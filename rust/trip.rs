@@ -33,6 +33,11 @@ impl Trip {
         self.calls.len() + self.unblocks + usize::from(self.asking.is_some())
     }
 
+    /// Whether jobs of `queue` may come with it.
+    pub fn asks(&self, queue: usize) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.asked.iter().any(|asked| asked.queue == queue))
+    }
+
     /// How many jobs it may bring.
     pub fn coming(&self) -> usize {
         self.asking.as_ref().map_or(0, |asking| asking.room)

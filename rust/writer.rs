@@ -21,6 +21,12 @@ pub struct Sent {
     after: After,
 }
 
+impl Sent {
+    pub fn gives_back_to(&self, queue: usize) -> bool {
+        matches!(&self.after, After::GivenBack(jobs) if jobs.first().is_some_and(|job| job.queue == queue))
+    }
+}
+
 enum After {
     /// Claims that are through, and jobs of blocking moves that are.
     Acked {
@@ -67,6 +73,11 @@ impl Writer {
 
     pub fn has_calls(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    /// Whether jobs of `queue` are still to go back there.
+    pub fn gives_back_to(&self, queue: usize) -> bool {
+        self.calls.iter().any(|sent| sent.gives_back_to(queue))
     }
 
     /// When the next held acks must leave.
