@@ -16,7 +16,6 @@ mod settle;
 mod stop;
 mod weak;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +98,11 @@ impl Drop for Told {
 
 /// A server with one queue `q`, a worker class `C` on threads and `A` on the event loop, whose lease holds.
 fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
+    core_of(&["C", "A"], concurrency, reliable)
+}
+
+/// The same with these classes, of which the second is the one for the event loop.
+fn core_of(classes: &[&str], concurrency: usize, reliable: bool) -> Arc<Core> {
     let options = Options {
         concurrency,
         reliable,
@@ -106,7 +110,7 @@ fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
         beat: Duration::from_secs(1 << 10),
         ..Options::of_a_test()
     };
-    let workers = HashMap::from([("C".to_owned(), (0, false)), ("A".to_owned(), (1, true))]);
+    let workers = classes.iter().enumerate().map(|(index, class)| ((*class).to_owned(), (index, index == 1))).collect();
     let core = Arc::new(Core::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), options, workers).unwrap());
     core.extend_lease(clock::now_us());
     core

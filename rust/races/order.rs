@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::redis::redis;
-use super::{core, dawdle, payload, work};
+use super::{core_of, dawdle, payload, work};
 use crate::fetcher::Fetcher;
 use crate::phase::Phase;
 use crate::sync::{Condvar, Mutex, thread};
@@ -13,7 +13,7 @@ use crate::waiter::{Post, Waiter};
 const JOBS: usize = 6;
 
 fn jobs_begin_in_order(reliable: bool) {
-    let core = core(1, reliable);
+    let core = core_of(&["C"], 1, reliable);
     let redis = redis();
     redis.lock().alive.insert(core.identity().name.clone().into_bytes());
     core.ready.lock().threads = 1;
@@ -49,7 +49,8 @@ fn jobs_begin_in_order(reliable: bool) {
     core.advance(Phase::Stopped);
     [worker, waits, fetches].into_iter().for_each(|thread| thread.join().unwrap());
     let wanted: Vec<Vec<u8>> = (0..JOBS).map(|number| payload("C", number)).collect();
-    assert_eq!(*begun.0.lock().unwrap(), wanted);
+    let begun = begun.0.lock().unwrap().clone();
+    assert!(begun == wanted, "{:?}", begun.iter().map(|job| String::from_utf8_lossy(job)).collect::<Vec<_>>());
 }
 
 #[test]
