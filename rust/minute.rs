@@ -21,11 +21,11 @@ pub fn write(core: &Core, connection: &mut Connection) -> Result<()> {
     if taken.is_empty() {
         return Ok(());
     }
-    let minute = Minute::new(core.clock.now_s());
+    let moment = Moment::new(core.clock.now_s());
     let mut calls = Vec::new();
     let mut ends = Vec::with_capacity(taken.len());
     for (name, counts) in &taken {
-        add_class(&mut calls, core.options.compat, &minute, name, counts);
+        add_class(&mut calls, core.options.compat, &moment, name, counts);
         ends.push(calls.len() - 1);
     }
     let replies = run_pipeline(connection, &calls)?;
@@ -44,11 +44,11 @@ pub fn write(core: &Core, connection: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-fn add_class(calls: &mut Vec<Call>, compat: Option<Compat>, minute: &Minute, name: &str, counts: &Counts) {
+fn add_class(calls: &mut Vec<Call>, compat: Option<Compat>, moment: &Moment, name: &str, counts: &Counts) {
     let mut add = |words: &[&str]| calls.push(command(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>()));
     let timed = counts.timed();
     add(&["MULTI"]);
-    for (key, ttl) in minute.totals(compat) {
+    for (key, ttl) in moment.totals(compat) {
         add(&["HINCRBY", &key, &format!("{name}|p"), &counts.runs().to_string()]);
         if counts.failed > 0 {
             add(&["HINCRBY", &key, &format!("{name}|f"), &counts.failed.to_string()]);
@@ -59,7 +59,7 @@ fn add_class(calls: &mut Vec<Call>, compat: Option<Compat>, minute: &Minute, nam
         add(&["EXPIRE", &key, ttl]);
     }
     if timed > 0 {
-        let key = minute.histogram(compat, name);
+        let key = moment.histogram(compat, name);
         let mut words = vec!["BITFIELD".to_owned(), key.clone(), "OVERFLOW".into(), "SAT".into()];
         for (number, count) in counts.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
             words.extend(["INCRBY".into(), "u16".into(), format!("#{number}"), count.to_string()]);
@@ -71,7 +71,7 @@ fn add_class(calls: &mut Vec<Call>, compat: Option<Compat>, minute: &Minute, nam
 }
 
 /// A minute in UTC, and the names of its keys.
-struct Minute {
+struct Moment {
     year: i64,
     month: i64,
     day: i64,
@@ -79,7 +79,7 @@ struct Minute {
     minute: i64,
 }
 
-impl Minute {
+impl Moment {
     fn new(epoch_seconds: i64) -> Self {
         let (year, month, day) = civil(epoch_seconds.div_euclid(86_400));
         let minutes = epoch_seconds.rem_euclid(86_400) / 60;
@@ -120,11 +120,11 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_sidekiq_8() {
-        let minute = Minute::new(THEN);
+        let moment = Moment::new(THEN);
         let [one, ten] = ["j|261122|0:06", "j|261122|0:0"].map(str::to_owned);
-        assert_eq!(minute.totals(None), [(one, "28800"), (ten, "259200")]);
-        assert_eq!(minute.histogram(None, "OkJob"), "h|OkJob-22-0:6");
-        let late = Minute::new(THEN + 13 * 86_400 + 23 * 3_600 + 47 * 60);
+        assert_eq!(moment.totals(None), [(one, "28800"), (ten, "259200")]);
+        assert_eq!(moment.histogram(None, "OkJob"), "h|OkJob-22-0:6");
+        let late = Moment::new(THEN + 13 * 86_400 + 23 * 3_600 + 47 * 60);
         assert_eq!(late.totals(None)[0].0, "j|261205|23:53");
         assert_eq!(late.totals(None)[1].0, "j|261205|23:5");
         assert_eq!(late.histogram(None, "a.b"), "h|a.b-5-23:53");
@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_sidekiq_7_when_asked_for() {
-        let minute = Minute::new(THEN);
-        assert_eq!(minute.totals(Some(Compat::Sidekiq7)), [("j|20261122|0:6".to_owned(), "28800")]);
-        assert_eq!(minute.histogram(Some(Compat::Sidekiq7), "OkJob"), "OkJob-22-00:6");
+        let moment = Moment::new(THEN);
+        assert_eq!(moment.totals(Some(Compat::Sidekiq7)), [("j|20261122|0:6".to_owned(), "28800")]);
+        assert_eq!(moment.histogram(Some(Compat::Sidekiq7), "OkJob"), "OkJob-22-00:6");
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         counts.buckets[0] = 70_000;
         counts.buckets[25] = 1;
         let mut calls = Vec::new();
-        add_class(&mut calls, None, &Minute::new(THEN), "Ok", &counts);
+        add_class(&mut calls, None, &Moment::new(THEN), "Ok", &counts);
         let text = |call: &Call| match call {
             Call::Command(words) => {
                 words.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ")

@@ -47,7 +47,9 @@ fn jobs_begin_in_order(reliable: bool) {
     core.advance(Phase::Quiet);
     core.wait_calm(Duration::from_secs(1));
     core.advance(Phase::Stopped);
-    [worker, waits, fetches].into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in [worker, waits, fetches] {
+        thread.join().unwrap();
+    }
     let wanted: Vec<Vec<u8>> = (0..JOBS).map(|number| payload("C", number)).collect();
     let begun = begun.0.lock().unwrap().clone();
     assert!(begun == wanted, "{:?}", begun.iter().map(|job| String::from_utf8_lossy(job)).collect::<Vec<_>>());
