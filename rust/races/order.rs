@@ -1,4 +1,5 @@
-//! One thread and one queue: jobs begin in the order in which they came, whether a claim or the waiter brings them, and whatever goes back.
+//! One thread and one queue: jobs begin in the order in which they came, whatever goes back. That a claim overtakes the waiter is not found here
+//! in a minute, but by `tests/integration/test_order.py`.
 
 use std::sync::Arc;
 use std::time::Duration;
