@@ -1,6 +1,6 @@
 """One thread and one queue: jobs begin in the order in which they came, however they come and however long they run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from time import sleep
 
@@ -51,7 +51,7 @@ def one_by_one(chance: Random) -> Iterator[float]:
         yield chance.choice((0, 0.00002, 0.0001, 0.0003))
 
 
-def push(client: fastkiq.Client, pauses: Iterator[float], jobs: list[tuple[float, ...]]) -> None:
+def push(client: fastkiq.Client, pauses: Iterator[float], jobs: Iterable[tuple[float, ...]]) -> None:
     for job in jobs:
         client.push("app.Numbered", *job)
         if pause := next(pauses):
