@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 use crate::clock::now_us;
 use crate::keys;
 use crate::ready::State;
-use crate::shared::{Core, Slot, micros};
+use crate::running::Slot;
+use crate::shared::{Core, micros};
 
 /// The most jobs of one claim: what the flight's cost per job levels off at. It holds Redis up for half a millisecond.
 pub const MOST: usize = 500;

@@ -9,8 +9,7 @@
 //! Several trips may be under way at once: while Redis runs one claim, the jobs of the claim before are read and handed over, which takes
 //! about as long; and a Redis far away is asked again before it has answered.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claims::{self, Dice, KIND_MEMORY_US, Kinds, Share};
@@ -18,54 +17,46 @@ use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::events::WARNING;
-use crate::flight::Claim;
+use crate::hoard::Hoard;
 use crate::intake;
 use crate::lists::Lists;
 use crate::lua::command;
+use crate::parked::unpark;
+use crate::phase::Phase;
 use crate::predecessor::Client;
+use crate::prospects::Prospects;
 use crate::resp::Reply;
 use crate::scripts::{self, Call, is_unknown};
-use crate::shared::{Core, Phase, micros, unpark};
+use crate::shared::{Core, micros};
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::threads::Backoff;
-use crate::trip::{self, Asked, Asking, Catch, Trip};
-use crate::waiter::{Post, Waiter};
+use crate::trip::{self, Asking, Catch, Trip};
+use crate::waiter::Waiter;
+use crate::waiters::Waiters;
+use crate::way::Way;
 use crate::writer::Writer;
 
-/// What has not begun so long after its claim goes back to the front of its queue: 50 ms, less what the way back takes.
-const HOARD_US: u64 = 45_000;
-/// Queues past the 16th have no waiter: they are looked at this often.
-const POLL_US: u64 = 1_000_000;
-/// And so soon after the last look when another queue has got a job: what fills one often fills others.
-const POLL_BUSY_US: u64 = 50_000;
 /// So many trips may be under way at once: with claims of 500 jobs and 10 ms to Redis and back, 800,000 jobs a second.
 const UNDER_WAY: usize = 16;
 
 pub struct Fetcher<'a> {
     core: &'a Core,
-    waiters: &'a [Arc<Waiter>],
+    waiters: Waiters<'a>,
     connection: Option<Connection>,
     client: Client,
     writer: Writer,
-    /// Sent and not yet answered, oldest first.
-    under_way: VecDeque<Trip>,
+    way: Way,
     /// Redis does not know our scripts: the next trip carries their sources.
     whole: bool,
-    /// Claimed and not yet handed over.
-    catches: Vec<Catch>,
     kinds: Kinds,
     dice: Dice,
     epoch: u64,
     /// The number of confirmed beats at which Redis did not know us: the next one tells under which name we go on.
     fenced: Option<u64>,
-    /// By queue: the last look found something, or something has changed since, so that it is worth another look.
-    hot: Vec<bool>,
-    paused: HashSet<String>,
-    poll_us: u64,
-    polled_us: u64,
+    prospects: Prospects,
+    hoard: Hoard,
     lists: Lists,
-    unblock_us: u64,
     refused_us: u64,
     backoff: Backoff,
 }
@@ -74,23 +65,19 @@ impl<'a> Fetcher<'a> {
     pub fn new(core: &'a Core, waiters: &'a [Arc<Waiter>]) -> Self {
         Self {
             core,
-            waiters,
+            waiters: Waiters::new(waiters),
             connection: None,
             client: Client::default(),
             writer: Writer::default(),
-            under_way: VecDeque::new(),
+            way: Way::default(),
             whole: false,
-            catches: Vec::new(),
             kinds: Kinds::new(core.options.queues.len()),
             dice: Dice::new(),
             epoch: 0,
             fenced: None,
-            hot: vec![true; core.options.queues.len()],
-            paused: HashSet::new(),
-            poll_us: 0,
-            polled_us: 0,
+            prospects: Prospects::new(core, waiters.len()),
+            hoard: Hoard::default(),
             lists: Lists::new(core.options.reliable),
-            unblock_us: 0,
             refused_us: 0,
             backoff: Backoff::new(),
         }
@@ -100,7 +87,7 @@ impl<'a> Fetcher<'a> {
         loop {
             let phase = self.core.phase();
             if self.step(phase) {
-                self.waiters.iter().for_each(|waiter| waiter.end(self.core));
+                self.waiters.end(self.core);
                 return;
             }
         }
@@ -111,24 +98,28 @@ impl<'a> Fetcher<'a> {
         let core = self.core;
         let now = now_us();
         self.notice_changes(now);
-        self.take_back(phase, now);
+        let has_all = || !self.way.brings_any() && self.waiters.are_back();
+        if self.hoard.take_back(core, &mut self.writer, phase, now, has_all) && core.is_serial() {
+            self.prospects.heat(); // a claim follows them on their way, a waiter might be there first
+        }
         // Before the box is emptied: who looks at both sees one of them in use until all is written.
         core.calm.store(false, Ordering::Release);
         core.written.store(false, Ordering::Release);
         self.writer.gather(core, phase != Phase::Running);
         core.written.store(self.is_done(), Ordering::Release);
-        let (room, shares) = self.room(phase);
-        let unblock = self.place_waiters(phase, &room, now);
+        let room = self.room(phase);
+        let unblock = self.waiters.place(core, phase, &self.prospects, &self.way, &room, now);
+        let shares = self.shares(phase);
         let check = phase != Phase::Stopped && now >= self.lists.due_us;
         let wanted = self.writer.has_calls() || !shares.is_empty() || !unblock.is_empty() || check;
         // The look at our lists must know all that has been claimed.
-        let hindered = check && !(self.under_way.is_empty() && self.catches.is_empty());
-        let departs = wanted && !hindered && self.under_way.len() < UNDER_WAY && now >= self.refused_us;
+        let hindered = check && !self.way.is_empty();
+        let departs = wanted && !hindered && self.way.trips.len() < UNDER_WAY && now >= self.refused_us;
         if departs {
             let departed = self.depart(&shares, &unblock, check);
             self.see(departed);
         }
-        if !self.catches.is_empty() {
+        if !self.way.catches.is_empty() {
             let handed_over = self.hand_over();
             self.see(handed_over);
             return false;
@@ -136,14 +127,14 @@ impl<'a> Fetcher<'a> {
         if departs {
             return false;
         }
-        if let Some(trip) = self.under_way.pop_front() {
+        if let Some(trip) = self.way.trips.pop_front() {
             let arrived = self.arrive(trip);
             self.see(arrived);
             return false;
         }
         if phase != Phase::Running && self.is_done() && core.outbox.is_empty() {
             let looked = phase == Phase::Stopped || now < self.lists.due_us;
-            let calm = looked && self.waiters.iter().all(|waiter| waiter.is_away());
+            let calm = looked && self.waiters.are_away();
             if calm && core.ready.lock().any_waiting() {
                 return false; // handed over by a waiter since the round began: it goes back first
             }
@@ -166,28 +157,37 @@ impl<'a> Fetcher<'a> {
 
     /// All that was given to it is written and answered, and all that was claimed is handed over.
     fn is_done(&self) -> bool {
-        self.writer.is_empty() && self.under_way.is_empty() && self.catches.is_empty()
+        self.writer.is_empty() && self.way.is_empty()
     }
 
-    /// The queues with room for jobs that wait there, and those to claim from. What is claimed and on its way has its room already; but it
-    /// may be less than was asked for, and so no waiter is called back for it.
-    fn room(&self, phase: Phase) -> (Vec<Share>, Vec<Share>) {
+    /// The queues with room for jobs that wait there. What is claimed and on its way has its room already; but it may be less than was asked
+    /// for, and so no waiter is called back for it.
+    fn room(&self, phase: Phase) -> Vec<Share> {
         if !self.may_claim(phase) {
-            return (Vec::new(), Vec::new());
+            return Vec::new();
         }
-        let caught: usize = self.catches.iter().map(|catch| catch.payloads.len()).sum();
-        let coming: usize = self.under_way.iter().map(Trip::coming).sum();
-        let room = claims::shares(self.core, &self.kinds, caught, |_| true);
-        (room, claims::shares(self.core, &self.kinds, caught + coming, |queue| self.hot[queue]))
+        claims::shares(self.core, &self.kinds, self.way.caught(), |_| true)
     }
 
-    /// Some queues have no waiter. (With basic fetch one waits for all.)
-    fn polls(&self) -> bool {
-        self.core.options.reliable && self.core.options.queues.len() > self.waiters.len()
+    /// Those to claim from: of others nothing is known to wait, or a waiter may be about to bring what waited before.
+    fn shares(&self, phase: Phase) -> Vec<Share> {
+        if !self.may_claim(phase) {
+            return Vec::new();
+        }
+        let coming = self.way.caught() + self.way.coming();
+        let goes_back = |queue| self.writer.gives_back_to(queue) || self.way.gives_back_to(queue);
+        let may = |queue: usize| {
+            let is_free = self.waiters.is_away(queue) && !(self.core.is_serial() && goes_back(queue));
+            self.prospects.is_hot(queue) && is_free
+        };
+        claims::shares(self.core, &self.kinds, coming, may)
     }
 
     fn may_claim(&self, phase: Phase) -> bool {
-        phase == Phase::Running && self.core.lease_holds() && self.fenced != Some(self.core.beats())
+        phase == Phase::Running
+            && !self.hoard.recalls
+            && self.core.lease_holds()
+            && self.fenced != Some(self.core.beats())
     }
 
     fn notice_changes(&mut self, now: u64) {
@@ -196,94 +196,24 @@ impl<'a> Fetcher<'a> {
             self.epoch = identity.epoch;
             self.writer.open_claims.clear();
             self.lists.forget();
-            let mut moved = self.core.moved.lock().unwrap_or_else(PoisonError::into_inner);
-            moved.retain(|(epoch, _), _| *epoch == identity.epoch);
-            self.hot.fill(true);
+            self.core.moved.keep_only(identity.epoch);
+            self.prospects.heat();
         }
-        let paused = self.core.paused.lock().unwrap_or_else(PoisonError::into_inner);
-        if *paused != self.paused {
-            self.paused.clone_from(&paused);
-            self.hot.fill(true);
-        }
-        drop(paused);
-        if self.polls() && now >= self.poll_us {
-            (self.polled_us, self.poll_us) = (now, now + POLL_US);
-            self.hot[self.waiters.len()..].fill(true);
-        }
-        let mut any_came_back = false;
-        for (hot, came_back) in self.hot.iter_mut().zip(&self.core.came_back) {
-            let came_back = came_back.swap(false, Ordering::AcqRel);
-            *hot |= came_back;
-            any_came_back |= came_back;
-        }
-        if any_came_back {
-            self.poll_us = self.poll_us.min(self.polled_us + POLL_BUSY_US);
-        }
+        self.prospects.notice(self.core, now);
         if self.core.doubt.swap(false, Ordering::AcqRel) {
             self.lists.doubt();
         }
     }
 
-    fn take_back(&mut self, phase: Phase, now: u64) {
-        let jobs = match phase {
-            Phase::Running => self.core.ready.withdraw(Some(now.saturating_sub(HOARD_US))),
-            _ => self.core.ready.withdraw(None),
-        };
-        if phase == Phase::Running && self.core.options.queues.len() > 1 && !self.core.options.weighted() {
-            let most = [self.core.options.concurrency, self.core.options.async_concurrency];
-            let jobs = self.core.ready.withdraw_overtaking(most);
-            self.writer.give_back(self.core, jobs);
-        }
-        if phase == Phase::Running {
-            // They waited for longer than a prefetch should take: the estimate was wrong.
-            for job in &jobs {
-                self.core.measures.observe_duration(job.queue, HOARD_US);
-            }
-        }
-        self.writer.give_back(self.core, jobs);
-    }
-
-    /// Arms the waiters of queues that have room and nothing to claim, and calls the others back. Answers whom to unblock.
-    fn place_waiters(&mut self, phase: Phase, room: &[Share], now: u64) -> Vec<i64> {
-        let mut unblock = Vec::new();
-        let mut stubborn = false;
-        for waiter in self.waiters {
-            let wanted = match waiter.post {
-                Post::Move(queue) => {
-                    let name = self.core.options.queues.get(queue).map_or("", |queue| &queue.name);
-                    let has_room = room.iter().any(|share| share.queue == queue);
-                    has_room && !self.hot[queue] && !self.paused.contains(name)
-                }
-                Post::Pop => !room.is_empty() && !self.hot.contains(&true),
-            };
-            if wanted && phase == Phase::Running {
-                waiter.arm();
-            } else if waiter.is_armed() || waiter.is_blocked() {
-                stubborn = true;
-                if now >= self.unblock_us {
-                    unblock.extend(waiter.disarm());
-                    waiter.wake();
-                }
-            }
-        }
-        if stubborn && now >= self.unblock_us {
-            // One that was about to block when it was called is called again.
-            self.unblock_us = now + 20_000;
-        }
-        unblock
-    }
-
     /// What a step came to: after a failure nothing is sent for a moment.
     fn see(&mut self, outcome: Result<()>) {
-        let Err(error) = outcome else {
-            return;
-        };
+        let Err(error) = outcome else { return };
         // Also when a reply could not be used: what a claim brought is then looked for in our lists.
         self.lists.doubt();
         if self.core.met(&error) {
             self.connection = None;
             self.core.shut_down(|name| name == "fetch");
-            while let Some(trip) = self.under_way.pop_back() {
+            while let Some(trip) = self.way.trips.pop_back() {
                 self.writer.lost(trip.calls);
             }
         }
@@ -309,10 +239,10 @@ impl<'a> Fetcher<'a> {
         let calls = self.writer.take();
         let all: Vec<&Call> = calls.iter().map(|sent| &sent.call).chain(&extra).collect();
         let sent = scripts::send(connection, &all, std::mem::take(&mut self.whole));
-        let alone = self.under_way.is_empty();
+        let alone = self.way.trips.is_empty();
         let trip = Trip { sent_us: now_us(), alone, calls, unblocks: unblock.len(), asking };
         if trip.replies() > 0 {
-            self.under_way.push_back(trip);
+            self.way.trips.push_back(trip);
         }
         sent
     }
@@ -325,7 +255,7 @@ impl<'a> Fetcher<'a> {
         let mut replies = match received {
             Ok(replies) => replies,
             Err(error) => {
-                self.under_way.push_front(trip);
+                self.way.trips.push_front(trip);
                 return Err(error);
             }
         };
@@ -369,61 +299,31 @@ impl<'a> Fetcher<'a> {
             unpark(&self.core.threads.heartbeat);
             return Ok(());
         }
-        if !self.core.options.reliable {
-            self.popped(asking, reply);
-            return Ok(());
-        }
-        let (suspects, caught) = trip::caught(reply, asking.asked.len());
+        let catches = asking.catches(self.core, reply);
         let mut found = vec![0; asking.asked.len()];
-        for (index, payloads) in caught {
-            let asked = &asking.asked[index];
-            found[index] = payloads.len();
-            // Now, and not only when they are handed over: the next claim leaves before that, and of large ones it is to bring few.
-            if let Some(first) = payloads.first() {
-                self.core.measures.observe_size(asked.queue, first.len());
-            }
-            let name = self.core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
-            let order = self.core.order.fetch_add(1, Ordering::Relaxed);
-            let claim = Claim::new(&asking.identity, asked.queue, name, asked.number, order, payloads.len());
-            self.catches.push(Catch { queue: asked.queue, claim: Some(Arc::new(claim)), payloads, suspects });
+        for catch in &catches {
+            found[catch.place] = catch.payloads.len();
         }
         self.core.measures.fetched.add(found.iter().sum());
-        if found.iter().any(|found| *found > 0) {
-            self.poll_us = self.poll_us.min(self.polled_us + POLL_BUSY_US);
+        if self.core.options.reliable || catches.is_empty() {
+            self.prospects.learn(asking, &found);
+        } else {
+            self.prospects.heat(); // each pop begins at the first queue, as a `BRPOP` of all would
         }
-        let mut room = asking.room;
-        for (asked, found) in asking.asked.iter().zip(found) {
-            // A queue that was not asked, since chance passed it over or those before it filled the room, may hold jobs.
-            self.hot[asked.queue] = found > 0 || room == 0 || asked.most == 0;
-            room = room.saturating_sub(found);
-        }
+        self.way.catches.extend(catches);
         Ok(())
-    }
-
-    fn popped(&mut self, asking: &Asking, reply: Reply) {
-        let payloads = intake::byte_strings(reply.array().unwrap_or_default());
-        self.core.measures.fetched.add(payloads.len());
-        if !payloads.is_empty() {
-            self.hot.fill(true); // each pop begins at the first queue, as a `BRPOP` of all would
-        }
-        for Asked { queue, .. } in asking.asked.iter().filter(|_| payloads.is_empty()) {
-            self.hot[*queue] = false;
-        }
-        if let Some(asked) = asking.asked.first().filter(|_| !payloads.is_empty()) {
-            self.catches.push(Catch { queue: asked.queue, claim: None, payloads, suspects: false });
-        }
     }
 
     /// Makes jobs of what claims brought and hands them to the threads. What breaks off here is found by the next look at our lists, and given
     /// back.
     fn hand_over(&mut self) -> Result<()> {
-        if self.catches.iter().any(|catch| catch.suspects) {
+        if self.way.catches.iter().any(|catch| catch.suspects) {
             // The marks are asked for on this connection: nothing else may be under way on it.
-            while let Some(trip) = self.under_way.pop_front() {
+            while let Some(trip) = self.way.trips.pop_front() {
                 self.arrive(trip)?;
             }
         }
-        for Catch { queue, claim, payloads, suspects } in std::mem::take(&mut self.catches) {
+        for Catch { queue, claim, payloads, suspects, .. } in std::mem::take(&mut self.way.catches) {
             // Under another name than ours they are not ours any more: whoever buried that name puts them back.
             if claim.as_ref().is_some_and(|claim| claim.identity.epoch != self.core.identity().epoch) {
                 continue;
@@ -455,20 +355,20 @@ impl<'a> Fetcher<'a> {
         if let Some(due) = self.writer.due_us() {
             until = until.min(due);
         }
-        if let Some(oldest) = core.ready.lock().oldest_us() {
-            until = until.min(oldest + HOARD_US);
+        if let Some(due) = self.hoard.due_us(core) {
+            until = until.min(due);
         }
         if phase != Phase::Stopped {
             until = until.min(self.lists.due_us);
         }
-        if phase == Phase::Running && self.polls() {
-            until = until.min(self.poll_us);
+        if let Some(due) = self.prospects.due_us().filter(|_| phase == Phase::Running) {
+            until = until.min(due);
         }
         if core.has_async && room.len() < core.options.queues.len() {
             until = until.min(now + KIND_MEMORY_US);
         }
-        if self.unblock_us > now {
-            until = until.min(self.unblock_us);
+        if let Some(due) = self.waiters.due_us(now) {
+            until = until.min(due);
         }
         until = until.min(core.stop_by_us.load(Ordering::Acquire));
         if self.refused_us > now {

@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::keys;
-use crate::metrics::Run;
 use crate::payload::Envelope;
 use crate::poison::Mark;
+use crate::run::Run;
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Who we are in Redis: `host:pid:nonce`. A process that lapsed takes a new one, so that late acks hit dead keys.

@@ -15,7 +15,8 @@ use crate::connection::Connection;
 use crate::exposition;
 use crate::fork;
 use crate::http::{self, Asked, LONGEST_HEAD, Status};
-use crate::shared::{Core, Phase};
+use crate::phase::Phase;
+use crate::shared::Core;
 use crate::sizes::{self, Sizes};
 
 /// How long a client has for its request, and again for its response.

@@ -19,13 +19,15 @@ use crate::flight::Identity;
 use crate::keys;
 use crate::lua::{BEAT, JOIN, LEAVE, command, script_call};
 use crate::machine;
-use crate::metrics;
+use crate::minute;
+use crate::parked::unpark;
+use crate::phase::Phase;
 use crate::process_hash;
 use crate::rescue::sweep;
 use crate::resp::Reply;
 use crate::scripts::{Call, run_pipeline};
 use crate::sentinel::Watch;
-use crate::shared::{Core, Phase, micros, unpark};
+use crate::shared::{Core, micros};
 use crate::sync::thread;
 use crate::threads::Backoff;
 
@@ -121,7 +123,7 @@ impl Heartbeat {
         core.measures.rtt_us.store(now_us() - sent, Ordering::Relaxed);
         let known = self.publish(core, &identity)?;
         if let Some(connection) = self.connection.as_mut() {
-            metrics::flush(core, connection)?;
+            minute::write(core, connection)?;
         }
         if core.speaks() {
             if !known || !self.announced {
@@ -291,7 +293,7 @@ pub fn leave(core: &Core) -> Result<()> {
             core.events.log(INFO, "what was left in this process's flights went back to its queues");
         }
     }
-    if let Err(error) = metrics::flush(core, connection) {
+    if let Err(error) = minute::write(core, connection) {
         core.events.log(WARNING, format!("the last metrics could not be written: {error}"));
     }
     Ok(())

@@ -1,19 +1,20 @@
 //! From the bytes that Redis handed over to jobs that a thread can take.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::flight::{Claim, Job, trace};
+use crate::flight::{Claim, Job};
 use crate::keys;
 use crate::outbox::Outcome;
+use crate::parked::unpark;
 use crate::payload::{Envelope, scan};
 use crate::poison::{Mark, field};
 use crate::resp::Reply;
 use crate::safe::UNREADABLE;
-use crate::shared::{Core, unpark};
+use crate::shared::Core;
 
 /// Bytes of JSON that a busy machine turns into Python objects in a microsecond.
 const DECODED_PER_US: u64 = 20;
@@ -72,11 +73,6 @@ pub fn marks(core: &Core, connection: &mut Connection, payloads: &[Vec<u8>]) -> 
     let now = core.clock.now_s();
     let marks = connection.command(&words)?.array().unwrap_or_default();
     Ok(marks.iter().map(|reply| reply.as_str().and_then(Mark::parse).filter(|mark| !mark.expired(now))).collect())
-}
-
-/// A job that a blocking move put into the shared list: remembered, so that the list can be checked for strangers.
-pub fn remember_moved(core: &Core, epoch: u64, bytes: &[u8]) {
-    *core.moved.lock().unwrap_or_else(PoisonError::into_inner).entry((epoch, trace(bytes))).or_default() += 1;
 }
 
 /// The items of a reply that are strings.

@@ -1,12 +1,10 @@
 //! Looks through our own lists in Redis for jobs that we claimed without hearing of it: the answer was lost with its connection.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::flight::trace;
 use crate::intake::byte_strings;
 use crate::keys;
 use crate::shared::Core;
@@ -66,12 +64,7 @@ impl Lists {
         for (queue, name) in core.options.queues.iter().map(|queue| &queue.name).enumerate() {
             let flight = keys::flight(&identity.name, name, 0);
             for job in members_of(connection, &flight)? {
-                if core
-                    .moved
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .contains_key(&(identity.epoch, trace(&job)))
-                {
+                if core.moved.knows(identity.epoch, &job) {
                     continue;
                 }
                 let first = self.strangers.get(&job).copied().unwrap_or(now);

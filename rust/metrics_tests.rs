@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::payload::scan;
-
-/// 2026-11-22 00:06:09 UTC.
-const THEN: i64 = 1_795_305_969;
+use crate::run::Run;
 
 fn metrics() -> Metrics {
     Metrics::new(&HashMap::from([("Ok".to_owned(), (0, false)), ("Wrapper".to_owned(), (1, false))]))
@@ -23,31 +21,6 @@ fn ran(metrics: &Metrics, job: &Job, micros: u64) {
 
 fn names(taken: &[(String, Counts)]) -> Vec<&str> {
     taken.iter().map(|(name, _)| name.as_str()).collect()
-}
-
-#[test]
-fn a_run_falls_into_the_bucket_below_whose_bound_it_is() {
-    let placed = [0, 19_999, 20_000, 29_999, 44_999, 45_000, 279_000, 334_999_999, 335_000_000, u64::MAX].map(bucket);
-    assert_eq!(placed, [0, 0, 1, 1, 2, 3, 7, 24, 25, 25]);
-}
-
-#[test]
-fn keys_are_those_of_sidekiq_8() {
-    let moment = Moment::new(THEN);
-    let [minute, ten] = ["j|261122|0:06", "j|261122|0:0"].map(str::to_owned);
-    assert_eq!(moment.totals(None), [(minute, "28800"), (ten, "259200")]);
-    assert_eq!(moment.histogram(None, "OkJob"), "h|OkJob-22-0:6");
-    let late = Moment::new(THEN + 13 * 86_400 + 23 * 3_600 + 47 * 60);
-    assert_eq!(late.totals(None)[0].0, "j|261205|23:53");
-    assert_eq!(late.totals(None)[1].0, "j|261205|23:5");
-    assert_eq!(late.histogram(None, "a.b"), "h|a.b-5-23:53");
-}
-
-#[test]
-fn keys_are_those_of_sidekiq_7_when_asked_for() {
-    let moment = Moment::new(THEN);
-    assert_eq!(moment.totals(Some(Compat::Sidekiq7)), [("j|20261122|0:6".to_owned(), "28800")]);
-    assert_eq!(moment.histogram(Some(Compat::Sidekiq7), "OkJob"), "OkJob-22-00:6");
 }
 
 #[test]
@@ -106,26 +79,6 @@ fn names_from_outside_are_bounded() {
 }
 
 #[test]
-fn each_end_counts_as_what_it_is() {
-    let payload = Vec::new;
-    let when = crate::outbox::When::In(1.0);
-    let runs = [
-        (Outcome::Retry { payload: payload(), when, failed: true }, Run::Failed),
-        (Outcome::Retry { payload: payload(), when, failed: false }, Run::None),
-        (Outcome::Schedule { payload: payload(), when }, Run::Timed),
-        (Outcome::Dead { payload: payload() }, Run::Failed),
-        (Outcome::Drop { failed: true }, Run::Failed),
-        (Outcome::Drop { failed: false }, Run::Begun),
-        (Outcome::GiveBack { counted: true }, Run::Failed),
-        (Outcome::GiveBack { counted: false }, Run::None),
-        (Outcome::Bad { flaw: String::new() }, Run::None),
-    ];
-    for (outcome, run) in runs {
-        assert_eq!(Run::from(&outcome), run, "{outcome:?}");
-    }
-}
-
-#[test]
 fn a_job_acked_before_it_ran_counts_by_its_run() {
     let begun = job(Some(0), "");
     assert!(begun.settle_as(Run::Begun) && !begun.is_timed());
@@ -134,37 +87,6 @@ fn a_job_acked_before_it_ran_counts_by_its_run() {
     assert!(!begun.end_as(Run::Failed), "once");
     let settled = job(Some(0), "");
     assert!(settled.settle_as(Run::Failed) && !settled.end_as(Run::Timed));
-}
-
-#[test]
-fn the_writes_of_one_class() {
-    let mut counts = Counts { failed: 1, millis: 70, ..Counts::default() };
-    counts.buckets[0] = 70_000;
-    counts.buckets[25] = 1;
-    let mut calls = Vec::new();
-    write(&mut calls, None, &Moment::new(THEN), "Ok", &counts);
-    let text = |call: &Call| match call {
-        Call::Command(words) => words.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" "),
-        Call::Script { .. } => panic!("a script"),
-    };
-    let lines: Vec<String> = calls.iter().map(text).collect();
-    assert_eq!(
-        lines,
-        [
-            "MULTI",
-            "HINCRBY j|261122|0:06 Ok|p 70002",
-            "HINCRBY j|261122|0:06 Ok|f 1",
-            "HINCRBY j|261122|0:06 Ok|ms 70",
-            "EXPIRE j|261122|0:06 28800",
-            "HINCRBY j|261122|0:0 Ok|p 70002",
-            "HINCRBY j|261122|0:0 Ok|f 1",
-            "HINCRBY j|261122|0:0 Ok|ms 70",
-            "EXPIRE j|261122|0:0 259200",
-            "BITFIELD h|Ok-22-0:6 OVERFLOW SAT INCRBY u16 #0 70000 INCRBY u16 #25 1",
-            "EXPIRE h|Ok-22-0:6 28800",
-            "EXEC",
-        ]
-    );
 }
 
 #[test]

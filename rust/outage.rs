@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::clock::now_us;
 use crate::error::Error;
 use crate::events::{INFO, WARNING};
-use crate::shared::{Core, Phase};
+use crate::phase::Phase;
+use crate::shared::Core;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -10,9 +10,11 @@ use crate::keys;
 use crate::lua::command;
 use crate::options::Queue;
 use crate::payload::splice;
+use crate::phase::Phase;
+use crate::running::Running;
 use crate::safe::{Place, mended};
 use crate::scripts::Call;
-use crate::shared::{Core, Phase, Running};
+use crate::shared::Core;
 
 /// Sidekiq's readers take a process whose hash has expired for dead.
 const TTL: &[u8] = b"60";

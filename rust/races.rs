@@ -9,16 +9,17 @@ pub mod clock;
 mod events;
 mod lapse;
 mod moves;
+mod order;
 mod ready;
 pub mod redis;
 mod settle;
 mod stop;
 mod weak;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
@@ -26,8 +27,9 @@ use crate::events::Event;
 use crate::flight::{Claim, Job};
 use crate::intake;
 use crate::options::Options;
+use crate::phase::Phase;
 use crate::seat::Seat;
-use crate::shared::{Core, Phase};
+use crate::shared::Core;
 use crate::sync::thread::{self, JoinHandle};
 use crate::url::RedisUrl;
 
@@ -96,6 +98,11 @@ impl Drop for Told {
 
 /// A server with one queue `q`, a worker class `C` on threads and `A` on the event loop, whose lease holds.
 fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
+    core_of(&["C", "A"], concurrency, reliable)
+}
+
+/// The same with these classes, of which the second is the one for the event loop.
+fn core_of(classes: &[&str], concurrency: usize, reliable: bool) -> Arc<Core> {
     let options = Options {
         concurrency,
         reliable,
@@ -103,7 +110,7 @@ fn core(concurrency: usize, reliable: bool) -> Arc<Core> {
         beat: Duration::from_secs(1 << 10),
         ..Options::of_a_test()
     };
-    let workers = HashMap::from([("C".to_owned(), (0, false)), ("A".to_owned(), (1, true))]);
+    let workers = classes.iter().enumerate().map(|(index, class)| ((*class).to_owned(), (index, index == 1))).collect();
     let core = Arc::new(Core::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), options, workers).unwrap());
     core.extend_lease(clock::now_us());
     core
@@ -134,6 +141,13 @@ fn work(core: &Arc<Core>, run: impl Fn(&Arc<Job>) + Send + 'static) -> JoinHandl
             }
         }
     })
+}
+
+/// Lets nothing else happen, or much.
+fn dawdle(most: u32) {
+    for _ in 0..thread_rng().gen_range(0..most) {
+        thread::yield_now();
+    }
 }
 
 /// The launcher's main loop: starts the threads that the core asks for, until it hears `Beat`. Answers their handles.

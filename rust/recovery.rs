@@ -19,12 +19,13 @@ use crate::intake::byte_strings;
 use crate::keys;
 use crate::lua::command;
 use crate::machine::is_gone;
+use crate::phase::Phase;
 use crate::poison::Mark;
 use crate::rescue::{self, sweep};
 use crate::resp::Reply;
 use crate::schema::Strangers;
 use crate::scripts::run_pipeline;
-use crate::shared::{Core, Phase, micros};
+use crate::shared::{Core, micros};
 use crate::sync::thread;
 use crate::threads::Backoff;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::clock::now_us;
 use crate::flight::Job;
-use crate::shared::{Core, Running, Slot};
+use crate::running::{Running, Slot};
+use crate::shared::Core;
 use crate::sync::thread;
 
 pub struct Seat {

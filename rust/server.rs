@@ -10,27 +10,21 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyTuple};
 
 use crate::clock::now_us;
+use crate::crew;
 use crate::error::{Error, Result};
 use crate::events::{Event, WARNING};
-use crate::fetcher::Fetcher;
 use crate::fork;
 use crate::health::Health;
 use crate::heartbeat::{Heartbeat, leave};
 use crate::inspect;
 use crate::keys;
 use crate::options::Options;
-use crate::recovery::Recovery;
-use crate::scheduler;
-use crate::shared::{Core, Phase, micros};
-use crate::sync::thread;
-use crate::threads;
+use crate::phase::Phase;
+use crate::running::Running;
+use crate::shared::{Core, micros};
 use crate::unit::{Face, Processor, Unit, next_async};
 use crate::url::RedisUrl;
-use crate::waiter::{Post, Waiter};
-use crate::waker;
 
-/// Each queue up to this many has a connection that waits for it; those beyond are looked at once a second.
-const WAITERS: usize = 16;
 /// How long `quiet` waits for Redis to take back what has not begun; it goes on without being waited for.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long `stop` goes on trying to write acks when Redis does not answer. All waits of a stop together must stay below 3.5 s.
@@ -76,43 +70,10 @@ impl Server {
         }
         let mut started = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for (core, heartbeat) in self.cores().zip(&self.heartbeats) {
-            start_threads(core, heartbeat, &mut started)?;
+            crew::start(core, heartbeat, &mut started)?;
         }
         Ok(())
     }
-}
-
-fn start_threads(core: &Arc<Core>, heartbeat: &Arc<Mutex<Heartbeat>>, started: &mut Vec<JoinHandle<()>>) -> Result<()> {
-    let mark = if core.speaks() { String::new() } else { format!("-{}", core.number) };
-    let waiters: Vec<Arc<Waiter>> = if core.options.reliable {
-        (0..core.options.queues.len().min(WAITERS)).map(|queue| Arc::new(Waiter::new(Post::Move(queue)))).collect()
-    } else {
-        vec![Arc::new(Waiter::new(Post::Pop))]
-    };
-    for (number, waiter) in waiters.iter().cloned().enumerate() {
-        started.push(threads::start(core, format!("fastkiq-wait{mark}-{number}"), move |core| waiter.run(core))?);
-    }
-    let beat = heartbeat.clone();
-    started.push(threads::start(core, format!("fastkiq-beat{mark}"), move |core| {
-        let _ = core.threads.heartbeat.set(thread::current());
-        beat.lock().unwrap_or_else(PoisonError::into_inner).run(core);
-    })?);
-    if core.options.reliable && core.speaks() {
-        let watch = |core: &Arc<Core>| Recovery::new().run(core);
-        started.push(threads::start(core, "fastkiq-recover".into(), watch)?);
-    }
-    started.push(threads::start(core, format!("fastkiq-wake{mark}"), |core| {
-        let _ = core.threads.waker.set(thread::current());
-        waker::run(core);
-    })?);
-    if core.speaks() {
-        started.push(threads::start(core, "fastkiq-sched".into(), scheduler::run)?);
-    }
-    started.push(threads::start(core, format!("fastkiq-fetch{mark}"), move |core| {
-        let _ = core.threads.fetcher.set(thread::current());
-        Fetcher::new(core, &waiters).run();
-    })?);
-    Ok(())
 }
 
 #[pymethods]
@@ -259,7 +220,7 @@ impl Server {
 
     fn running(&self) -> Vec<(String, String, String, f64, String)> {
         let now = now_us();
-        let line = |running: crate::shared::Running| {
+        let line = |running: Running| {
             let seconds = Duration::from_micros(now.saturating_sub(running.started_us)).as_secs_f64();
             let job = &running.job;
             let (class, jid) = (job.class().into_owned(), job.jid().into_owned());
@@ -323,9 +284,9 @@ impl Server {
             return Ok(());
         }
         py.detach(|| {
-            if !ended(&started, FLUSH) {
+            if !crew::ended(&started, FLUSH) {
                 self.cores().for_each(|core| core.shut_down(|_| true));
-                ended(&started, LAST);
+                crew::ended(&started, LAST);
             }
             self.leave();
         });
@@ -372,18 +333,6 @@ fn take_leave(core: &Core) {
         let what = "Its lease will run out, and then others take over what is left of it.";
         core.events.log(WARNING, format!("this process could not take its leave: {error}. {what}"));
     }
-}
-
-/// Waits until all threads have ended; false when `limit` came first.
-fn ended(threads: &[JoinHandle<()>], limit: Duration) -> bool {
-    let until = Instant::now() + limit;
-    while !threads.iter().all(JoinHandle::is_finished) {
-        if Instant::now() >= until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
 }
 
 fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {

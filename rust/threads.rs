@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::events::ERROR;
-use crate::shared::{Core, Phase};
+use crate::phase::Phase;
+use crate::shared::Core;
 
 /// TLS handshakes and JSON scans stay far below this.
 const STACK: usize = 512 * 1024;

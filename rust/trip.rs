@@ -33,6 +33,11 @@ impl Trip {
         self.calls.len() + self.unblocks + usize::from(self.asking.is_some())
     }
 
+    /// Whether jobs of `queue` may come with it.
+    pub fn asks(&self, queue: usize) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.asked.iter().any(|asked| asked.queue == queue))
+    }
+
     /// How many jobs it may bring.
     pub fn coming(&self) -> usize {
         self.asking.as_ref().map_or(0, |asking| asking.room)
@@ -47,6 +52,37 @@ pub struct Asking {
     pub room: usize,
 }
 
+impl Asking {
+    /// Reads the answer: what each of the queues sent that had jobs.
+    pub fn catches(&self, core: &Core, reply: Reply) -> Vec<Catch> {
+        if !core.options.reliable {
+            return self.popped(reply);
+        }
+        let (suspects, caught) = caught(reply, self.asked.len());
+        let catch = |(place, payloads): (usize, Payloads)| {
+            let asked = &self.asked[place];
+            // Now, and not only when they are handed over: the next claim leaves before that, and of large ones it is to bring few.
+            if let Some(first) = payloads.first() {
+                core.measures.observe_size(asked.queue, first.len());
+            }
+            let name = core.options.queues.get(asked.queue).map_or("", |queue| &queue.name);
+            let order = core.order.fetch_add(1, Ordering::Relaxed);
+            let claim = Claim::new(&self.identity, asked.queue, name, asked.number, order, payloads.len());
+            Catch { place, queue: asked.queue, claim: Some(Arc::new(claim)), payloads, suspects }
+        };
+        caught.into_iter().map(catch).collect()
+    }
+
+    fn popped(&self, reply: Reply) -> Vec<Catch> {
+        let payloads = byte_strings(reply.array().unwrap_or_default());
+        let first = self.asked.first().filter(|_| !payloads.is_empty());
+        first
+            .map(|first| Catch { place: 0, queue: first.queue, claim: None, payloads, suspects: false })
+            .into_iter()
+            .collect()
+    }
+}
+
 /// One queue's part of a claim: its list is called by the number.
 pub struct Asked {
     pub queue: usize,
@@ -58,6 +94,8 @@ pub type Payloads = Vec<Vec<u8>>;
 
 /// What a claim brought from one queue, as it came.
 pub struct Catch {
+    /// Of the queue among those asked.
+    pub place: usize,
     pub queue: usize,
     /// None with basic fetch.
     pub claim: Option<Arc<Claim>>,

@@ -19,9 +19,11 @@ use crate::keys;
 use crate::lua::START;
 use crate::outbox::{Outcome, When};
 use crate::payload::splice;
+use crate::phase::Phase;
 use crate::poison::Mark;
+use crate::running::Running;
 use crate::seat::Seat;
-use crate::shared::{Core, Phase, Running};
+use crate::shared::Core;
 
 /// The Python objects that belong to the workers stay on this side; the Rust threads only have the `Core`.
 pub struct Face {

@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
 use crate::intake;
 use crate::keys;
+use crate::parked::unpark;
+use crate::phase::Phase;
 use crate::predecessor::Client;
 use crate::resp::Pipeline;
-use crate::shared::{Core, Phase, unpark};
+use crate::shared::Core;
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::threads::Backoff;
@@ -91,19 +93,22 @@ impl Waiter {
         let mut client = Client::default();
         let mut backoff = Backoff::new();
         let mut dice = Dice::new();
+        self.watch.leave(); // where a panic left it inside
         while core.phase() != Phase::Stopped {
             if !self.is_armed() {
                 thread::park();
                 continue;
             }
             let result = self.wait(core, &mut connection, &mut client, &mut dice);
-            // Only now: until its job is handed over a stop must wait for it.
+            // Only now: until its job is handed over a stop must wait for it, and so must the next claim, whose jobs came later.
             self.watch.leave();
-            if core.phase() != Phase::Running {
-                unpark(&core.threads.fetcher);
-            }
             match result {
-                Ok(()) => backoff.reset(),
+                Ok(brought) => {
+                    backoff.reset();
+                    if brought || !self.is_armed() || core.phase() != Phase::Running {
+                        unpark(&core.threads.fetcher);
+                    }
+                }
                 Err(error) => {
                     if core.met(&error) {
                         connection = None;
@@ -122,7 +127,8 @@ impl Waiter {
         }
     }
 
-    fn wait(&self, core: &Core, slot: &mut Option<Connection>, client: &mut Client, dice: &mut Dice) -> Result<()> {
+    /// True when it brought a job.
+    fn wait(&self, core: &Core, slot: &mut Option<Connection>, client: &mut Client, dice: &mut Dice) -> Result<bool> {
         if slot.is_none() {
             let mut fresh = core.connect(&self.name())?;
             self.client.store(0, Ordering::Release);
@@ -131,20 +137,19 @@ impl Waiter {
             *slot = Some(fresh);
         }
         let Some(connection) = slot.as_mut() else {
-            return Ok(());
+            return Ok(false);
         };
         let identity = core.identity();
         let longest = LONGEST.min(core.options.lease / 6);
         let pipeline = self.pipeline(core, &identity, longest, dice);
         self.watch.enter();
         if !self.is_armed() {
-            return Ok(());
+            return Ok(false);
         }
         // The name first, the lease second: under a name that is not yet in the registry nobody would find what we move.
         if core.phase() != Phase::Running || !core.lease_holds() {
             self.watch.dismiss();
-            unpark(&core.threads.fetcher);
-            return Ok(());
+            return Ok(false);
         }
         connection.send(pipeline.bytes())?;
         let late = longest + core.options.timeout;
@@ -155,16 +160,17 @@ impl Waiter {
             Post::Move(queue) => {
                 let suspects = connection.receive()?;
                 let Some(bytes) = answer.into_result()?.bytes() else {
-                    return Ok(());
+                    return Ok(false);
                 };
-                self.moved(core, connection, queue, &identity, bytes, suspects.as_int() != Some(0))
+                self.moved(core, connection, queue, &identity, bytes, suspects.as_int() != Some(0))?;
+                Ok(true)
             }
             Post::Pop => {
                 let Some(pair) = answer.into_result()?.array() else {
-                    return Ok(());
+                    return Ok(false);
                 };
                 self.popped(core, intake::byte_strings(pair));
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -212,7 +218,7 @@ impl Waiter {
         let marks = if suspects { intake::marks(core, connection, &payloads)? } else { Vec::new() };
         // Not before: a job whose marks could not be read is found by the next look at our lists and given back.
         for bytes in &payloads {
-            intake::remember_moved(core, identity.epoch, bytes);
+            core.moved.remember(identity.epoch, bytes);
         }
         let name = core.options.queues.get(queue).map_or("", |queue| &queue.name);
         let order = core.order.fetch_add(1, Ordering::Relaxed);
@@ -240,10 +246,9 @@ impl Waiter {
     }
 
     fn hand_over(&self, core: &Core, queue: usize, jobs: Vec<Arc<crate::flight::Job>>) {
-        self.watch.dismiss();
         core.measures.fetched.add(1);
-        Self::came_back(core, queue);
         core.deliver(jobs);
-        unpark(&core.threads.fetcher);
+        Self::came_back(core, queue);
+        self.watch.dismiss();
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::Event;
+use crate::phase::Phase;
 use crate::ready::Call;
-use crate::shared::{Core, Phase};
+use crate::shared::Core;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 

@@ -1,30 +1,30 @@
 //! Turns what became of jobs into script calls, keeps each call until Redis has answered it, and sends it again when the answer was
 //! lost: every one of them moves a job only if it removed it from its flight, so that a second time changes nothing.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use crate::calls::{self, Acked};
 use crate::clock::now_us;
 use crate::events::{Event, INFO, WARNING};
-use crate::flight::{CONFIRMED, Claim, Job, REFUSED, trace};
-use crate::keys;
-use crate::lua::{ACK, GIVE_BACK, SETTLE, script_call};
-use crate::outbox::{DELAY_US, Outcome, Settled, When};
+use crate::flight::{CONFIRMED, Claim, Job, REFUSED};
+use crate::outbox::{DELAY_US, Outcome, Settled};
 use crate::resp::Reply;
-use crate::safe;
 use crate::scripts::{Call, is_unknown};
 use crate::shared::Core;
-
-/// A payload that is too long goes to the dead set without being sent back: with it, one of 100 MB took 600 MB here.
-const LONG: usize = 1 << 20;
 
 /// A call on its way, and what to do when its answer is there.
 pub struct Sent {
     pub call: Call,
     after: After,
+}
+
+impl Sent {
+    pub fn gives_back_to(&self, queue: usize) -> bool {
+        matches!(&self.after, After::GivenBack(jobs) if jobs.first().is_some_and(|job| job.queue == queue))
+    }
 }
 
 enum After {
@@ -40,9 +40,6 @@ enum After {
     /// A claim whose answer was lost: its jobs are back in their queue.
     Disowned(Arc<Claim>),
 }
-
-/// A list and what of it is acked: None = all that is left of it.
-type Acked = (Arc<Claim>, Option<Vec<Arc<Job>>>);
 
 /// How many jobs of `held` are acked by the deletion of their claim's list.
 fn held_of(held: &[Held], claim: &Claim) -> usize {
@@ -76,6 +73,11 @@ impl Writer {
 
     pub fn has_calls(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    /// Whether jobs of `queue` are still to go back there.
+    pub fn gives_back_to(&self, queue: usize) -> bool {
+        self.calls.iter().any(|sent| sent.gives_back_to(queue))
     }
 
     /// When the next held acks must leave.
@@ -112,12 +114,12 @@ impl Writer {
                     .map_or(settled.job.order, |claim| claim.first_order);
                 back.entry((Reverse(group), counted)).or_default().push(settled.job);
             } else {
-                self.push(settle_call(core, &settled), After::Settled(settled, 0));
+                self.push(calls::settle(core, &settled), After::Settled(settled, 0));
             }
         }
         for ((_, counted), mut jobs) in back {
             jobs.sort_by_key(|job| Reverse(job.order));
-            if let Some(call) = give_back_call(core, &jobs, counted) {
+            if let Some(call) = calls::give_back(core, &jobs, counted) {
                 self.push(call, After::GivenBack(jobs));
             }
         }
@@ -175,7 +177,7 @@ impl Writer {
         }
         for (_, lists) in by_epoch {
             let closed = lists.iter().filter(|(_, jobs)| jobs.is_none()).map(|(claim, _)| claim.number).collect();
-            let call = ack_call(core, std::mem::take(&mut loose), &std::mem::take(&mut suspects), &lists);
+            let call = calls::ack(core, std::mem::take(&mut loose), &std::mem::take(&mut suspects), &lists);
             let (moved, jobs) = (std::mem::take(&mut moved), std::mem::take(&mut jobs));
             self.push(call, After::Acked { closed, moved, jobs });
         }
@@ -230,18 +232,18 @@ impl Writer {
                     self.open_claims.remove(&number);
                 }
                 for job in moved {
-                    forget_moved(core, &job);
+                    core.moved.forget(&job);
                 }
             }
             After::Settled(settled, sent) => {
                 self.close(&settled.job);
-                forget_moved(core, &settled.job);
+                core.moved.forget(&settled.job);
                 report(core, &settled, reply.as_int() == Some(1), sent > 1);
             }
             After::GivenBack(jobs) => {
                 for job in jobs {
                     self.close(&job);
-                    forget_moved(core, &job);
+                    core.moved.forget(&job);
                 }
             }
             After::Disowned(claim) => self.closed.push(claim),
@@ -261,25 +263,8 @@ impl Writer {
         let Some(name) = core.options.queues.get(queue).map(|queue| queue.name.clone()) else { return };
         let lost = jobs.len();
         core.events.log(WARNING, format!("{lost} jobs whose claim's answer was lost go back to queue {name}"));
-        let mut args = vec![name.clone().into_bytes(), b"0".to_vec(), keys::DAILY_TTL.to_vec(), b"0".to_vec()];
-        for job in jobs {
-            args.push(job.clone());
-            args.push(Vec::new());
-        }
-        let call = script_call(&GIVE_BACK, give_back_keys(core, flight, &name), args);
+        let call = calls::give_back_unknown(core, flight, &name, jobs);
         self.push(call, After::Disowned(Arc::new(Claim::new(&core.identity(), queue, &name, number, 0, 0))));
-    }
-}
-
-fn forget_moved(core: &Core, job: &Job) {
-    let Some(claim) = job.claim.as_ref().filter(|claim| !claim.is_own_list()) else { return };
-    let mut moved = core.moved.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (claim.identity.epoch, trace(&job.bytes));
-    if let Some(count) = moved.get_mut(&key) {
-        *count -= 1;
-        if *count == 0 {
-            moved.remove(&key);
-        }
     }
 }
 
@@ -302,116 +287,4 @@ fn report(core: &Core, settled: &Settled, found: bool, again: bool) {
             format!("job {jid} was recovered by another process before its end was written here: it runs again there"),
         );
     }
-}
-
-fn stat_keys(core: &Core) -> [Vec<u8>; 4] {
-    let now = core.clock.now_s();
-    [
-        keys::STAT_PROCESSED.to_vec(),
-        keys::daily(keys::STAT_PROCESSED, now),
-        keys::STAT_FAILED.to_vec(),
-        keys::daily(keys::STAT_FAILED, now),
-    ]
-}
-
-fn text(value: &(impl ToString + ?Sized)) -> Vec<u8> {
-    value.to_string().into_bytes()
-}
-
-fn settle_call(core: &Core, settled: &Settled) -> Call {
-    let job = &settled.job;
-    let place = safe::Place {
-        queue: core.options.queues.get(job.queue).map_or("", |queue| &queue.name),
-        now_ms: core.clock.now_ms(),
-        compat: core.options.compat,
-    };
-    let (mode, when) = match &settled.outcome {
-        Outcome::Retry { when: When::In(seconds), .. } | Outcome::Schedule { when: When::In(seconds), .. } => {
-            ("in", *seconds)
-        }
-        Outcome::Retry { when: When::At(time), .. } | Outcome::Schedule { when: When::At(time), .. } => ("at", *time),
-        Outcome::Drop { .. } => ("drop", 0.0),
-        _ => ("dead", 0.0),
-    };
-    let (set, payload, count): (&[u8], Cow<[u8]>, i8) = match &settled.outcome {
-        Outcome::Drop { failed } => (keys::DEAD, Cow::Borrowed(b""), i8::from(*failed)),
-        Outcome::Retry { payload, failed, .. } => {
-            (keys::RETRY, safe::mended_retry(payload, place).into(), i8::from(*failed))
-        }
-        Outcome::Schedule { payload, .. } => (keys::SCHEDULE, safe::mended(payload, place).into(), 0),
-        Outcome::Dead { payload } => (keys::DEAD, safe::mended(payload, place).into(), 1),
-        Outcome::Bad { flaw } => (keys::DEAD, safe::stored(&job.bytes, flaw, place), -1),
-        Outcome::GiveBack { .. } => (keys::DEAD, Cow::Borrowed(&job.bytes), -1),
-    };
-    let [processed, processed_daily, failed, failed_daily] = stat_keys(core);
-    let suspect = if job.mark.is_some() { job.suspect_field() } else { String::new() };
-    // Whatever has that length is no job here, so that the length is all that Redis must be told.
-    let is_long = job.bytes.len() > core.options.max_bytes.max(LONG)
-        && job.claim.is_some()
-        && matches!(payload, Cow::Borrowed(_));
-    let mut args = vec![
-        if is_long { Vec::new() } else { job.bytes.clone() },
-        if is_long { Vec::new() } else { payload.into_owned() },
-        text(&mode),
-        text(&format!("{when:.6}")),
-        text(&count),
-        suspect.into_bytes(),
-        keys::DAILY_TTL.to_vec(),
-        text(&core.options.dead_max),
-        text(&core.options.dead_timeout),
-        text(&u8::from(job.claim.is_none())),
-    ];
-    if is_long {
-        args.push(text(&job.bytes.len()));
-    }
-    let all = vec![
-        job.flight_key().to_vec(),
-        set.to_vec(),
-        keys::SUSPECTS.to_vec(),
-        processed,
-        processed_daily,
-        failed,
-        failed_daily,
-    ];
-    script_call(&SETTLE, all, args)
-}
-
-fn give_back_keys(core: &Core, flight: Vec<u8>, queue: &str) -> Vec<Vec<u8>> {
-    let mut all = vec![flight, keys::queue(queue), keys::QUEUES.to_vec(), keys::SUSPECTS.to_vec()];
-    all.extend(stat_keys(core));
-    all
-}
-
-/// `jobs`, newest first, lie in one flight.
-fn give_back_call(core: &Core, jobs: &[Arc<Job>], counted: bool) -> Option<Call> {
-    let first = jobs.first()?;
-    let name = &core.options.queues.get(first.queue)?.name;
-    let mut args =
-        vec![text(&name), text(&u8::from(counted)), keys::DAILY_TTL.to_vec(), text(&u8::from(first.claim.is_none()))];
-    for job in jobs {
-        args.push(job.bytes.clone());
-        args.push(if job.mark.is_some() { job.suspect_field().into_bytes() } else { Vec::new() });
-    }
-    Some(script_call(&GIVE_BACK, give_back_keys(core, first.flight_key().to_vec(), name), args))
-}
-
-fn ack_call(core: &Core, loose: usize, suspects: &[String], lists: &[Acked]) -> Call {
-    let [processed, processed_daily, ..] = stat_keys(core);
-    let identity = lists.first().map_or_else(|| core.identity(), |(claim, _)| claim.identity.clone());
-    let mut all = vec![keys::SUSPECTS.to_vec(), processed, processed_daily, keys::flights(&identity.name)];
-    let mut args = vec![keys::DAILY_TTL.to_vec(), text(&loose), text(&suspects.len())];
-    args.extend(suspects.iter().map(text));
-    for (claim, jobs) in lists {
-        all.push(claim.key.clone());
-        let name = core.options.queues.get(claim.queue).map_or("", |queue| &queue.name);
-        args.push(keys::flight_member(name, claim.number).into_bytes());
-        match jobs {
-            None => args.push(b"-1".to_vec()),
-            Some(jobs) => {
-                args.push(text(&jobs.len()));
-                args.extend(jobs.iter().map(|job| job.bytes.clone()));
-            }
-        }
-    }
-    script_call(&ACK, all, args)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{claimed, clock, core, payload, work};
-use crate::shared::Phase;
+use crate::phase::Phase;
 use crate::sync::{Mutex, thread};
 
 #[test]

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::{claimed, core, launch, payload, work};
 use crate::events::Event;
 use crate::flight::Job;
+use crate::parked::unpark;
+use crate::phase::Phase;
 use crate::poison::Mark;
-use crate::shared::{Core, Phase, unpark};
+use crate::shared::Core;
 use crate::sync::{Condvar, Mutex, thread};
 use crate::waker;
 
@@ -184,7 +186,7 @@ fn a_suspect_coroutine_calls_the_next() {
         let first = core.take_async().unwrap();
         core.deliver(vec![solo(&core, "C", 1)]);
         core.ack(&first);
-        core.finish(&crate::shared::Running { job: first, thread: "async".into(), started_us: 0 });
+        core.finish(&crate::running::Running { job: first, thread: "async".into(), started_us: 0 });
         while core.ready.lock().waiting(false) > 0 {
             thread::yield_now();
         }

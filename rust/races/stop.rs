@@ -6,11 +6,12 @@ use std::time::Duration;
 use shuttle::rand::{Rng, thread_rng};
 
 use super::redis::redis;
-use super::{clock, core, payload, work};
+use super::{clock, core, dawdle, payload, work};
 use crate::fetcher::Fetcher;
 use crate::flight::Job;
 use crate::outbox::Outcome;
-use crate::shared::{Core, Phase};
+use crate::phase::Phase;
+use crate::shared::Core;
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex, thread};
 use crate::waiter::{Post, Waiter};
@@ -65,7 +66,7 @@ impl Service {
             }
             drop(guard);
             if !late {
-                dawdle();
+                dawdle(150);
             }
         }
     }
@@ -110,19 +111,12 @@ impl Service {
     }
 }
 
-/// Lets nothing else happen, or much.
-fn dawdle() {
-    for _ in 0..thread_rng().gen_range(0..150) {
-        thread::yield_now();
-    }
-}
-
 /// The jobs come one by one.
 fn push() -> JoinHandle<()> {
     let redis = redis();
     thread::spawn(move || {
         for number in 0..JOBS {
-            dawdle();
+            dawdle(150);
             redis.push(payload("C", number));
         }
     })
@@ -164,7 +158,7 @@ fn basic_fetch_does_all() {
 fn a_stop_loses_nothing(reliable: bool) {
     let service = Service::start(2, reliable);
     let pusher = push();
-    dawdle();
+    dawdle(150);
     let calm = service.stop();
     pusher.join().unwrap();
     for [done, queued, flights] in service.end() {
@@ -223,7 +217,7 @@ fn a_push_meets_a_hurried_stop_basic() {
 fn a_hurried_stop_loses_nothing(reliable: bool) {
     let service = Service::start(2, reliable);
     let pusher = push();
-    dawdle();
+    dawdle(150);
     service.core.advance(Phase::Stopped);
     pusher.join().unwrap();
     for [done, queued, flights] in service.end() {
@@ -252,7 +246,7 @@ fn a_broken_connection_loses_nothing() {
         let service = Service::start(2, true);
         let pusher = push();
         for _ in 0..2 {
-            dawdle();
+            dawdle(150);
             let redis = redis();
             let clients = redis.lock().clients();
             if clients > 0 {
@@ -274,13 +268,13 @@ fn a_lapse_loses_nothing() {
         let service = Service::start(2, true);
         let (core, redis) = (&service.core, redis());
         let pusher = push();
-        dawdle();
+        dawdle(150);
         redis.bury(&core.identity().name);
-        dawdle();
+        dawdle(150);
         let renewed = core.renew_identity().unwrap();
         redis.lock().alive.insert(renewed.name.clone().into_bytes());
         core.extend_lease(clock::now_us());
-        dawdle();
+        dawdle(150);
         service.core.advance(Phase::Quiet);
         service.core.wait_calm(Duration::from_secs(1));
         service.core.advance(Phase::Stopped);
