@@ -206,7 +206,9 @@ def test_its_configuration_is_read(project: Path) -> None:
     assert declared["tool"]["setuptools"]["packages"] == ["my_shop"]
     assert tomllib.loads((project / "fastkiq.toml").read_text())["require"] == ["my_shop.jobs"]
     assert "$" not in "".join(file.read_text() for file in project.rglob("*.in"))
-    assert 'CMD ["fastkiq", "process", "--health", "0.0.0.0:8080"]' in (project / "Dockerfile").read_text()
+    image = (project / "Dockerfile").read_text()
+    assert 'CMD ["fastkiq", "process", "--health", "0.0.0.0:8080"]' in image
+    assert re.search(r"^USER \d+$", image, re.MULTILINE), "Kubernetes' runAsNonRoot wants a number"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""examples/deploy: what stands in its files against real workers. Containers and clusters are not run."""
+"""examples/deploy: what stands in its files against real workers. `make containers` runs the containers."""
 
 import re
 import shlex
@@ -164,6 +164,30 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     instance.symlink_to("fastkiq@.service")
     answer = subprocess.run([tool, "verify", instance], capture_output=True, text=True, timeout=30, check=False)
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_nothing_gives_up_for_good() -> None:
+    assert unit()["Restart"] == "always"
+    assert unit()["StartLimitIntervalSec"] == "0", "without Redis it ends at once, five times, and that is that"
+    services = documents("compose.yaml")[0]["services"]
+    assert {service["restart"] for service in services.values()} == {"unless-stopped"}
+
+
+def test_a_container_that_can_write_nothing_else_has_a_tmp() -> None:
+    found = container()
+    assert found["securityContext"]["readOnlyRootFilesystem"]
+    assert [mount["mountPath"] for mount in found["volumeMounts"]] == ["/tmp"]
+    (deployment,) = documents("kubernetes/workers.yaml")
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    assert [volume["name"] for volume in volumes] == [mount["name"] for mount in found["volumeMounts"]]
+
+
+def test_the_compose_files_are_two_projects() -> None:
+    shop = yaml.safe_load((FOLDER.parent / "shop" / "compose.yaml").read_text())
+    assert shop["name"] != documents("compose.yaml")[0]["name"]
+    for name, service in shop["services"].items():
+        assert service.get("init") or service["image"] != "fastkiq-shop", f"{name}: Python as process 1 ignores TERM"
+    assert "-h 127.0.0.1" in shop["services"]["postgres"]["healthcheck"]["test"], "the image's first server has no TCP"
 
 
 def test_a_stop_signal_is_one_that_workers_know() -> None:
