@@ -13,6 +13,12 @@ fi
 work="$(mktemp -d)"
 export FASTKIQ_WEB_PASSWORD=secret
 BASE=python:3.13-slim
+# What stands for it in the Dockerfiles has the wheel, so that they take that one for PyPI's.
+cat >"$work/wheel.yaml" <<EOF
+services:
+  workers: { build: { additional_contexts: { "$BASE": "docker-image://fastkiq-check-base" } } }
+  web: { build: { additional_contexts: { "$BASE": "docker-image://fastkiq-check-base" } } }
+EOF
 deploy() { docker compose --progress quiet -p fastkiq-check-deploy -f examples/deploy/compose.yaml -f "$work/wheel.yaml" "$@"; }
 shop() { docker compose --progress quiet -p fastkiq-check-shop -f examples/shop/compose.yaml "$@"; }
 redis() { deploy exec -T redis valkey-cli "$@"; }
@@ -51,14 +57,8 @@ step "the core, and the shop's image"
 docker build -q --target wheel -t fastkiq-check-wheel -f examples/shop/Dockerfile . >/dev/null
 shop build
 
-# What stands for $BASE from here on has the wheel, so that the Dockerfiles take that one for PyPI's.
 printf 'FROM %s\nCOPY --from=fastkiq-check-wheel /wheels /wheels\nENV PIP_FIND_LINKS=/wheels\n' $BASE |
     docker build -q -t fastkiq-check-base - >/dev/null
-cat >"$work/wheel.yaml" <<EOF
-services:
-  workers: { build: { additional_contexts: { "$BASE": "docker-image://fastkiq-check-base" } } }
-  web: { build: { additional_contexts: { "$BASE": "docker-image://fastkiq-check-base" } } }
-EOF
 
 step "examples/deploy: compose up, jobs, the web UI"
 deploy up -d --build --wait --scale workers=2
