@@ -87,6 +87,9 @@ fn serve(desk: &Arc<Desk>, listener: &TcpListener, ended: &UnixStream) {
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
+    // A child that was forked just now may hold it still: nobody listens there, and the port is free for whoever comes next.
+    // SAFETY: a descriptor that outlives the call; where a listener cannot be shut down, the call does nothing.
+    unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
     fork::close_in_children(-1);
 }
 

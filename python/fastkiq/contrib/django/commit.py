@@ -18,8 +18,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from fastkiq import outlets
-from fastkiq.contrib.unsent import named, tell
 from fastkiq.outlets import Payload, Push
+from fastkiq.unsent import named, tell
 
 _logger: Final = getLogger("fastkiq.contrib.django")
 _everywhere: tuple[str, ...] = ()

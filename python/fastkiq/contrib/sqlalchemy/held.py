@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy.util import concurrency
 
-from fastkiq.contrib.unsent import named, tell
 from fastkiq.outlets import Payload, Push
+from fastkiq.unsent import named, tell
 
 _logger: Final = logging.getLogger("fastkiq.contrib.sqlalchemy")
 _await: Final[Any] = getattr(concurrency, "await_", None) or concurrency.await_only  # the latter before SQLAlchemy 2.1
