@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from children import Child
-from fastkiq.logging import OF_REDIS
+from fastkiq.logging import OF_PROCESS
 from servers import wait_until
 
 Work = Callable[..., None]
@@ -31,7 +31,7 @@ def django_silent() -> Iterator[None]:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """Warnings and errors, but for those about the Redis of the tests."""
-    return [record for record in caplog.records if record.levelno >= logging.WARNING and not hasattr(record, OF_REDIS)]
+    return [record for record in caplog.records if record.levelno >= logging.WARNING and not hasattr(record, OF_PROCESS)]
 
 
 @pytest.mark.parametrize("name", ["attempt", "aattempt"])
