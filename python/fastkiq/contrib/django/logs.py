@@ -5,8 +5,8 @@ have mails sent. The record that Django would make of the same end, which says l
 """
 
 from contextvars import ContextVar
-from logging import ERROR, WARNING, LogRecord, StreamHandler, getLevelName, getLogger
-from typing import Final
+from logging import ERROR, WARNING, Handler, LogRecord, StreamHandler, getLevelName, getLogger
+from typing import Any, Final
 
 from fastkiq.config import Config
 from fastkiq.contrib.django.compat import NAME, TaskResultStatus
@@ -15,6 +15,7 @@ from fastkiq.logging import STANDS_OUT, logger
 from fastkiq.printable import printable
 
 _tasks: Final = getLogger(NAME)
+_DJANGOS: Final = "Task id=%s path=%s state=%s"
 _told: ContextVar[str] = ContextVar("fastkiq_django_told", default="")
 """The id of the task whose end has been logged last."""
 
@@ -32,9 +33,15 @@ def _write_once() -> None:
     in a worker that is fastkiq's, on the same stream."""
     django = getLogger("django")
     for own in [each for each in django.handlers if isinstance(each, StreamHandler)]:
-        others = [each for each in getLogger().handlers if isinstance(each, StreamHandler)]
-        if django.propagate and any(each.stream is own.stream and each.level <= own.level for each in others):
+        if django.propagate and any(_writes_all_of(own, each) for each in getLogger().handlers):
             django.removeHandler(own)
+
+
+def _writes_all_of(own: StreamHandler[Any], other: Handler) -> bool:
+    """Whether `other` writes no less to the same stream. Handlers of files that are not open yet have none."""
+    if not isinstance(other, StreamHandler) or own.stream is None or other.stream is not own.stream:
+        return False
+    return other.level <= own.level and not other.filters
 
 
 def _is_fastkiqs(record: LogRecord) -> bool:
@@ -54,7 +61,7 @@ def _is_fastkiqs(record: LogRecord) -> bool:
 
 
 def _is_news(record: LogRecord) -> bool:
-    """Not what Django says of the end that fastkiq has told."""
-    if record.levelno != ERROR or getattr(record, STANDS_OUT, False) or not isinstance(record.args, tuple):
+    """Not what Django says of the end that fastkiq has told. What others log of it is."""
+    if not isinstance(record.msg, str) or record.msg != _DJANGOS or not isinstance(record.args, tuple):
         return True
-    return record.args[:1] != (_told.get(),)
+    return record.levelno != ERROR or record.args[:1] != (_told.get(),)
