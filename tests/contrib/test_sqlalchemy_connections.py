@@ -114,6 +114,22 @@ def test_who_only_reads_need_not_commit(maker: sessionmaker[Session], queued: Qu
     assert queued() == ["x"]
 
 
+def test_a_select_that_changes_something_on_its_way_has_to_be_committed(postgres: str, queued: Queued) -> None:
+    engine = create_engine(f"postgresql+psycopg://postgres@{postgres}")
+    Base.metadata.create_all(engine)
+    maker = sessionmaker(engine)
+    enqueue_after_commit(maker)
+    added = ROW.returning(Row.id).cte("added")
+    with maker() as session:
+        session.execute(select(added)).all()
+        Mail.perform_async("closed")
+    with maker() as session:
+        session.execute(select(select(Row.id).cte("known"))).all()
+        Mail.perform_async("only read")
+    engine.dispose()
+    assert queued() == ["only read"]
+
+
 def test_which_texts_only_read() -> None:
     for one in (
         "SELECT 1",

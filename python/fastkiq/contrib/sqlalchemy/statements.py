@@ -10,6 +10,7 @@ _SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepoi
 _ONE_READ: Final = re.compile(
     r"\s*(?:select|set|show)\b(?![^;]*\b(?:into|insert|delete|merge)\b)[^;]*;?\s*", re.IGNORECASE
 )
+_WITH_CHANGES: Final = re.compile(r"\s*with\b.*\b(?:insert|update|delete|merge)\b", re.IGNORECASE | re.DOTALL)
 
 
 def reads(statement: object) -> bool:
@@ -19,3 +20,8 @@ def reads(statement: object) -> bool:
     if isinstance(text, str):
         return _ONE_READ.fullmatch(text) is not None
     return isinstance(statement, _SAVEPOINTS) or bool(getattr(statement, "is_select", False))
+
+
+def changes_before(sql: str) -> bool:
+    """Whether a select changes something on its way: `WITH x AS (DELETE ...) SELECT ...`, as PostgreSQL has it."""
+    return _WITH_CHANGES.match(sql) is not None
