@@ -101,6 +101,28 @@ def test_where_djangos_logger_is_silent_fastkiqs_line_stays(
     assert record.getMessage().startswith("failed for the last time")
 
 
+def test_where_djangos_handlers_write_nothing_fastkiqs_line_stays(depot: ModuleType, work: Work) -> None:
+    """As by Django's defaults without DEBUG, in a web process that has set up no logging."""
+    from depot.parcels.tasks import attempt
+    from django.utils.log import AdminEmailHandler, RequireDebugTrue
+
+    from fastkiq.contrib.django.compat import NAME
+
+    written = io.StringIO()
+    console, mails, ours = logging.StreamHandler(written), AdminEmailHandler(), logging.StreamHandler(written)
+    console.addFilter(RequireDebugTrue())
+    tasks, fastkiqs = logging.getLogger(NAME), logging.getLogger("fastkiq")
+    tasks.handlers[:], tasks.propagate = [console, mails], False
+    fastkiqs.addHandler(ours)
+    try:
+        attempt.enqueue(9)
+        work()
+    finally:
+        tasks.handlers[:], tasks.propagate = [], True
+        fastkiqs.removeHandler(ours)
+    assert "\nfailed for the last time; now in the dead set: ValueError: attempt 1" in written.getvalue()
+
+
 def test_where_fastkiqs_logger_is_silent_djangos_own_record_is_there(
     depot: ModuleType, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:

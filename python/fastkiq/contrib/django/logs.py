@@ -5,8 +5,10 @@ have mails sent. The record that Django would make of the same end, which says l
 """
 
 from contextvars import ContextVar
-from logging import ERROR, WARNING, Handler, LogRecord, StreamHandler, getLevelName, getLogger
+from logging import ERROR, WARNING, Handler, Logger, LogRecord, StreamHandler, getLevelName, getLogger
 from typing import Any, Final
+
+from django.utils.log import AdminEmailHandler
 
 from fastkiq.config import Config
 from fastkiq.contrib.django.compat import NAME, TaskResultStatus
@@ -45,12 +47,12 @@ def _writes_all_of(own: StreamHandler[Any], other: Handler) -> bool:
 
 
 def _is_fastkiqs(record: LogRecord) -> bool:
-    """Whether fastkiq's logger keeps this record. Where Django's is switched off it keeps all."""
+    """Whether fastkiq's logger keeps this record. Where Django's is switched off, or writes nothing, it keeps all."""
     if record.levelno < WARNING or not getattr(record, STANDS_OUT, False):
         return True
     facts = vars(record)["fastkiq"]
     task = task_of(facts["class"])
-    if task is None or not _tasks.isEnabledFor(ERROR):
+    if task is None or not _tasks.isEnabledFor(ERROR) or not _is_written(record):
         return True
     _told.set(facts["jid"])
     record.name, record.levelno, record.levelname = NAME, ERROR, getLevelName(ERROR)
@@ -58,6 +60,20 @@ def _is_fastkiqs(record: LogRecord) -> bool:
     record.msg, record.args = f"%s: {record.msg}", (who, *(record.args or ()))
     _tasks.handle(record)
     return False
+
+
+def _is_written(record: LogRecord) -> bool:
+    """Whether a handler of Django's logger writes this, mails aside. Without DEBUG Django's own handlers do not, which
+    matters where workers run in a web process: in a process of theirs fastkiq has a handler at the root."""
+    above: Logger | None = _tasks
+    while above is not None:
+        if any(
+            each.level <= ERROR and not isinstance(each, AdminEmailHandler) and each.filter(record)
+            for each in above.handlers
+        ):
+            return True
+        above = above.parent if above.propagate else None
+    return not _tasks.hasHandlers()  # then Python itself writes it
 
 
 def _is_news(record: LogRecord) -> bool:
