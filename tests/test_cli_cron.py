@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import redis as redis_py
 
@@ -94,6 +95,17 @@ def test_one_that_is_disabled_does_not_come_until_it_is_added_again(ask: Ask, re
     assert ", next 20" in ask(*words).stdout
     assert "disabled" not in ask("cron").stdout
     assert (redis.zscore("fastkiq:cron:next", "poll") or 0) > time.time() + 200
+
+
+def test_of_several_what_is_said_of_the_settings_is_said_once(ask: Ask, tmp_path: Path, redis: redis_py.Redis) -> None:
+    (tmp_path / "fastkiq.toml").write_text("[production]\nconcurrency = 2\n")
+    for name in ("a", "b"):
+        assert ask("cron", "add", name, "app.Poll", "--every", "60").returncode == 0
+    for words in (("pause",), ("resume",), ("remove", "--yes")):
+        done = ask("cron", *words, "a", "b", "-e", "staging")
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 2
+        assert done.stderr.count("-e staging") == 1, done.stderr
 
 
 def test_what_redis_holds_does_not_steer_a_terminal(ask: Ask, redis: redis_py.Redis) -> None:

@@ -114,12 +114,61 @@ def test_who_only_reads_need_not_commit(maker: sessionmaker[Session], queued: Qu
     assert queued() == ["x"]
 
 
-def test_which_texts_are_selects() -> None:
-    for one in ("SELECT 1", " \n select 1 ; ", "select\n1", text("Select 1")):
+def test_a_select_that_changes_something_on_its_way_has_to_be_committed(postgres: str, queued: Queued) -> None:
+    engine = create_engine(f"postgresql+psycopg://postgres@{postgres}")
+    Base.metadata.create_all(engine)
+    maker = sessionmaker(engine)
+    enqueue_after_commit(maker)
+    added = ROW.returning(Row.id).cte("added")
+    with maker() as session:
+        session.execute(select(added)).all()
+        Mail.perform_async("closed")
+    with maker() as session:
+        session.execute(select(select(Row.id).cte("known"))).all()
+        Mail.perform_async("only read")
+    engine.dispose()
+    assert queued() == ["only read"]
+
+
+def test_which_texts_only_read() -> None:
+    for one in (
+        "SELECT 1",
+        " \n select 1 ; ",
+        "select\n1",
+        text("Select 1"),
+        "SELECT a FROM b FOR UPDATE SKIP LOCKED",
+        "SET LOCAL app.tenant = '7'",
+        "set search_path to acme;",
+        "SHOW TIME ZONE",
+    ):
         assert reads(one), one
-    others = ("SELECT 1; DELETE FROM x", "selection", "WITH x AS (DELETE FROM y RETURNING *) SELECT 1", "", "-- select")
-    for one in others:
+    for one in (
+        "SELECT 1; DELETE FROM x",
+        "selection",
+        "WITH x AS (DELETE FROM y RETURNING *) SELECT 1",
+        "",
+        "-- select",
+        "SELECT *\nINTO new FROM old",
+        "SET NOCOUNT ON INSERT INTO x VALUES (1)",
+        "SET LOCAL a = 1; UPDATE x SET y = 1",
+        "settle",
+    ):
         assert not reads(one), one
+
+
+def test_what_begins_each_transaction_writes_nothing(maker: sessionmaker[Session], queued: Queued) -> None:
+    """Who only reads need not commit in a program whose rows are guarded by a setting either."""
+
+    def begin(session: Session, _: object, connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL app.tenant = '7'"))
+
+    event.listen(maker, "after_begin", begin)
+    with maker() as session:
+        session.execute(select(Row)).all()
+        Mail.perform_async("x")
+        assert queued() == []
+    assert queued() == ["x"]
 
 
 def test_savepoints(maker: sessionmaker[Session], queued: Queued) -> None:

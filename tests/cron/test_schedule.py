@@ -157,7 +157,7 @@ def test_a_sidekiq_yml(tmp_path: Path, head: str) -> None:
         ("{}", "exactly one of them says when, not none"),
         ("{every: 5m, clas: A}", "'x': unknown key 'clas'; did you mean 'class'"),
         ("{every: 5m, timezone: Nowhere}", "'x': timezone: there is no time zone"),
-        ("{at: tomorrow}", "'x': at must be a moment"),
+        ("{at: tomorrow}", "'x': at must be a moment such as '2030-12-01 06:00', not 'tomorrow'"),
         ("{at: '2030-01-01 06:00 Europe/Nowhere'}", "'x': at there is no time zone"),
         ("{every: 5m, class: 'a b'}", "'x': class must name a worker"),
         ("{every: 5m, missed: never}", "'x': missed must be"),

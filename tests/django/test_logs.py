@@ -1,8 +1,10 @@
 """A task that has failed for good is one record, on Django's own logger; with all that is known."""
 
+import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from redis import Redis
 
 from children import Child
-from fastkiq.logging import OF_REDIS
+from fastkiq.logging import OF_PROCESS
 from servers import wait_until
 
 Work = Callable[..., None]
@@ -31,7 +33,9 @@ def django_silent() -> Iterator[None]:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """Warnings and errors, but for those about the Redis of the tests."""
-    return [record for record in caplog.records if record.levelno >= logging.WARNING and not hasattr(record, OF_REDIS)]
+    return [
+        record for record in caplog.records if record.levelno >= logging.WARNING and not hasattr(record, OF_PROCESS)
+    ]
 
 
 @pytest.mark.parametrize("name", ["attempt", "aattempt"])
@@ -97,6 +101,28 @@ def test_where_djangos_logger_is_silent_fastkiqs_line_stays(
     assert record.getMessage().startswith("failed for the last time")
 
 
+def test_where_djangos_handlers_write_nothing_fastkiqs_line_stays(depot: ModuleType, work: Work) -> None:
+    """As by Django's defaults without DEBUG, in a web process that has set up no logging."""
+    from depot.parcels.tasks import attempt
+    from django.utils.log import AdminEmailHandler, RequireDebugTrue
+
+    from fastkiq.contrib.django.compat import NAME
+
+    written = io.StringIO()
+    console, mails, ours = logging.StreamHandler(written), AdminEmailHandler(), logging.StreamHandler(written)
+    console.addFilter(RequireDebugTrue())
+    tasks, fastkiqs = logging.getLogger(NAME), logging.getLogger("fastkiq")
+    tasks.handlers[:], tasks.propagate = [console, mails], False
+    fastkiqs.addHandler(ours)
+    try:
+        attempt.enqueue(9)
+        work()
+    finally:
+        tasks.handlers[:], tasks.propagate = [], True
+        fastkiqs.removeHandler(ours)
+    assert "\nfailed for the last time; now in the dead set: ValueError: attempt 1" in written.getvalue()
+
+
 def test_where_fastkiqs_logger_is_silent_djangos_own_record_is_there(
     depot: ModuleType, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -142,6 +168,72 @@ def test_a_workers_output_has_it_once(depot: ModuleType, managed: Callable[..., 
     assert f"ERROR class=depot.parcels.tasks.attempt jid={result.id} queue=default" in lines[0]
     assert child.output().count("ValueError: attempt 1 of") == 2, "in the line, and under its traceback"
     assert child.output().count("state=RUNNING") == 1
+
+
+@contextmanager
+def handlers(django: logging.Handler, root: logging.Handler) -> Iterator[list[logging.Handler]]:
+    """Those of the logger "django", which are this one, beside the one of the root."""
+    logger, top = logging.getLogger("django"), logging.getLogger()
+    before, above = list(logger.handlers), list(top.handlers)
+    logger.handlers[:], top.handlers[:] = [django], [root]
+    try:
+        yield logger.handlers
+    finally:
+        logger.handlers[:], top.handlers[:] = before, above
+
+
+def test_only_what_is_written_twice_is_written_once(depot: ModuleType, tmp_path: Path) -> None:
+    from fastkiq.contrib.django.logs import _write_once
+
+    stream = io.StringIO()
+
+    def of_stream(level: int = logging.NOTSET) -> logging.Handler:
+        handler = logging.StreamHandler(stream)
+        handler.setLevel(level)
+        return handler
+
+    def of_file(name: str) -> logging.Handler:
+        return logging.FileHandler(tmp_path / name, delay=True)
+
+    choosy = of_stream()
+    choosy.addFilter(lambda record: False)
+    for own, other, stays in [
+        (of_stream(logging.INFO), of_stream(), False),
+        (of_stream(), of_stream(logging.ERROR), True),
+        (of_stream(), choosy, True),
+        (of_stream(), logging.StreamHandler(io.StringIO()), True),
+        (of_file("django"), of_file("app"), True),
+    ]:
+        with handlers(own, other) as left:
+            _write_once()
+            assert left == ([own] if stays else [])
+
+
+def test_what_others_log_of_a_task_that_has_failed_stays(
+    depot: ModuleType, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    from depot.parcels.tasks import attempt
+
+    from fastkiq.contrib.django.compat import NAME, signals
+
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("not to be compared")
+
+    logger = logging.getLogger(NAME)
+
+    def ended(sender: object, task_result: Any, **_: object) -> None:
+        logger.error("%s has to be looked at", task_result.id)
+        logger.error("%s has to be looked at", Odd())
+
+    signals.task_finished.connect(ended)
+    try:
+        attempt.enqueue(9)
+        work()
+    finally:
+        signals.task_finished.disconnect(ended)
+    assert sum("has to be looked at" in record.getMessage() for record in told(caplog)) == 2
+    assert len(told(caplog)) == 3
 
 
 def test_sentry_has_one_event(depot: ModuleType, work: Work) -> None:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -186,6 +187,11 @@ def test_a_refusal_has_its_styles_and_nothing_else_is_given_away(web: Web) -> No
 def test_an_access_is_of_a_name_and_a_flag(said: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="the name is a text and not empty, read_only True or False"):
         Access(**said)
+
+
+def test_a_name_may_be_a_kind_of_text() -> None:
+    """As an enum's member, or what a template library has marked as safe."""
+    assert Access(StrEnum("Role", ["ADMIN"]).ADMIN).who == "admin"
 
 
 def test_authorize_or_the_token_as_well(web: Web) -> None:

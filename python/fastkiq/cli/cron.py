@@ -46,7 +46,7 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     notes: list[str] = []
-    recurring = RecurringSet(connect(configured(**given)))
+    recurring = _all(given)
     rows = [row(each) for each in recurring.some(recurring.names(notes))]
     if as_json:
         print_json(rows)
@@ -65,7 +65,8 @@ def cron(context: click.Context, /, as_json: bool, **given: Any) -> None:
 @redis_options
 def show(name: str, count: int, as_json: bool, **given: Any) -> None:
     """Shows one recurring job, its ticks to come, and what became of the last ones."""
-    recurring, entry = _find(name, given)
+    recurring = _all(given)
+    entry = _find(recurring, name)
     upcoming = recurring.upcoming(name, count)
     history = recurring.history(name, count)
     if as_json:
@@ -91,8 +92,9 @@ def show(name: str, count: int, as_json: bool, **given: Any) -> None:
 @redis_options
 def pause(names: tuple[str, ...], **given: Any) -> None:
     """Lets the ticks of these recurring jobs pass without a job, also after deploys, until they are resumed."""
+    recurring = _all(given)
     for name in dict.fromkeys(names):
-        recurring, _ = _find(name, given)
+        _find(recurring, name)
         recurring.pause(name)
         click.echo(f"{printable(name, 200)} is paused")
 
@@ -105,8 +107,9 @@ def pause(names: tuple[str, ...], **given: Any) -> None:
 @redis_options
 def resume(names: tuple[str, ...], **given: Any) -> None:
     """Lets these recurring jobs run again, from their next tick on."""
+    recurring = _all(given)
     for name in dict.fromkeys(names):
-        recurring, _ = _find(name, given)
+        _find(recurring, name)
         was = recurring.resume(name)
         click.echo(f"{printable(name, 200)} {'goes on' if was else 'was not paused'}")
 
@@ -116,7 +119,8 @@ def resume(names: tuple[str, ...], **given: Any) -> None:
 @redis_options
 def run(name: str, **given: Any) -> None:
     """Enqueues one job of this recurring job now, beside its ticks, and prints its jid."""
-    recurring, _ = _find(name, given)
+    recurring = _all(given)
+    _find(recurring, name)
     click.echo(recurring.run_now(name))
 
 
@@ -173,10 +177,11 @@ def add(
 @redis_options
 def remove(names: tuple[str, ...], yes: bool, **given: Any) -> None:
     """Removes recurring jobs that were added by hand. What code or a file declares can only be paused."""
-    found = [_find(name, given) for name in dict.fromkeys(names)]
+    recurring = _all(given)
+    found = [_find(recurring, name) for name in dict.fromkeys(names)]
     if not yes:
         confirm(f"remove {counted(len(found), 'recurring job')}: {', '.join(names)}")
-    for recurring, entry in found:
+    for entry in found:
         try:
             recurring.remove(entry.name)
         except ArgumentError as error:
@@ -184,9 +189,12 @@ def remove(names: tuple[str, ...], yes: bool, **given: Any) -> None:
         click.echo(f"{printable(entry.name, 200)} is removed")
 
 
-def _find(name: str, given: dict[str, Any]) -> tuple[RecurringSet, RecurringJob]:
-    recurring = RecurringSet(connect(configured(**given)))
+def _all(given: dict[str, Any]) -> RecurringSet:
+    return RecurringSet(connect(configured(**given)))
+
+
+def _find(recurring: RecurringSet, name: str) -> RecurringJob:
     entry = recurring.get(name)
     if entry is None:
         raise click.ClickException(f"there is no recurring job {name[:200]!r}{suggestion(name, recurring.names())}")
-    return recurring, entry
+    return entry

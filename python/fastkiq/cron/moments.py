@@ -20,15 +20,16 @@ def moment(value: Any, timezone: str) -> float:
     """
     if type(value) in (int, float) and 0 <= value <= LATEST:
         return float(value)
+    found = value
     if isinstance(value, str) and len(value) < 100:
-        value = _parsed(value.strip())
+        found = _parsed(value.strip())
     elif type(value) is date:
-        value = datetime.combine(value, time())
-    if not isinstance(value, datetime):
+        found = datetime.combine(value, time())
+    if not isinstance(found, datetime):
         raise ValueError(f"must be a moment such as '2030-12-01 06:00', not {shown(value)}")
-    if value.utcoffset() is None:
-        value = value.replace(tzinfo=_zone(timezone))
-    return float(value.timestamp())
+    if found.utcoffset() is None:
+        found = found.replace(tzinfo=_zone(timezone))
+    return float(found.timestamp())
 
 
 def _parsed(text: str) -> datetime | None:

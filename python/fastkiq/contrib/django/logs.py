@@ -5,8 +5,10 @@ have mails sent. The record that Django would make of the same end, which says l
 """
 
 from contextvars import ContextVar
-from logging import ERROR, WARNING, LogRecord, StreamHandler, getLevelName, getLogger
-from typing import Final
+from logging import ERROR, WARNING, Handler, Logger, LogRecord, StreamHandler, getLevelName, getLogger
+from typing import Any, Final
+
+from django.utils.log import AdminEmailHandler
 
 from fastkiq.config import Config
 from fastkiq.contrib.django.compat import NAME, TaskResultStatus
@@ -15,6 +17,7 @@ from fastkiq.logging import STANDS_OUT, logger
 from fastkiq.printable import printable
 
 _tasks: Final = getLogger(NAME)
+_DJANGOS: Final = "Task id=%s path=%s state=%s"
 _told: ContextVar[str] = ContextVar("fastkiq_django_told", default="")
 """The id of the task whose end has been logged last."""
 
@@ -32,18 +35,24 @@ def _write_once() -> None:
     in a worker that is fastkiq's, on the same stream."""
     django = getLogger("django")
     for own in [each for each in django.handlers if isinstance(each, StreamHandler)]:
-        others = [each for each in getLogger().handlers if isinstance(each, StreamHandler)]
-        if django.propagate and any(each.stream is own.stream and each.level <= own.level for each in others):
+        if django.propagate and any(_writes_all_of(own, each) for each in getLogger().handlers):
             django.removeHandler(own)
 
 
+def _writes_all_of(own: StreamHandler[Any], other: Handler) -> bool:
+    """Whether `other` writes no less to the same stream. Handlers of files that are not open yet have none."""
+    if not isinstance(other, StreamHandler) or own.stream is None or other.stream is not own.stream:
+        return False
+    return other.level <= own.level and not other.filters
+
+
 def _is_fastkiqs(record: LogRecord) -> bool:
-    """Whether fastkiq's logger keeps this record. Where Django's is switched off it keeps all."""
+    """Whether fastkiq's logger keeps this record. Where Django's is switched off, or writes nothing, it keeps all."""
     if record.levelno < WARNING or not getattr(record, STANDS_OUT, False):
         return True
     facts = vars(record)["fastkiq"]
     task = task_of(facts["class"])
-    if task is None or not _tasks.isEnabledFor(ERROR):
+    if task is None or not _tasks.isEnabledFor(ERROR) or not _is_written(record):
         return True
     _told.set(facts["jid"])
     record.name, record.levelno, record.levelname = NAME, ERROR, getLevelName(ERROR)
@@ -53,8 +62,22 @@ def _is_fastkiqs(record: LogRecord) -> bool:
     return False
 
 
+def _is_written(record: LogRecord) -> bool:
+    """Whether a handler of Django's logger writes this, mails aside. Without DEBUG Django's own handlers do not, which
+    matters where workers run in a web process: in a process of theirs fastkiq has a handler at the root."""
+    above: Logger | None = _tasks
+    while above is not None:
+        if any(
+            each.level <= ERROR and not isinstance(each, AdminEmailHandler) and each.filter(record)
+            for each in above.handlers
+        ):
+            return True
+        above = above.parent if above.propagate else None
+    return not _tasks.hasHandlers()  # then Python itself writes it
+
+
 def _is_news(record: LogRecord) -> bool:
-    """Not what Django says of the end that fastkiq has told."""
-    if record.levelno != ERROR or getattr(record, STANDS_OUT, False) or not isinstance(record.args, tuple):
+    """Not what Django says of the end that fastkiq has told. What others log of it is."""
+    if not isinstance(record.msg, str) or record.msg != _DJANGOS or not isinstance(record.args, tuple):
         return True
-    return record.args[:1] != (_told.get(),)
+    return record.levelno != ERROR or record.args[:1] != (_told.get(),)

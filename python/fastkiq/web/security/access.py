@@ -3,7 +3,7 @@
 import inspect
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,8 +28,8 @@ class Access:
     read_only: bool = False
 
     def __post_init__(self) -> None:
-        given: tuple[object, object] = (self.who, self.read_only)
-        if [type(each) for each in given] != [str, bool] or not self.who:
+        who, read_only = cast("tuple[object, object]", (self.who, self.read_only))
+        if not isinstance(who, str) or not who or not isinstance(read_only, bool):
             # A user who is not there, an unknown role: they must not let anybody in, or do more.
             said = f"Access({self.who!r:.80}, read_only={self.read_only!r:.80})"
             raise TypeError(f"{said}: the name is a text and not empty, read_only True or False")
