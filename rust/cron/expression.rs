@@ -4,11 +4,11 @@
 //! with `*`) names fixed times: one that the clock skips comes at the first moment after the gap, one that it repeats comes the first
 //! time only. All others run through: they come at each moment whose wall clock time fits.
 
-use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::civil::DateTime;
+use croner::{Cron, Weekday};
+use jiff::civil::{Date, DateTime, date};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: usize = 200;
@@ -19,6 +19,8 @@ pub struct Expression {
     cron: Cron,
     zone: TimeZone,
     is_fixed: bool,
+    /// Some year has a day that fits: croner searches thousands of them, for a tenth of a second, before it gives up.
+    comes: bool,
 }
 
 impl Expression {
@@ -29,12 +31,12 @@ impl Expression {
         }
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(|error| format!("is no cron expression: {}", reason(&error)))?;
-        Ok(Self { cron, zone: zone_of(zone)?, is_fixed: is_fixed(text) })
+        Ok(Self { comes: has_a_day(&cron), cron, zone: zone_of(zone)?, is_fixed: is_fixed(text) })
     }
 
     /// The first tick after `after`, both in epoch seconds; None when none comes.
     pub fn next(&self, after: i64) -> Option<i64> {
-        let after = Timestamp::from_second(after).ok()?;
+        let after = self.comes.then(|| Timestamp::from_second(after).ok())??;
         if !self.is_fixed {
             let start = after.to_zoned(self.zone.clone());
             return self.cron.find_next_occurrence(&start, false).ok().map(|next| next.timestamp().as_second());
@@ -51,7 +53,7 @@ impl Expression {
 
     /// The last tick at or before `until`, both in epoch seconds.
     pub fn latest(&self, until: i64) -> Option<i64> {
-        let until = Timestamp::from_second(until).ok()?;
+        let until = self.comes.then(|| Timestamp::from_second(until).ok())??;
         if !self.is_fixed {
             let start = until.to_zoned(self.zone.clone());
             return self.cron.find_previous_occurrence(&start, true).ok().map(|tick| tick.timestamp().as_second());
@@ -86,6 +88,21 @@ impl Expression {
     pub fn describe(&self) -> String {
         self.cron.describe()
     }
+}
+
+/// Whether it fits any day: in 28 years each date falls on each day of the week.
+fn has_a_day(cron: &Cron) -> bool {
+    let is_month = |date: &Date| cron.pattern.month_match(date.month().unsigned_abs().into()).unwrap_or(false);
+    let fits = |date: Date| {
+        let weekday = Weekday::from_days_from_sunday(date.weekday().to_sunday_zero_offset().unsigned_abs().into());
+        let (year, month, day) = (date.year().into(), date.month().unsigned_abs().into(), date.day().unsigned_abs());
+        cron.pattern.day_match(year, month, day.into(), weekday).unwrap_or(false)
+    };
+    date(2001, 1, 1)
+        .series(1.month())
+        .take(28 * 12)
+        .filter(is_month)
+        .any(|first| first.series(1.day()).take_while(|day| day.month() == first.month()).any(fits))
 }
 
 /// The zone of this IANA name, from the system's database, or from the one that is built in.
@@ -136,6 +153,28 @@ mod tests {
         assert_eq!(found, ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
         let found = ticks("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", 2); // half an hour is skipped
         assert_eq!(found, ["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]);
+    }
+
+    #[test]
+    fn what_never_comes_is_known_at_once() {
+        for text in ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "* * 31 4 *", "0 0 0 30,31 2 *", "*/5 * 30 2 +fri"] {
+            let expression = Expression::parse(text, "Europe/Berlin").unwrap();
+            let found = (expression.comes, expression.next(0), expression.latest(1_800_000_000));
+            assert_eq!(found, (false, None, None), "{text}");
+        }
+        for text in [
+            "0 0 29 2 *",
+            "0 0 29 2 +mon",
+            "0 0 31 2 mon",
+            "0 0 L 2 *",
+            "0 0 31W 1 *",
+            "0 0 * * mon#5",
+            "0 0 31 * +fri#L",
+        ] {
+            let expression = Expression::parse(text, "UTC").unwrap();
+            let searched = expression.cron.find_next_occurrence(&date(2026, 1, 1).at(0, 0, 0, 0), false).is_ok();
+            assert!(searched && expression.next(0).is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ from typing import Final
 
 from fastkiq.cron.definition import KEYS, MAX_BYTES, Definition
 from fastkiq.doctor.facts import Facts
-from fastkiq.doctor.finding import Finding
+from fastkiq.doctor.finding import Finding, Level
 from fastkiq.doctor.workers import Workers
 from fastkiq.printable import counted
 
@@ -35,6 +35,11 @@ class Schedule:
     orphaned: list[str] = field(default_factory=list)
     """Those of code or files that no living process declares."""
     complete: bool = True
+
+    @property
+    def fine(self) -> Level:
+        """What can be said where nothing was found."""
+        return "ok" if self.complete else "unknown"
 
     @property
     def part(self) -> str:
@@ -132,7 +137,7 @@ def _ticks(facts: Facts, schedule: Schedule, workers: Workers) -> Finding:
 
 def _orphaned(schedule: Schedule) -> Finding:
     if not schedule.orphaned:
-        return Finding("recurring-orphans", "ok", f"every recurring job is declared by a process{schedule.part}")
+        return Finding("recurring-orphans", schedule.fine, f"every recurring job is declared by a process{schedule.part}")
     jobs = counted(len(schedule.orphaned), "recurring job")
     found = f"{jobs} that no living process declares{schedule.part}: {_listed(schedule.orphaned)}"
     do = "start a process of the code that declares them, or nothing: they do not run, and are removed after a day"
@@ -147,7 +152,7 @@ def _served(schedule: Schedule, workers: Workers) -> Finding:
         if each.enabled and each.queue not in served and name not in schedule.orphaned
     }
     if not lonely:
-        return Finding("recurring-queues", "ok", f"all go to queues that somebody serves{schedule.part}")
+        return Finding("recurring-queues", schedule.fine, f"all go to queues that somebody serves{schedule.part}")
     jobs = counted(len(lonely), "recurring job")
     listed = _listed([f"{name[:_SHOWN]} ({queue[:_SHOWN]})" for name, queue in lonely.items()], 2 * _SHOWN + 3)
     found = f"{jobs} whose queue nobody serves{schedule.part}: {listed}"
