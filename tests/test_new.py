@@ -141,7 +141,8 @@ def test_jobs_of_the_flask_project_have_the_application(
     answer = call("new", "shop", "--flask", "--docker")
     project = tmp_path / "shop"
     (command,) = re.findall(r"^flask .* process .*$", (project / "README.md").read_text(), re.MULTILINE)
-    assert f"\n  {command}" in answer.stdout
+    assert f"\n  {command}  the workers" in answer.stdout
+    assert f"\n  {'python -m shop ann bob'.ljust(len(command))}  jobs for them" in answer.stdout
     assert '"flask", "--app", "shop.web", "fastkiq", "process"' in (project / "Dockerfile").read_text()
     file = project / "shop" / "jobs.py"
     text = file.read_text().replace("import fastkiq\n", "import fastkiq\nfrom flask import current_app\n", 1)

@@ -17,8 +17,8 @@ Examples:
   fastkiq new shop --django   a Django project with an app
 """
 _PLAIN = """\
-  {workers:<31}  the workers, in one terminal
-  {enqueue:<31}  jobs for them, in another
+  {workers:<{width}}  the workers, in one terminal
+  {enqueue:<{width}}  jobs for them, in another
   pytest"""
 _DJANGO = """\
   python manage.py migrate
@@ -48,7 +48,9 @@ def new(name: str, docker: bool, **frameworks: bool) -> None:
         click.echo(f"  {os.path.relpath(file)}")
     package = project.package_of(name, django=web == "django")
     workers = project.workers_command(package, web)
-    then = _DJANGO if web == "django" else _PLAIN.format(workers=workers, enqueue=f"python -m {package} ann bob")
+    enqueue = f"python -m {package} ann bob"
+    width = max(31, len(workers), len(enqueue))
+    then = _DJANGO if web == "django" else _PLAIN.format(workers=workers, enqueue=enqueue, width=width)
     click.echo(
         f"""
 Now:
