@@ -40,6 +40,8 @@ def test_one_is_added_listed_shown_run_paused_and_removed(ask: Ask, redis: redis
     shown = ask("cron", "show", "poll", "-n", "2").stdout
     assert "Every 1 hour 30 minutes" in shown
     assert jid in shown
+    assert re.search(r'^Arguments +"eu", 5$', shown, re.MULTILINE)
+    assert re.search(r"^Declared by +API or command line$", shown, re.MULTILINE)
     assert len(re.findall(r"^  20\d\d-", shown, re.MULTILINE)) == 2, "two ticks to come"
     assert ask("cron", "pause", "poll").stdout == "poll is paused\n"
     assert "paused" in ask("cron").stdout

@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_py
 
+import embedded_kit
 from examined import GHOST, NEIGHBOUR, found, process
 from fastkiq import _core
 from fastkiq.doctor import network, queues, server, workers
@@ -110,6 +112,15 @@ def test_a_server_that_is_not(check: str, level: str, info: dict[str, str], sett
     findings = judged({**FINE, **info}, {**SET, **settings})
     assert findings.pop(check).level == level
     assert {finding.level for finding in findings.values()} <= {"ok", "info"}, "and nothing else is blamed for it"
+
+
+def test_the_embedded_server_is_fine(call: Ask, tmp_path: Path) -> None:
+    try:
+        answer = call("doctor", FASTKIQ_REDIS_URL="embedded")
+    finally:
+        embedded_kit.end(tmp_path / ".fastkiq")
+    assert answer.returncode == 0, "its supervisor syncs it, and nobody could set its appendfsync"
+    assert "warning" not in answer.stdout
 
 
 @pytest.mark.parametrize("info", [{}, dict.fromkeys(FINE, "odd\x1b[1m"), dict.fromkeys(FINE, "")])

@@ -114,6 +114,12 @@ def test_who_types_a_push_is_told_of_a_name_that_is_nearly_right(
     )
 
 
+def test_a_class_without_perform_is_no_worker(project: Path, ask: Callable[..., CompletedProcess[str]]) -> None:
+    (project / "bare.py").write_text("import fastkiq\nclass Mail(fastkiq.Worker):\n    def preform(self): ...\n")
+    for target in ("bare.py", "bare"):
+        assert "every job will wait in retry; does Mail define perform?" in ask("process", target, "--drain").stderr
+
+
 def test_the_worker_says_what_to_name(project: Path) -> None:
     assert "run `fastkiq process app.mails`" in registry.unknown("app.mails.Welcome")
     module = __name__

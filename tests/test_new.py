@@ -117,7 +117,8 @@ def test_its_pages_enqueue(web: str, call: Call, tmp_path: Path, redis_url: str,
     assert call("new", "shop", f"--{web}").returncode == 0
     port = str(free_port())
     readme = (tmp_path / "shop" / "README.md").read_text()
-    (command,) = re.findall(r"^(?:flask|uvicorn) .*$", readme, re.MULTILINE)
+    (command,) = re.findall(r"^(?:flask .* run|uvicorn) .*$", readme, re.MULTILINE)
+    assert "`shop/web.py`" in readme
     words = [word for word in command.split() if word not in ("--port", "8000")]
     environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
     pages = Child([sys.executable, "-m", *words, "--port", port], tmp_path / "shop", environment)
@@ -132,6 +133,35 @@ def test_its_pages_enqueue(web: str, call: Call, tmp_path: Path, redis_url: str,
     assert (json.loads(queued)["jid"], json.loads(queued)["args"]) == (jid, ["eve"])
     dependencies = tomllib.loads((tmp_path / "shop" / "pyproject.toml").read_text())["project"]["dependencies"]
     assert web in "".join(dependencies)
+
+
+def test_jobs_of_the_flask_project_have_the_application(
+    call: Call, tmp_path: Path, redis_url: str, redis: redis_py.Redis
+) -> None:
+    answer = call("new", "shop", "--flask", "--docker")
+    project = tmp_path / "shop"
+    (command,) = re.findall(r"^flask .* process .*$", (project / "README.md").read_text(), re.MULTILINE)
+    assert f"\n  {command}  the workers" in answer.stdout
+    assert f"\n  {'python -m shop ann bob'.ljust(len(command))}  jobs for them" in answer.stdout
+    assert '"flask", "--app", "shop.web", "fastkiq", "process"' in (project / "Dockerfile").read_text()
+    file = project / "shop" / "jobs.py"
+    text = file.read_text().replace("import fastkiq\n", "import fastkiq\nfrom flask import current_app\n", 1)
+    file.write_text(text.replace('"greeted %s", name', '"greeted %s in %s", name, current_app.name'))
+    environment = clean_environment({"FASTKIQ_REDIS_URL": redis_url})
+    workers = Child([sys.executable, "-m", *command.split()], project, environment)
+    try:
+        workers.wait_for("ready:")
+        assert run(project, "-m", "shop", "ann", FASTKIQ_REDIS_URL=redis_url).returncode == 0
+        workers.wait_for("greeted ann in shop.web")
+    finally:
+        workers.close()
+
+
+def test_a_project_has_one_framework(call: Call, tmp_path: Path) -> None:
+    answer = call("new", "shop", "--fastapi", "--django")
+    assert answer.returncode == 2
+    assert "--fastapi and --django: a project has one of them" in answer.stderr
+    assert not (tmp_path / "shop").exists()
 
 
 def test_the_django_project_is_sound_and_its_tests_pass_without_a_server(django_project: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,6 +44,15 @@ def for_target(target: str) -> str:
 def for_nothing() -> str:
     """`; here app/jobs.py defines workers`, or nothing."""
     return _there(_found())
+
+
+def for_loaded(targets: Sequence[str]) -> str:
+    """`; does Mail define perform?` of what was loaded and defines no worker, or where some are."""
+    found = _found()
+    for each in found:
+        if each.path in targets or each.module in targets:
+            return f"; does {each.workers[0]} define perform?"
+    return _there(found)
 
 
 def for_worker(name: str) -> str:

@@ -72,6 +72,7 @@ def test_a_function_declares_itself_and_subclasses_inherit_none_of_it() -> None:
         ({"every": 0.5}, "every must be seconds from 1 to"),
         ({"every": float("nan")}, "every must be seconds"),
         ({"every": True}, "every must be seconds"),
+        ({"every": "5m"}, "or a timedelta, not '5m'"),
         ({"every": timedelta(days=9_999)}, "every must be seconds"),
         ({"every": 60, "missed": "twice"}, 'missed must be "skip", "once" or "all"'),
         ({"timezone": "UTC"}, "timezone needs cron=... or every=..."),

@@ -129,6 +129,20 @@ def test_hostile_definitions_are_only_text(web: Web, redis: redis_py.Redis) -> N
     assert "was removed" in flash(post(base + "/cron/garbage", {"remove": "1", "confirm": "1"}))
 
 
+def test_its_arguments_without_those_that_are_filtered(
+    web: Web, recurring: RecurringSet, redis: redis_py.Redis
+) -> None:
+    recurring.add("poll", "A", "eu", {"token": "s3cret"}, every=60)
+    redis.hset("fastkiq:cron", "garbage", b"{")
+    base = web(filter_args=["token"])
+    for path in ("/cron", "/cron/poll", "/api/cron", "/api/cron/poll"):
+        assert "s3cret" not in ask(base + path).text, path
+    assert "[FILTERED]" in ask(base + "/cron/poll").text
+    assert json.loads(ask(base + "/api/cron/poll").body)["args"] == ["eu", {"token": "[FILTERED]"}]
+    assert "Arguments" not in ask(base + "/cron/garbage").text
+    assert "s3cret" in ask(web() + "/cron/poll").text
+
+
 def test_the_json_api(web: Web, recurring: RecurringSet, redis: redis_py.Redis) -> None:
     recurring.add("poll", "A", 1, every=60)
     base = web()

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from fastkiq.api import RecurringJob, Run
 from fastkiq.api.recurring_job import facts
-from fastkiq.cli.forms import moment, plain
+from fastkiq.cli.forms import arguments, moment, plain
 from fastkiq.cli.rows import Row, time_row
 from fastkiq.cli.table import Column
+
+_SOURCES: Final = {"code": "a worker class", "file": "a configuration file", "api": "API or command line"}
 
 
 def row(entry: RecurringJob) -> Row:
@@ -32,8 +34,9 @@ def labelled(entry: RecurringJob) -> list[tuple[str, str]]:
     facts = [("Name", entry.name), ("Schedule", entry.says or entry.flaw)]
     if found is not None:
         facts += [("Expression", f"{found.cron} ({found.timezone})")] if found.cron else []
-        facts += [("Class", found.class_name), ("Queue", found.queue), ("Missed", found.missed)]
-        facts += [("Declared by", found.source)]
+        facts += [("Class", found.class_name)]
+        facts += [("Arguments", arguments(found.args))] if found.args else []
+        facts += [("Queue", found.queue), ("Missed", found.missed), ("Declared by", _SOURCES[found.source])]
         facts += [("About", found.description)] if found.description else []
     facts += [("State", ", ".join(_states(entry)) or "active")]
     return facts

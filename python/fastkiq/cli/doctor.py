@@ -51,7 +51,8 @@ def doctor(as_json: bool, quiet: bool, **given: Any) -> int:
     try:
         asked = client.Client(config=config).core
         wait = config.redis_timeout / 2  # as the core waits for them
-        name, findings = examine(asked, config.resolved_url(), config.wait_replicas, wait)
+        url, embedded = config.resolved_url(), config.is_embedded()
+        name, findings = examine(asked, url, config.wait_replicas, wait, embedded=embedded)
     except RedisError as error:
         document |= {"level": "unreachable", "exit_code": _UNREACHABLE, "error": printable(error, _LONGEST)}
         document |= {"do": _way_out(error, config.safe_url()), "findings": []}

@@ -20,7 +20,7 @@ from fastkiq.cli.completion import files, words
 from fastkiq.cli.redis_option import configured, redis_options
 from fastkiq.config import Config
 from fastkiq.errors import FastkiqError
-from fastkiq.hints import for_nothing
+from fastkiq.hints import for_loaded, for_nothing
 from fastkiq.launcher import Launcher
 from fastkiq.loader import load
 from fastkiq.logging import colourful, logger, setup
@@ -141,7 +141,7 @@ def process(
     if not registry.entries():
         logger.warning(
             "no workers are defined in %s: every job will wait in retry%s",
-            *(printable(", ".join(config.require)), printable(for_nothing())),
+            *(printable(", ".join(config.require)), printable(for_loaded(config.require))),
         )
     modes = sys.modules.get("fastkiq.testing.modes")
     if modes is not None and modes.opened():

@@ -255,7 +255,8 @@ def seconds_of(value: Any) -> Any:
 
 def _seconds(kind: str, seconds: Any, least: float) -> None:
     if seconds is not None and not (_is_number(seconds) and least <= seconds <= MOST):
-        raise ValueError(f"{kind} must be seconds from {least:g} to {MOST:,.0f} (ten years), not {shown(seconds)}")
+        span = f"seconds from {least:g} to {MOST:,.0f} (ten years), or a timedelta"
+        raise ValueError(f"{kind} must be {span}, not {shown(seconds)}")
 
 
 def _is_number(value: Any) -> bool:

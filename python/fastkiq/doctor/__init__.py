@@ -9,11 +9,12 @@ from fastkiq.doctor.finding import Finding
 
 
 def examine(
-    core: _core.Client, url: str, wait_replicas: int = 0, wait_seconds: float = 2.5
+    core: _core.Client, url: str, wait_replicas: int = 0, wait_seconds: float = 2.5, *, embedded: bool = False
 ) -> tuple[str, list[Finding]]:
     """The server's name and version, and all findings. `url` is the one that `core` connects to; `wait_replicas` is the
-    setting, and an enqueue call waits so many seconds for them. Raises RedisError when Redis does not answer."""
-    facts = Facts(core, wait_replicas, wait_seconds)
+    setting, and an enqueue call waits so many seconds for them; `embedded` says that it is the embedded server. Raises
+    RedisError when Redis does not answer."""
+    facts = Facts(core, wait_replicas, wait_seconds, embedded=embedded)
     return facts.server, list(_checks(facts, url))
 
 

@@ -9,9 +9,11 @@ from fastkiq.errors import RedisAuthError, RedisBusyError, RedisConnectionError,
 class Facts:
     """Questions to one Redis. A refusal answers None; only a server that answers nothing at all raises RedisError."""
 
-    def __init__(self, core: _core.Client, wait_replicas: int = 0, wait_seconds: float = 2.5) -> None:
+    def __init__(
+        self, core: _core.Client, wait_replicas: int = 0, wait_seconds: float = 2.5, *, embedded: bool = False
+    ) -> None:
         self.core = core
-        self.wait_replicas, self.wait_seconds = wait_replicas, wait_seconds
+        self.wait_replicas, self.wait_seconds, self.embedded = wait_replicas, wait_seconds, embedded
         try:
             core.command("PING")
         except RedisAuthError as error:

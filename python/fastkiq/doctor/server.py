@@ -59,6 +59,8 @@ def persistence(facts: Facts) -> Finding:
     if facts.info.get("aof_enabled") != "1":
         return _hidden("persistence", "the server does not tell what it keeps on disk")
     sync = facts.setting("appendfsync")
+    if sync == "no" and facts.embedded:
+        return Finding("persistence", "ok", "fastkiq syncs its append-only file each second")
     if sync == "no":
         found = "it leaves it to the system when the append-only file reaches the disk: a crash may lose half a minute"
         return Finding("persistence", "warning", found, "set appendfsync everysec (or always)")

@@ -18,6 +18,7 @@ _WEB: Final = {
     "flask": ('"fastkiq", "flask>=3.0"', "flask --app {package}.web run --port 8000"),
     "fastapi": ('"fastkiq", "fastapi>=0.115", "uvicorn>=0.30"', "uvicorn {package}.web:app"),
 }
+_PAGES: Final = "\n- `{package}/web.py`: the pages, of which one enqueues."
 _PLAIN: Final = {
     "files": "pyproject.toml fastkiq.toml",
     "command": '"fastkiq"',
@@ -83,6 +84,11 @@ def package_of(name: str, *, django: bool = False) -> str:
     return package
 
 
+def workers_command(package: str, web: str | None = None) -> str:
+    """What runs the workers of a project in development. With Flask's own command jobs have the application context."""
+    return f"flask --app {package}.web fastkiq process --reload -v" if web == "flask" else "fastkiq process --reload -v"
+
+
 def write(name: str, parent: Path, *, web: str | None = None, docker: bool = False) -> list[Path]:
     """Writes the project `name` into a new folder of that name, and answers its files in order.
 
@@ -94,12 +100,16 @@ def write(name: str, parent: Path, *, web: str | None = None, docker: bool = Fal
     folder = parent / name
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise NewError(f"{folder} is there already, and nothing is overwritten: take another name or remove it")
-    words = {"name": name, "package": package, "dependencies": '"fastkiq"', "serve": ""}
+    words = {"name": name, "package": package, "dependencies": '"fastkiq"', "serve": "", "pages": ""}
+    words["workers"] = workers_command(package, web)
     for key, value in (_DJANGO if django else _PLAIN).items():
         words[key] = value.format(package=package)
     if web in _WEB:
         dependencies, serve = _WEB[web]
         words |= {"dependencies": dependencies, "serve": _SERVE.format(command=serve.format(package=package))}
+        words["pages"] = _PAGES.format(package=package)
+    if web == "flask":
+        words["command"] = f'"flask", "--app", "{package}.web", "fastkiq"'
     written = []
     templates = files("fastkiq.new") / "templates"
     parts = ["common", "django"] if django else ["common", "base", *([web] if web is not None else [])]

@@ -76,7 +76,7 @@ def stored_payload(job: Job) -> bytes:
 
 def hides_some(job: Job) -> bool:
     """Whether an argument is not shown as it is stored."""
-    return argument_text(job.args) != argument_text(_masked(_visible(job), _pattern()))
+    return argument_text(job.args) != argument_text(visible_args(job))
 
 
 def payload_text(job: Job) -> str:
@@ -86,7 +86,13 @@ def payload_text(job: Job) -> str:
 
 def args_text(job: Job) -> str:
     """What a search by argument may look at: `argument_text`, of what is shown."""
-    return argument_text(_masked(_visible(job), _pattern()))
+    return argument_text(visible_args(job))
+
+
+def visible_args(job: Job) -> list[Any]:
+    """The arguments, those that are filtered by what stands in their place."""
+    args: list[Any] = _masked(_visible(job), _pattern())
+    return args
 
 
 def are_filtered() -> bool:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from fastkiq.api import RecurringJob, Run
+from fastkiq.job import Job
 from fastkiq.printable import printable
+from fastkiq.web.arguments import shown_args
 from fastkiq.web.i18n import gettext as _
 from fastkiq.web.view import current
 
@@ -45,6 +47,12 @@ class Row:
         return found
 
     @property
+    def args(self) -> str:
+        """The arguments of its jobs, as tables of jobs show them."""
+        job = job_of(self.entry)
+        return shown_args(job) if job else ""
+
+    @property
     def source(self) -> str:
         """Where it is declared."""
         named = {"code": _("A worker class"), "file": _("A configuration file"), "api": _("API or command line")}
@@ -62,6 +70,12 @@ class HistoryRow:
     """Where the job is looked for; empty without one."""
     label: str
     kind: str
+
+
+def job_of(entry: RecurringJob) -> Job | None:
+    """The job that a tick would make; None of an entry that cannot be read."""
+    found = entry.definition
+    return Job.of_payload(found.payload("", tick=0, now=0, compat=None), b"") if found else None
 
 
 def row(entry: RecurringJob) -> Row:

@@ -40,7 +40,8 @@ def web_ui(allowed: Callable[[], Any], *, name: str = "fastkiq", **options: Any)
                 "what web_ui() calls must answer True, False, fastkiq.web.Access(name) or a response (of a page's text "
                 f"flask.make_response makes one), not {type(answer).__name__}"
             )
-        return current_app.response_class.from_app(web, _below(path, answer))
+        # An answer to HEAD is never iterated, and what makes it would wait for that until it is destroyed.
+        return current_app.response_class.from_app(web, _below(path, answer), buffered=request.method == "HEAD")
 
     return blueprint
 

@@ -9,7 +9,9 @@ from starlette.routing import BaseRoute, Route
 
 from fastkiq.api import RecurringJob, RecurringSet, Run
 from fastkiq.api.recurring_job import facts
+from fastkiq.web.arguments import visible_args
 from fastkiq.web.cron_deeds import DEEDS, do, find
+from fastkiq.web.cron_rows import job_of
 from fastkiq.web.formats import iso
 from fastkiq.web.json_body import answered, given
 from fastkiq.web.query import bounded_int
@@ -46,8 +48,10 @@ def _acting(deed: str) -> Callable[[Request], Response]:
 
 
 def _document(entry: RecurringJob) -> dict[str, Any]:
+    job = job_of(entry)
     return {
         **facts(entry),
+        "args": visible_args(job) if job else None,
         "at": iso(entry.at) if entry.at else None,
         "next": iso(entry.next) if entry.next else None,
         "last": _run_document(entry.last) if entry.last else None,
