@@ -20,8 +20,8 @@ impl Hoard {
         oldest_due_us(core).filter(|_| !self.recalls)
     }
 
-    /// Gives back what has waited for too long, and all in another phase than `Running`. Where order can be seen none may stay that came after
-    /// one that goes; `has_all`: nothing that has left its queue is on its way here. True when any of them go back.
+    /// Gives back what has waited for too long or would overtake, and all in another phase than `Running`. Where order can be seen none may stay
+    /// that came after one that goes; `has_all`: nothing that has left its queue is on its way here. True when any of them go back.
     pub fn take_back(
         &mut self,
         core: &Core,
@@ -31,15 +31,17 @@ impl Hoard {
         has_all: impl FnOnce() -> bool,
     ) -> bool {
         let is_running = phase == Phase::Running;
-        let goes = core.is_serial() && oldest_due_us(core).is_some_and(|due| !is_running || due <= now);
+        let most = [core.options.concurrency, core.options.async_concurrency];
+        let is_strict = is_running && core.options.queues.len() > 1 && !core.options.weighted();
+        let any_late = || oldest_due_us(core).is_some_and(|due| !is_running || due <= now);
+        let goes = core.is_serial() && (any_late() || is_strict && core.ready.any_overtaking(most));
         // With basic fetch what waits here is nowhere else: at a stop it cannot wait for others.
         self.recalls = goes && (is_running || core.options.reliable) && !has_all();
         if self.recalls {
             return false;
         }
         let back = core.ready.withdraw((is_running && !goes).then(|| now.saturating_sub(HOARD_US)));
-        if is_running && core.options.queues.len() > 1 && !core.options.weighted() {
-            let most = [core.options.concurrency, core.options.async_concurrency];
+        if is_strict && !core.is_serial() {
             writer.give_back(core, core.ready.withdraw_overtaking(most));
         }
         // They waited for longer than a prefetch should take: the estimate was wrong.

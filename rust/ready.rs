@@ -66,6 +66,11 @@ impl State {
         self.running_sync + self.running_async
     }
 
+    /// Places for more jobs to run, on threads and on the event loop.
+    fn free(&self, most: [usize; 2]) -> [usize; 2] {
+        [most[0].saturating_sub(self.running_sync), most[1].saturating_sub(self.running_async)]
+    }
+
     fn next(&mut self, is_async: bool, most_async: usize) -> Option<Arc<Job>> {
         if is_async && self.running_async >= most_async {
             self.refused_async = !self.asynchronous.is_empty();
@@ -86,6 +91,12 @@ impl State {
         *(if is_async { &mut self.running_async } else { &mut self.running_sync }) += 1;
         Some(job)
     }
+}
+
+/// The last job that a blocking move brought, of those for which no place is free.
+fn overtaking(jobs: &VecDeque<Arc<Job>>, free: usize) -> Option<usize> {
+    let moved = |job: &Arc<Job>| job.claim.as_ref().is_some_and(|claim| !claim.is_own_list());
+    jobs.iter().skip(free).rposition(moved).map(|at| free + at)
 }
 
 #[derive(Default)]
@@ -220,17 +231,22 @@ impl Ready {
         state.busy() == 0
     }
 
+    /// Whether `withdraw_overtaking` would take any.
+    pub fn any_overtaking(&self, most: [usize; 2]) -> bool {
+        let state = self.lock();
+        let free = state.free(most);
+        overtaking(&state.sync, free[0]).or_else(|| overtaking(&state.asynchronous, free[1])).is_some()
+    }
+
     /// Takes out jobs that blocking moves brought when their places had just been taken: with several queues in strict order
     /// they would overtake the backlog of a queue before theirs.
     pub fn withdraw_overtaking(&self, most: [usize; 2]) -> Vec<Arc<Job>> {
         let mut state = self.lock();
-        let free = [most[0].saturating_sub(state.running_sync), most[1].saturating_sub(state.running_async)];
+        let free = state.free(most);
         let State { sync, asynchronous, .. } = &mut *state;
         let mut out = Vec::new();
         for (jobs, free) in [(sync, free[0]), (asynchronous, free[1])] {
-            while jobs.len() > free {
-                let moved = |job: &Arc<Job>| job.claim.as_ref().is_some_and(|claim| !claim.is_own_list());
-                let Some(at) = jobs.iter().rposition(moved) else { break };
+            while let Some(at) = overtaking(jobs, free) {
                 out.extend(jobs.remove(at));
             }
         }

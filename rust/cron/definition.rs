@@ -4,6 +4,7 @@ use crate::cron::expression::{Expression, zone_of};
 use crate::cron::fields::{Fields, broken, is_name, is_queue, is_wire_name};
 use crate::encode::write_string;
 use crate::jids::hex;
+use crate::json::plain;
 use crate::payload::{scan, splice, walk};
 use crate::safe::{self, Place};
 use crate::template::WRITTEN;
@@ -95,10 +96,13 @@ impl Definition {
         let sample = self.payload(&[0; 12], 0, 0, None);
         scan(&sample, usize::MAX).map_err(|flaw| Unfit::Broken(format!("no job can be made of it: {flaw}")))?;
         let changes = safe::changes(&sample, Place { queue: &self.queue, now_ms: 0, compat: None });
-        match changes.as_deref() {
-            Ok([]) => Ok(()),
-            _ => Err(Unfit::Broken("its options are none of a job".into())),
+        if !matches!(changes.as_deref(), Ok([])) {
+            return Err(Unfit::Broken("its options are none of a job".into()));
         }
+        if plain(&sample).is_some() {
+            return Err(Unfit::Broken("its jobs have a key twice, or half a character, which Ruby cannot read".into()));
+        }
+        Ok(())
     }
 
     /// The job of one tick, in the form of every other push.

@@ -54,4 +54,5 @@ def test_a_broken_one_is_refused_by_both_by_itself(monkeypatch: pytest.MonkeyPat
             continue
         if verdict != "fine":
             lax.append(title)
-    assert all(title.startswith(("too deep", "a key twice", "options ", "no args", "no queue")) for title in lax), lax
+    known = ("too deep", "a key twice", "half a surrogate", "options ", "no args", "no queue")
+    assert all(title.startswith(known) for title in lax), lax

@@ -89,3 +89,15 @@ def test_long_jobs_among_short_ones_keep_the_order(
     jobs = [(number, chance.choice((0.02, 0.045, 0.06)) if number % 200 == 199 else 0) for number in range(8_000)]
     push(fastkiq.Client(redis_url), in_bursts(chance), jobs)
     assert begun(redis) == list(range(8_000))
+
+
+@pytest.mark.parametrize("queues", ["first default", "first,1 default,1"])
+def test_other_queues_beside_it_change_nothing(
+    worker_process: Start, redis: redis_py.Redis, redis_url: str, queues: str
+) -> None:
+    """In strict order what a waiter has brought goes back when it would overtake another queue's."""
+    served = [word for name in queues.split() for word in ("-q", name)]
+    worker = worker_process(APP, "-c", "1", *served)
+    worker.wait_for("ready")
+    push(fastkiq.Client(redis_url), one_by_one(Random(8)), [(number,) for number in range(10_000)])
+    assert begun(redis) == list(range(10_000))
