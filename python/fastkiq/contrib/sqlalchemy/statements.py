@@ -1,7 +1,7 @@
 """Which statements change nothing."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import TextClause
 from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
@@ -16,3 +16,8 @@ def reads(statement: object) -> bool:
     if isinstance(text, str):
         return _ONE_SELECT.fullmatch(text) is not None
     return isinstance(statement, _SAVEPOINTS) or bool(getattr(statement, "is_select", False))
+
+
+def writes_beside(compiled: Any) -> bool:
+    """Whether a statement that was compiled to this has another one in its WITH that is more than a select."""
+    return any(cte.element.is_dml for cte in getattr(compiled, "ctes", None) or ())
