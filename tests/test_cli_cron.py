@@ -58,8 +58,8 @@ def test_mistakes_say_what_to_do(ask: Ask, redis: redis_py.Redis) -> None:
     for words, code, says in [
         (("show", "nightyl"), 1, "there is no recurring job 'nightyl'; did you mean 'nightly'?"),
         (("shwo", "nightly"), 2, "did you mean 'show'?"),
-        (("remove", "nightly", "--yes"), 1, "declared elsewhere"),
-        (("add", "nightly", "A", "--every", "5"), 2, "declared elsewhere"),
+        (("remove", "nightly", "--yes"), 1, "declared by a worker class"),
+        (("add", "nightly", "A", "--every", "5"), 2, "declared by a worker class"),
         (("add", "x", "A"), 2, "exactly one of them"),
         (("add", "x", "A", "--cron", "61 * * * *"), 2, "cron"),
         (("add", "x", "A", "--every", "soon"), 2, "Invalid value for '--every': 'soon' is no span of time"),

@@ -150,6 +150,7 @@ def test_it_takes_no_longer_than_its_time(
     for number in range(4):
         put(redis, f"entry{number}")
     assert told(redis_url)["recurring"].found == "0 recurring jobs (the first 0 of 4 looked at)"
+    assert levels(redis_url)[2:] == ["unknown", "unknown"]
 
 
 def test_a_user_without_these_keys(start_server: Callable[..., Server]) -> None:

@@ -180,9 +180,9 @@ def test_what_makes_no_sense_is_refused_by_name(recurring: RecurringSet, redis: 
 
 def test_what_code_declares_is_not_changed_here(recurring: RecurringSet, redis: redis_py.Redis) -> None:
     raw = declared(redis, "nightly")
-    with pytest.raises(ArgumentError, match="declared elsewhere"):
+    with pytest.raises(ArgumentError, match="declared by a worker class"):
         recurring.add("nightly", Report, "eu", every=5)
-    with pytest.raises(ArgumentError, match="declared elsewhere"):
+    with pytest.raises(ArgumentError, match="declared by a worker class"):
         recurring.remove("nightly")
     assert recurring.pause("nightly")
     assert not recurring.pause("nightly")

@@ -81,6 +81,24 @@ READS: dict[str, Execute] = {
 }
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", ["from", "beside"])
+def test_a_select_that_has_an_insert_in_its_with_writes(maker: sessionmaker[Session], queued: Queued, way: str) -> None:
+    new = ROW.returning(Row.id).cte("new")
+    statement = select(new.c.id) if way == "from" else select(Row.id).add_cte(new)
+    for end in ("close", "commit"):
+        with maker() as session:
+            session.execute(statement).all()
+            Mail.perform_async(end)
+            getattr(session, end)()
+    assert queued() == ["commit"]
+    names = select(Row.name).cte("names")
+    with maker() as session:
+        session.execute(select(names.c.name)).all()
+        Mail.perform_async("read")
+    assert queued() == ["commit", "read"]
+
+
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
 def test_what_is_written_has_to_be_committed(
     maker: sessionmaker[Session], queued: Queued, caplog: pytest.LogCaptureFixture, write: Execute

@@ -1,6 +1,7 @@
 """Recurring jobs in tests: the job of a tick, kept, run at once or run by a real worker; and all ticks of a span."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,6 +219,9 @@ def test_ticks_of_all_come_in_their_order(jobs: Jobs, config: Config, tmp_path: 
 def test_ticks_without_end_are_refused(jobs: Jobs) -> None:
     with pytest.raises(ArgumentError, match=r"more than 10,000 ticks up to then: say a nearer time"):
         jobs.ticks("ticks.poll", until=timedelta(days=400))
+    for limit in (-2, sys.maxsize, "9"):
+        with pytest.raises(ArgumentError, match=r"limit is a number from 0 to 1,000,000, not "):
+            jobs.ticks("ticks.poll", until=timedelta(days=1), limit=limit)  # type: ignore[arg-type]
     jobs.assert_no_jobs()
     assert len(jobs.ticks("ticks.poll", until=timedelta(days=40), limit=20_000)) in (11_519, 11_520)
 

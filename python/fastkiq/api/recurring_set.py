@@ -160,7 +160,7 @@ class RecurringSet:
             raise ArgumentError(f"{printable(name, 200)}: {error}") from None
         before = self.get(name)
         if before is not None and not before.can_change:
-            raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: change it there, or take another name")
+            raise ArgumentError(f"{_declared(before)}: change it there, or take another name")
         known, stored = (None, b"") if before is None else (before.definition, before.raw)
         next_tick = self._next(definition, known)
         self._change("add_recurring", [_CRON, _NEXT], name, stored, definition.to_json(), next_tick)
@@ -171,7 +171,7 @@ class RecurringSet:
         declare would come back."""
         entry = self._existing(name)
         if not entry.can_change:
-            raise ArgumentError(f"{printable(name, 200)} is declared elsewhere: take it out there, or pause it here")
+            raise ArgumentError(f"{_declared(entry)}: take it out there, or pause it here")
         own = [KEYS[each].format(name=name) for each in ("history", "held", "seen")]
         self._change("remove_recurring", [_CRON, _NEXT, _PAUSED, _ORPHANS, *own], name, entry.raw)
 
@@ -197,6 +197,12 @@ class RecurringSet:
         if first is None and definition.at is not None:
             raise ArgumentError(f"{printable(definition.name, 200)}: at lies in the past, so it would never come")
         return "none" if first is None else first
+
+
+def _declared(entry: RecurringJob) -> str:
+    found = entry.definition
+    where = "a configuration file" if found is not None and found.source == "file" else "a worker class"
+    return f"{printable(entry.name, 200)} is declared by {where}"
 
 
 def _history(name: str) -> str:

@@ -137,7 +137,9 @@ def _ticks(facts: Facts, schedule: Schedule, workers: Workers) -> Finding:
 
 def _orphaned(schedule: Schedule) -> Finding:
     if not schedule.orphaned:
-        return Finding("recurring-orphans", schedule.fine, f"every recurring job is declared by a process{schedule.part}")
+        return Finding(
+            "recurring-orphans", schedule.fine, f"every recurring job is declared by a process{schedule.part}"
+        )
     jobs = counted(len(schedule.orphaned), "recurring job")
     found = f"{jobs} that no living process declares{schedule.part}: {_listed(schedule.orphaned)}"
     do = "start a process of the code that declares them, or nothing: they do not run, and are removed after a day"

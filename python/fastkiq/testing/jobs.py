@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Unpack, overload
+from typing import TYPE_CHECKING, Final, Unpack, overload
 
 from fastkiq import client
 from fastkiq.client import When, delay_of, epoch_of
@@ -22,6 +22,8 @@ from fastkiq.testing.wanted import Criteria, Target, Wanted
 if TYPE_CHECKING:
     from fastkiq.testing.kept import Kept
     from fastkiq.testing.runs import Runner
+
+MOST_TICKS: Final = 1_000_000
 
 
 class Jobs(Sequence[Job]):
@@ -192,6 +194,8 @@ class Jobs(Sequence[Job]):
         It is as if the schedule were entered now. Without a worker those of all recurring jobs that classes and the
         settings declare; one that is disabled has none. Raises ArgumentError for more than `limit`.
         """
+        if type(limit) is not int or not 0 <= limit <= MOST_TICKS:
+            raise ArgumentError(f"limit is a number from 0 to {MOST_TICKS:,}, not {limit!r:.80}")
         now, ends = self._shelf.clock(), moment(self._shelf, until)
         wanted = recurring.every() if worker is None else [recurring.of(worker)]
         found = [(tick, each) for each in wanted for tick in islice(recurring.ticks(each, now, ends), limit + 1)]

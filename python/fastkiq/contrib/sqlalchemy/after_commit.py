@@ -19,7 +19,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_
 
 from fastkiq import outlets
 from fastkiq.contrib.sqlalchemy.held import Held, drop, send
-from fastkiq.contrib.sqlalchemy.statements import changes_before, reads
+from fastkiq.contrib.sqlalchemy.statements import reads, writes_beside
 from fastkiq.errors import ConfigError
 from fastkiq.outlets import Payload, Push
 
@@ -122,8 +122,8 @@ def _connected(session: Session, _: SessionTransaction, connection: Connection) 
 def _sent(connection: Connection, _cursor: Any, sql: str, _values: Any, context: ExecutionContext, _many: bool) -> None:
     """A statement goes to the database: a session's own, or one that is executed on `session.connection()`."""
     statement = context.invoked_statement
-    # None: of `exec_driver_sql`
-    does_read = reads(sql if statement is None else statement) and not changes_before(sql)
+    does_read = reads(sql if statement is None else statement)  # None: of `exec_driver_sql`
+    does_read = does_read and not writes_beside(context.compiled)
     for one in _users[connection]:
         session = one()
         if session is not None and session.in_transaction():

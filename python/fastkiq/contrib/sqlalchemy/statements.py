@@ -1,7 +1,7 @@
 """Which statements change nothing."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import TextClause
 from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
@@ -10,7 +10,6 @@ _SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepoi
 _ONE_READ: Final = re.compile(
     r"\s*(?:select|set|show)\b(?![^;]*\b(?:into|insert|delete|merge)\b)[^;]*;?\s*", re.IGNORECASE
 )
-_WITH_CHANGES: Final = re.compile(r"\s*with\b.*\b(?:insert|update|delete|merge)\b", re.IGNORECASE | re.DOTALL)
 
 
 def reads(statement: object) -> bool:
@@ -22,6 +21,6 @@ def reads(statement: object) -> bool:
     return isinstance(statement, _SAVEPOINTS) or bool(getattr(statement, "is_select", False))
 
 
-def changes_before(sql: str) -> bool:
-    """Whether a select changes something on its way: `WITH x AS (DELETE ...) SELECT ...`, as PostgreSQL has it."""
-    return _WITH_CHANGES.match(sql) is not None
+def writes_beside(compiled: Any) -> bool:
+    """Whether a statement that was compiled to this has another one in its WITH that is more than a select."""
+    return any(cte.element.is_dml for cte in getattr(compiled, "ctes", None) or ())
