@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::claims::{self, Dice};
+use crate::clock::now_us;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::flight::{Claim, Identity};
@@ -13,7 +14,7 @@ use crate::parked::unpark;
 use crate::phase::Phase;
 use crate::predecessor::Client;
 use crate::resp::Pipeline;
-use crate::shared::Core;
+use crate::shared::{Core, micros};
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::threads::Backoff;
@@ -121,7 +122,7 @@ impl Waiter {
                         Self::came_back(core, queue);
                     }
                     unpark(&core.threads.fetcher);
-                    thread::park_timeout(backoff.pause());
+                    rest(core, backoff.pause());
                 }
             }
         }
@@ -250,5 +251,13 @@ impl Waiter {
         core.deliver(jobs);
         Self::came_back(core, queue);
         self.watch.dismiss();
+    }
+}
+
+/// Whole, also when it is sent out anew meanwhile: the claim that finds nothing does that at once, and both would take turns without an end.
+fn rest(core: &Core, pause: Duration) {
+    let until = now_us() + micros(pause);
+    while core.phase() == Phase::Running && now_us() < until {
+        thread::park_timeout(Duration::from_micros(until.saturating_sub(now_us())));
     }
 }

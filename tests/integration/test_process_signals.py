@@ -126,7 +126,7 @@ def test_what_outlives_the_timeout_is_given_back_first_and_then_told(
     begun(redis, 3)
     started = time.monotonic()
     assert child.stop() == 0
-    assert time.monotonic() - started < 0.5 + 3.5
+    assert time.monotonic() - started < 0.5 + 3.0 + 2.0  # of which the last are for a busy machine
     assert sorted(notes(redis)) == sorted(["begun"] * 3 + ["shutdown", "cancelled", "noticed", "atexit"])
     assert sorted(queued(redis)) == ["app.Async", "app.Wait"], "both are there to run again"
     assert redis.get("stat:processed") == b"3"
@@ -143,7 +143,7 @@ def test_threads_that_never_end_do_not_hold_the_exit_up(
     begun(redis)
     started = time.monotonic()
     assert child.stop() == 0
-    assert time.monotonic() - started < 0.5 + 3.5
+    assert time.monotonic() - started < 0.5 + 3.0 + 2.0  # of which the last are for a busy machine
     assert queued(redis) == [name]
     assert notes(redis)[-1] == "atexit", "exit handlers run all the same"
 
@@ -164,7 +164,7 @@ def test_a_hook_that_never_returns_does_not_hold_the_exit_up(worker_process: Sta
     child.wait_for("ready:")
     started = time.monotonic()
     assert child.stop() == 1
-    assert time.monotonic() - started < 0.5 + 3.5
+    assert time.monotonic() - started < 0.5 + 3.0 + 2.0  # of which the last are for a busy machine
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
