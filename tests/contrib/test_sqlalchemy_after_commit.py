@@ -267,6 +267,16 @@ def test_scoped_sessions_classes_and_twice_asked(redis: Redis, maker: Maker) -> 
         enqueue_after_commit("engine")
 
 
+def test_every_maker_is_heard_where_others_have_come_and_gone(redis: Redis, new_maker: Callable[[], Maker]) -> None:
+    """An application factory makes one each time, and a new one may lie where an old one has been."""
+    for number in range(100):
+        with new_maker()() as session:
+            session.add(Order(name=f"order {number}"))
+            Mail.perform_async(str(number))
+            session.rollback()
+    assert queued(redis) == []
+
+
 def test_a_session_opened_elsewhere_counts_once_it_is_used_here(redis: Redis, maker: Maker) -> None:
     """As when a web framework runs a dependency in another context than the view."""
     import contextvars

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
-from weakref import WeakKeyDictionary, finalize, ref
+from weakref import WeakKeyDictionary, WeakSet, finalize, ref
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExecutionContext
@@ -34,27 +34,38 @@ def enqueue_after_commit(*makers: Any) -> None:
     Raises ConfigError for what is no maker.
     """
     for maker in makers:
-        target = _sync_maker(maker)
-        if not event.contains(target, "after_transaction_create", _begun):
+        sessions = _sessions_of(maker)
+        if sessions not in _heard:
+            _heard.add(sessions)
             for name, function in _LISTENERS.items():
                 # Before those of others, which may raise: the transaction has committed all the same.
-                event.listen(target, name, function, insert=True)
+                event.listen(sessions, name, function, insert=True)
     outlets.add(_outlet)
 
 
-def _sync_maker(maker: Any) -> Any:
+def _sessions_of(maker: Any) -> type[Session]:
+    """The class of its sessions, which each sessionmaker has of its own. Raises ConfigError for what is no maker."""
+    given = maker
     if isinstance(maker, async_sessionmaker):
         inner = maker.kw.get("sync_session_class", maker.class_.sync_session_class)
         if isinstance(inner, type):  # of its own, since other makers may have the same
             inner = sessionmaker(class_=inner)
             maker.configure(sync_session_class=inner)
         maker = inner
-    if isinstance(maker, sessionmaker | scoped_session) or (isinstance(maker, type) and issubclass(maker, Session)):
+    if isinstance(maker, scoped_session):
+        maker = maker.session_factory
+    if isinstance(maker, sessionmaker):
+        maker = maker.class_
+    if isinstance(maker, type) and issubclass(maker, Session):
         return maker
     raise ConfigError(
         "enqueue_after_commit wants a sessionmaker, async_sessionmaker, scoped_session or a class of sessions, "
-        f"not {maker!r:.80}"
+        f"not {given!r:.80}"
     )
+
+
+_heard: Final[WeakSet[type[Session]]] = WeakSet()
+"""Those that are listened to. `event.contains` goes by the address of a maker, where one that is gone may have been."""
 
 
 class _Record:
